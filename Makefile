@@ -1,0 +1,44 @@
+# `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.PHONY: help setup train test check bench ui clean
+
+# The first interpreter here that is new enough; `make PYTHON=… setup` overrules it.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+READY := .venv/ready
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+# `ready` is written last, so a set-up cut short is begun again and a finished one costs nothing.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Setting up .venv with $$($(PYTHON) --version); PyTorch makes this take about two minutes."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(READY) ## create .venv and install the pinned dependencies
+
+train: $(READY) ## train and test SimpleNet on MNIST, recorded in MLflow
+	$(BIN)/python train.py
+
+test: check ## lint, type-check and run the tests
+	$(BIN)/python -m pytest
+
+check: $(READY) ## format check, lint and strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY) ## measure against the article's loop; prints tables, keeps them in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+ui: $(READY) ## compare the runs in the browser (http://127.0.0.1:5000)
+	MLFLOW_DISABLE_TELEMETRY=$${MLFLOW_DISABLE_TELEMETRY:-true} $(BIN)/mlflow ui --host 127.0.0.1
+
+clean: ## remove .venv and caches; never outputs/ or mlflow.db
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

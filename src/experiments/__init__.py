@@ -1,0 +1,1 @@
+"""Exact, fast, validated runs: Hydra composes, PyTorch trains, MLflow compares."""

@@ -1,0 +1,116 @@
+"""From a checked configuration to the objects of a run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import Dataset
+
+from experiments.config import DataPart, RunConfig, Scheduled, Trainer
+from experiments.data import Splits, count_batches, hold_out, load
+from experiments.data.batches import normalise
+from experiments.errors import InputError
+from experiments.randomness import derive
+from experiments.targets import accepts, build, resolve
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run is made of, on its device."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    schedule: LRScheduler
+    splits: Splits
+    device: torch.device
+
+
+def assemble(config: RunConfig) -> Parts:
+    """Build everything a run needs.
+
+    Raises:
+        InputError: a class, an argument, the device or the data cannot be used, or the model does
+            not fit the data.
+    """
+    model_class = resolve("model", config.model.target, nn.Module)
+    optimizer_class = resolve("optimizer", config.optimizer.target, Optimizer)
+    schedule_class = resolve("schedule", config.schedule.target, LRScheduler)
+    device = _prepare_torch(config.trainer)
+    splits = _splits(config.data, config.seed)
+    torch.manual_seed(derive(config.seed, "weights"))
+    model = build("model", model_class, {}, config.model.arguments())
+    _check_fit(model, splits)
+    model.to(device)
+    given = {"params": model.parameters()}
+    optimizer = build("optimizer", optimizer_class, given, config.optimizer.arguments())
+    batches = count_batches(splits.train, config.data.batch_size, config.trainer.limit_batches)
+    schedule = _schedule(
+        schedule_class, config.schedule, optimizer, total_steps=config.trainer.epochs * batches
+    )
+    return Parts(model, optimizer, schedule, splits.to(device), device)
+
+
+def _prepare_torch(trainer: Trainer) -> torch.device:
+    torch.set_num_threads(trainer.threads)
+    device = torch.device(_device_name(trainer.device))
+    # On the CPU torch's kernels repeat themselves anyway; the switch would only slow them.
+    torch.use_deterministic_algorithms(trainer.deterministic and device.type != "cpu")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks of determinism
+    return device
+
+
+def _device_name(wanted: str) -> str:
+    there = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    there += ["mps"] if torch.backends.mps.is_available() else []
+    there += ["cpu"]
+    if wanted == "auto":
+        return there[0]
+    name = "cuda:0" if wanted == "cuda" else wanted
+    if name not in there:
+        raise InputError(
+            f"trainer.device={wanted}: is not on this machine; "
+            f"choose from {', '.join(there)} or auto"
+        )
+    return name
+
+
+def _splits(data: DataPart, seed: int) -> Splits:
+    splits = load(resolve("data", data.target, Dataset), data.arguments())
+    try:
+        data.check_fits(len(splits.train))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return hold_out(splits, data.validation_size, seed)
+
+
+def _check_fit(model: nn.Module, splits: Splits) -> None:
+    """Run two images through the model, so that a misfit is found before anything is recorded."""
+    images = normalise(splits.train.images[:2])
+    shape = " x ".join(map(str, images.shape[1:]))
+    try:
+        with torch.inference_mode():
+            logits = model.eval()(images)
+    except RuntimeError as error:
+        raise InputError(f"model: does not take images of {shape}: {error}") from error
+    classes = int(max(splits.train.labels.max(), splits.test.labels.max())) + 1
+    if logits.dim() != 2 or logits.shape[1] < classes:
+        raise InputError(
+            f"model: returns logits of shape {tuple(logits.shape)} for 2 images, but the data has "
+            f"{classes} classes, so (2, {classes}) is needed; set the model's number of classes"
+        )
+
+
+def _schedule(
+    cls: type[LRScheduler], config: Scheduled, optimizer: Optimizer, *, total_steps: int
+) -> LRScheduler:
+    arguments = config.arguments()
+    given: dict[str, object] = {"optimizer": optimizer}
+    if accepts(cls, "total_steps") and "total_steps" not in arguments:
+        given["total_steps"] = total_steps
+    return build("schedule", cls, given, arguments)

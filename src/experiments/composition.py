@@ -1,0 +1,163 @@
+"""From the command line to a checked configuration, and Hydra's errors in one line."""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, Node, OmegaConf
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from experiments.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from experiments.config import RunConfig
+
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+
+# Two commands begun in the same second need two folders; a sweep's jobs share the cached value.
+OmegaConf.register_new_resolver(
+    "unique", lambda: secrets.token_hex(3), use_cache=True, replace=True
+)
+
+
+class Refused(BaseException):
+    """Carries an input error out of a Hydra callback, where any Exception becomes a warning."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def checked(cfg: DictConfig) -> RunConfig:
+    """Resolve and check a composed configuration; Hydra's own part is left aside.
+
+    Raises:
+        InputError: a value is missing, an interpolation leads nowhere, or a check failed.
+    """
+    from experiments.config import check
+
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    try:
+        values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise InputError(_interpolation(error)) from error
+    if not isinstance(values, dict):
+        raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
+    return check({str(key): value for key, value in values.items()})
+
+
+def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
+    """Decorate an entry point: the user's mistakes end it with one line and exit code 2.
+
+    Any other exception prints its traceback from the job on, without Hydra's frames, and ends
+    with exit code 1. HYDRA_FULL_ERROR=1 shows every traceback whole.
+    """
+
+    @functools.wraps(main)
+    def entry() -> Any:
+        before = os.environ.get(_FULL_ERROR)
+        os.environ[_FULL_ERROR] = "1"  # Hydra then raises what it would print in its own way
+        try:
+            return main()
+        except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
+            error = raised.error if isinstance(raised, Refused) else raised
+            line = in_one_line(error)
+            if before == "1" or line is None:
+                trace = error.__traceback__
+                shown = trace if before == "1" else _from_the_job_on(trace)
+                traceback.print_exception(error.with_traceback(shown))
+            else:
+                print(f"error: {line}", file=sys.stderr)  # noqa: T201
+            sys.exit(1 if line is None else 2)
+        finally:
+            if before is None:
+                del os.environ[_FULL_ERROR]
+
+    return entry
+
+
+def in_one_line(error: BaseException) -> str | None:
+    """Return what the user can put right, or None where it is no matter of input."""
+    match error:
+        case InputError():
+            return str(error)
+        case OverrideParseException():
+            lines = [line for line in error.message.splitlines() if not line.startswith("See ")]
+            advice = "close its brackets, or quote it"
+            return f"{error.override}: is not a valid override ({lines[-1]}); {advice}"
+        case MissingConfigException(missing_cfg_file=str(missing), options=options):
+            return _no_such_config(missing, options)
+        case ConfigCompositionException():
+            return _composition(error)
+        case yaml.MarkedYAMLError(problem_mark=mark) if mark:
+            place = f"{mark.name!s}, line {mark.line + 1}, column {mark.column + 1}"
+            return f"{place}: {error.problem}; mend the YAML there"
+        case OmegaConfBaseException():
+            return _interpolation(error)
+    return None
+
+
+def _composition(error: ConfigCompositionException) -> str:
+    cause = error.__cause__
+    first = str(error).splitlines()[0]
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+        known = _keys_around(cause)
+        return f"{cause.full_key}: unknown key; {did_you_mean(cause.full_key, known)}"
+    if first.startswith("Ambiguous value"):
+        override = first.partition("'")[2].rstrip("'")
+        key, _, values = override.partition("=")
+        as_list = f"; a list is written {key}=[{values}]" if "." in key else ""
+        return f"{override}: several values for one run; add -m to sweep over them{as_list}"
+    return f"{first} {cause or ''}".replace("\n", " ").strip()
+
+
+def _keys_around(error: OmegaConfBaseException) -> list[str]:
+    """Return the full keys that stand where the unknown one was looked for."""
+    node = error.parent_node
+    if not isinstance(node, DictConfig):
+        return []
+    prefix = str(error.full_key).rpartition(".")[0]
+    keys = [str(key) for key in node if key != "hydra"]
+    return [f"{prefix}.{key}" if prefix else key for key in keys]
+
+
+def _no_such_config(missing: str, options: Sequence[str] | None) -> str:
+    group, _, name = missing.rpartition("/")
+    if options:
+        return f"{group}={name}: there is no such option; {group} is one of {', '.join(options)}"
+    return f"{missing}: there is no such file in conf/; name one without .yaml"
+
+
+def _interpolation(error: OmegaConfBaseException) -> str:
+    reason = str(error.msg or error).splitlines()[0]
+    node = error.child_node
+    written = f"={node._value()}" if isinstance(node, Node) else ""
+    if isinstance(error, MissingMandatoryValue):
+        return f"{error.full_key}: has no value; set it on the command line"
+    return f"{error.full_key}{written}: cannot be resolved: {reason}; set it to a value"
+
+
+def _from_the_job_on(trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback below Hydra's frames, all of it where there are none."""
+    below = trace
+    while trace is not None:
+        if "hydra" in Path(trace.tb_frame.f_code.co_filename).parts:
+            below = trace.tb_next
+        trace = trace.tb_next
+    return below

@@ -1,0 +1,8 @@
+"""What a run is made from, checked before anything is created."""
+
+from experiments.config.data import DataPart
+from experiments.config.explain import check
+from experiments.config.run import RunConfig, Trainer
+from experiments.config.schedule import Scheduled
+
+__all__ = ["DataPart", "RunConfig", "Scheduled", "Trainer", "check"]

@@ -1,0 +1,85 @@
+"""conf/data: the data sets that ship with the project, and how a data set is cut."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import ConfigDict, Field, model_validator
+
+from experiments.config.fields import Count
+from experiments.config.part import Choice, Part
+
+
+class DataPart(Part):
+    """A data set and how it is cut."""
+
+    OWN_KEYS = frozenset({"batch_size", "validation_size"})
+    TRAINING_SIZE: ClassVar[int | None] = None  # the examples there are to train on, where known
+
+    root: str = Field(min_length=1, examples=["~/.pytorch/MNIST_data/"])
+    """the folder that holds the files"""
+    batch_size: Count = Field(examples=[64])
+    """the examples in a training batch"""
+    validation_size: int = Field(ge=0, examples=[5000])
+    """the examples taken out of the training set for validation"""
+
+    @model_validator(mode="after")
+    def _fits(self) -> DataPart:
+        if self.TRAINING_SIZE is not None:
+            self.check_fits(self.TRAINING_SIZE)
+        return self
+
+    def check_fits(self, training_size: int) -> None:
+        """Check the sizes against the number of training examples.
+
+        Raises:
+            ValueError: there are fewer than a batch left after the validation split.
+        """
+        left = training_size - self.validation_size
+        if left < 1:
+            raise ValueError(
+                f"data.validation_size={self.validation_size}: the training set has "
+                f"{training_size} examples; choose at most {training_size - 1}"
+            )
+        if self.batch_size > left:
+            raise ValueError(
+                f"data.batch_size={self.batch_size}: there are {left} examples to train on; "
+                f"choose 1 to {left}"
+            )
+
+
+class MNIST(DataPart):
+    """Handwritten digits."""
+
+    CLASS = "experiments.data.MNIST"
+    TRAINING_SIZE = 60_000
+
+
+class FashionMNIST(DataPart):
+    """Clothes."""
+
+    CLASS = "experiments.data.FashionMNIST"
+    TRAINING_SIZE = 60_000
+
+
+class KMNIST(DataPart):
+    """Cursive Japanese."""
+
+    CLASS = "experiments.data.KMNIST"
+    TRAINING_SIZE = 60_000
+
+
+class Digits(DataPart):
+    """scikit-learn's digits."""
+
+    CLASS = "experiments.data.Digits"
+    TRAINING_SIZE = 1_500
+
+
+class OwnData(DataPart):
+    """A data set class of the user's."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+Data = Annotated[DataPart, Choice(MNIST, FashionMNIST, KMNIST, Digits, own=OwnData)]

@@ -1,0 +1,93 @@
+"""A configuration's mistakes in words: the key, the value, what is allowed, what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from experiments.config.part import Choice
+from experiments.config.run import RunConfig
+from experiments.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
+
+
+def check(values: Mapping[str, Any]) -> RunConfig:
+    """Return `values`, plain nested data, as a checked configuration.
+
+    Raises:
+        InputError: one line for the first mistake, with the number of further ones.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        more = f" ({len(others)} more after this one)" if others else ""
+        raise InputError(_explain(first, values) + more) from error
+
+
+def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
+    path = _without_tag(error["loc"])
+    key = _dotted(path)
+    if error["type"] == "extra_forbidden":
+        parent, _, name = key.rpartition(".")
+        prefix = f"{parent}." if parent else ""
+        known = [f"{prefix}{field}" for field in _fields(_schema(path[:-1], values))]
+        return f"{key}: unknown key; {did_you_mean(f'{prefix}{name}', known)}"
+    if error["type"] == "missing":
+        return f"{key}: is missing; give it a value{_help(path, values)}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if error["type"] == "value_error":
+        return message
+    message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")
+    return f"{key}={_shown(error['input'])}: {message}{_help(path, values)}"
+
+
+def _without_tag(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    # Under a part, pydantic puts the chosen declaration between the part's name and the key.
+    field = RunConfig.model_fields.get(str(loc[0]))
+    is_part = field is not None and any(isinstance(note, Choice) for note in field.metadata)
+    return (loc[0], *loc[2:]) if is_part else loc
+
+
+def _help(path: tuple[int | str, ...], values: Mapping[str, Any]) -> str:
+    names = [step for step in path if isinstance(step, str)]
+    field = _fields(_schema(tuple(names[:-1]), values)).get(names[-1])
+    if field is None or not field.description:
+        return ""
+    example = next(iter(field.examples or ()), None)
+    sample = f"; for example {_dotted(names)}={example}" if example is not None else ""
+    return f" ({names[-1]}: {field.description}{sample})"
+
+
+def _dotted(path: Sequence[int | str]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("'", "")
+
+
+def _fields(schema: type[BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in schema.model_fields.items()}
+
+
+def _schema(path: tuple[int | str, ...], values: Mapping[str, Any]) -> type[BaseModel]:
+    """Return the model that declares the keys under `path`."""
+    if not path:
+        return RunConfig
+    field = RunConfig.model_fields[str(path[0])]
+    for annotation in field.metadata:
+        if isinstance(annotation, Choice):
+            return annotation.schema_of(values[str(path[0])].get("_target_"))
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        return field.annotation
+    return RunConfig

@@ -1,0 +1,79 @@
+"""The configuration of a run as a whole."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from experiments.config.data import Data
+from experiments.config.fields import Count, Strict
+from experiments.config.model import Model
+from experiments.config.optimizer import Optimizer
+from experiments.config.schedule import Schedule
+from experiments.redaction import without_passwords
+
+
+class Trainer(Strict):
+    """How long and where."""
+
+    epochs: Count = Field(examples=[10])
+    """the passes over the training set"""
+    device: str = Field(examples=["cpu"])
+    """where to train: auto, cpu, cuda, cuda:N or mps"""
+    threads: Count = Field(examples=[2])
+    """the CPU threads torch uses"""
+    deterministic: bool = Field(examples=["true"])
+    """whether operations without a repeatable kernel are refused"""
+    limit_batches: Count | None = Field(examples=[5])
+    """at most so many batches in an epoch and in a test; null for all"""
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+            raise ValueError(f"trainer.device={device}: choose from auto, cpu, cuda, cuda:N or mps")
+        return device
+
+
+class Tracking(Strict):
+    """Where MLflow keeps the runs."""
+
+    uri: Annotated[str, Field(min_length=1)] | None = Field(examples=["sqlite:///mlflow.db"])
+    """MLflow's tracking address; null sends nothing"""
+    experiment: str = Field(min_length=1, examples=["mnist"])
+    """the name of the MLflow experiment"""
+
+
+class RunConfig(Strict):
+    """Everything a run is made from."""
+
+    data: Data
+    model: Model
+    optimizer: Optimizer
+    schedule: Schedule
+    trainer: Trainer
+    tracking: Tracking
+    seed: int = Field(ge=0, lt=2**63, examples=[0])
+    """the number that initial weights, shuffles and the validation split derive from"""
+
+    def public(self) -> dict[str, Any]:
+        """Return the configuration as plain data, without a password in the tracking address."""
+        values = self.model_dump()
+        if self.tracking.uri is not None:
+            values["tracking"]["uri"] = without_passwords(self.tracking.uri)
+        return values
+
+    def leaves(self) -> dict[str, str]:
+        """Return every value as text under its dotted key; a list is one value."""
+        return dict(_leaves(self.public(), ""))
+
+
+def _leaves(value: Any, key: str) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        prefix = f"{key}." if key else ""
+        return [leaf for name in value for leaf in _leaves(value[name], f"{prefix}{name}")]
+    return [(key, value if isinstance(value, str) else json.dumps(value))]

@@ -1,0 +1,81 @@
+"""conf/schedule: the arguments of the learning-rate schedules that ship with the project."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from experiments.config.fields import Count, Finite, NonNegative, Positive
+from experiments.config.part import Choice, Part
+
+
+class Scheduled(Part):
+    """A learning-rate schedule."""
+
+    OWN_KEYS = frozenset({"interval"})
+
+    interval: Literal["epoch", "batch"] = Field(examples=["epoch"])
+    """whether the schedule steps once per epoch or per batch"""
+
+
+class OwnSchedule(Scheduled):
+    """A schedule class of the user's."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class ConstantLR(Scheduled):
+    """The optimizer's learning rate, multiplied by a factor during its first 5 steps."""
+
+    CLASS = "torch.optim.lr_scheduler.ConstantLR"
+
+    factor: Annotated[Finite, Field(gt=0, le=1)] = Field(examples=[1.0])
+    """the factor"""
+
+
+class StepLR(Scheduled):
+    """A factor every so many steps."""
+
+    CLASS = "torch.optim.lr_scheduler.StepLR"
+
+    step_size: Count = Field(examples=[5])
+    """the number of steps between two reductions"""
+    gamma: Positive = Field(examples=[0.1])
+    """the factor of a reduction"""
+
+
+class CosineAnnealingLR(Scheduled):
+    """Half a cosine from the learning rate down."""
+
+    CLASS = "torch.optim.lr_scheduler.CosineAnnealingLR"
+
+    T_max: Count = Field(examples=["${trainer.epochs}"])
+    """the number of steps to the minimum"""
+    eta_min: NonNegative = Field(examples=[0.0])
+    """the minimum"""
+
+
+class OneCycleLR(Scheduled):
+    """Up and down once over the whole run."""
+
+    CLASS = "torch.optim.lr_scheduler.OneCycleLR"
+
+    max_lr: Positive = Field(examples=[0.1])
+    """the learning rate at the top"""
+    pct_start: Annotated[Finite, Field(gt=0, lt=1)] = Field(examples=[0.3])
+    """the share of the run that rises"""
+
+    @model_validator(mode="after")
+    def _needs_batches(self) -> OneCycleLR:
+        if self.interval != "batch":
+            raise ValueError(
+                "schedule.interval=epoch: schedule=onecycle is laid out over the batches of the "
+                "run; use schedule.interval=batch"
+            )
+        return self
+
+
+Schedule = Annotated[
+    Scheduled, Choice(ConstantLR, StepLR, CosineAnnealingLR, OneCycleLR, own=OwnSchedule)
+]

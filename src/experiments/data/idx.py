@@ -1,0 +1,56 @@
+"""MNIST's file format, idx: a header of big-endian sizes, then bytes. Verified on every read."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from experiments.errors import InputError
+
+_UNSIGNED_BYTE = 0x08
+
+
+def write(path: Path, values: Tensor) -> None:
+    """Write a uint8 tensor of any shape."""
+    header = struct.pack(f">HBB{values.dim()}I", 0, _UNSIGNED_BYTE, values.dim(), *values.shape)
+    path.write_bytes(header + values.contiguous().numpy().tobytes())
+
+
+def read(path: Path, *, dims: int, sha256: str | None = None) -> tuple[Tensor, str]:
+    """Return a file's uint8 tensor and the SHA-256 of the bytes it was made from.
+
+    Raises:
+        InputError: the file is empty, no idx file, cut short, of other dimensions, or its SHA-256
+            is not the one given.
+    """
+    content = bytearray(path.read_bytes())
+    shape = _shape(content, dims, path)
+    start = 4 + 4 * dims
+    if len(content) != start + math.prod(shape):
+        raise _damaged(path, f"has {len(content)} bytes where {start + math.prod(shape)} belong")
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise _damaged(path, f"its SHA-256 is {found[:12]}… where {sha256[:12]}… belongs")
+    return torch.frombuffer(content, dtype=torch.uint8, offset=start).view(shape), found
+
+
+def _shape(content: bytearray, dims: int, path: Path) -> tuple[int, ...]:
+    if not content:
+        raise _damaged(path, "is empty")
+    if len(content) < 4 + 4 * dims or content[:3] != bytes([0, 0, _UNSIGNED_BYTE]):
+        raise _damaged(path, "is no idx file of bytes")
+    if content[3] != dims:
+        raise _damaged(path, f"has {content[3]} dimensions where {dims} belong")
+    shape: tuple[int, ...] = struct.unpack_from(f">{dims}I", content, 4)
+    if 0 in shape:
+        raise _damaged(path, "holds nothing")
+    return shape
+
+
+def _damaged(path: Path, finding: str) -> InputError:
+    return InputError(f"data.root: {path} {finding}; delete it and run again to fetch it anew")

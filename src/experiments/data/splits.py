@@ -1,0 +1,108 @@
+"""From data sets to the splits of a run: training, validation and test."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from experiments.errors import InputError
+from experiments.randomness import generator
+from experiments.targets import build
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples: images uint8 (N, H, W) or (N, C, H, W), labels int64 (N), on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device) -> Split:
+        """Return the split on a device; itself where it is there already."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def take(self, index: Tensor) -> Split:
+        """Return the examples at `index`, int64 (M)."""
+        return Split(self.images[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The splits of a data set, and the SHA-256 of all that they hold."""
+
+    train: Split
+    validation: Split | None
+    test: Split
+    sha256: str
+
+    def to(self, device: torch.device) -> Splits:
+        """Return the splits on a device."""
+        validation = self.validation and self.validation.to(device)
+        return Splits(self.train.to(device), validation, self.test.to(device), self.sha256)
+
+
+def load(cls: type[Dataset[Any]], arguments: Mapping[str, Any]) -> Splits:
+    """Return a data set's training and test split, in memory and verified.
+
+    The last one is kept, so that the runs of a process share it.
+
+    Raises:
+        InputError: the data cannot be had, is damaged or of another shape.
+    """
+    return _load(cls, json.dumps(dict(arguments), sort_keys=True))  # type: ignore[arg-type]  # mypy takes the metaclass for unhashable
+
+
+@functools.lru_cache(maxsize=1)
+def _load(cls: type[Dataset[Any]], arguments: str) -> Splits:
+    parts = [build("data", cls, {"train": train}, json.loads(arguments)) for train in (True, False)]
+    train, test = (_split(part) for part in parts)
+    digests = [getattr(part, "sha256", None) for part in parts]
+    sha256 = hashlib.sha256()
+    for split, digest in zip((train, test), digests, strict=True):
+        sha256.update(digest.encode() if digest else _content(split))
+    return Splits(train, None, test, sha256.hexdigest())
+
+
+def _split(dataset: Dataset[Any]) -> Split:
+    name = type(dataset).__name__
+    images, labels = (getattr(dataset, attribute, None) for attribute in ("data", "targets"))
+    if not (isinstance(images, Tensor) and images.dtype == torch.uint8 and images.dim() in {3, 4}):
+        raise InputError(
+            f"data._target_: {name}.data must be a uint8 tensor (N, H, W) or (N, C, H, W)"
+        )
+    if not (isinstance(labels, Tensor) and labels.shape == images.shape[:1]):
+        raise InputError(f"data._target_: {name}.targets must be a tensor of {len(images)} labels")
+    return Split(images, labels.long())
+
+
+def _content(split: Split) -> bytes:
+    return split.images.contiguous().numpy().tobytes() + split.labels.numpy().tobytes()
+
+
+def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:
+    """Draw a stratified validation split out of the training split, from the seed.
+
+    Each class gives its share, rounded up or down; the training examples keep their order.
+    """
+    if validation_size == 0:
+        return splits
+    labels = splits.train.labels
+    drawn = torch.randperm(len(labels), generator=generator(seed, "validation"))
+    # Sorted by class, each class in drawn order: then every k-th example is a stratified draw.
+    by_class = drawn[labels[drawn].argsort(stable=True)]
+    held = by_class[torch.arange(validation_size) * len(labels) // validation_size]
+    kept = torch.ones(len(labels), dtype=torch.bool)
+    kept[held] = False
+    validation = splits.train.take(held.sort().values)
+    return Splits(splits.train.take(kept), validation, splits.test, splits.sha256)

@@ -1,0 +1,52 @@
+"""Models: images in, logits out. Shapes: B batch, C channels, H and W pixels, K classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SimpleNet(nn.Module):
+    """The article's network: linear layers with ReLU between them, 784-128-10 by default.
+
+    The layers are called fc1, fc2, … as in the article.
+    """
+
+    def __init__(
+        self, *, inputs: int = 784, hidden: Sequence[int] = (128,), classes: int = 10
+    ) -> None:
+        super().__init__()
+        for number, (fan_in, fan_out) in enumerate(pairwise([inputs, *hidden, classes]), start=1):
+            self.add_module(f"fc{number}", nn.Linear(fan_in, fan_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (B, K) for images (B, 1, H, W), (B, H, W) or (B, H·W)."""
+        x = x.flatten(1)
+        *hidden, last = self.children()
+        for layer in hidden:
+            x = F.relu(layer(x))
+        logits: Tensor = last(x)
+        return logits
+
+
+class ConvNet(nn.Module):
+    """Two 3x3 convolutions, each with ReLU and 2x2 max-pooling, then a linear classifier."""
+
+    def __init__(
+        self, *, image_size: int = 28, channels: Sequence[int] = (16, 32), classes: int = 10
+    ) -> None:
+        super().__init__()
+        first, second = channels
+        self.conv1 = nn.Conv2d(1, first, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv2d(first, second, kernel_size=3, padding=1)
+        self.fc = nn.Linear(second * (image_size // 4) ** 2, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (B, K) for images (B, 1, H, W)."""
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        logits: Tensor = self.fc(x.flatten(1))
+        return logits

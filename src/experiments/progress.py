@@ -1,0 +1,58 @@
+"""What the user sees while a run goes on: a bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+_REDRAW_SECONDS = 0.1
+
+
+class StdoutHandler(logging.StreamHandler[TextIO]):
+    """Logs to what `sys.stdout` is now, so that lines and a progress bar share a screen."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """The stream that `sys.stdout` is now."""
+        return sys.stdout
+
+    @stream.setter
+    def stream(self, _: TextIO) -> None:
+        raise AttributeError("this handler follows sys.stdout")
+
+
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[], None]]:
+    """Show a bar of `total` batches on a terminal; yield what advances it by one."""
+    if not sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("batches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task("batches", total=total)
+        done, shown = 0, 0.0
+
+        def advance() -> None:
+            nonlocal done, shown
+            done += 1
+            now = time.monotonic()
+            if now - shown >= _REDRAW_SECONDS:
+                progress.update(task, completed=done)
+                shown = now
+
+        yield advance

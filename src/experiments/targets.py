@@ -1,0 +1,85 @@
+"""`_target_`: a class named in a configuration, checked before it is called."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from experiments.errors import InputError, did_you_mean
+
+T = TypeVar("T")
+
+
+def resolve(key: str, target: str, base: type[T]) -> type[T]:
+    """Return the class that `key._target_` names.
+
+    Only a subclass of `base` is ever returned: a function such as `os.system`, under whatever
+    alias, is refused without being called.
+
+    Raises:
+        InputError: there is no such class, or it is none of `base`.
+    """
+    said = f"{key}._target_={target}"
+    kind = f"{base.__module__}.{base.__qualname__}"
+    module_name, _, name = target.rpartition(".")
+    if not module_name:
+        raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(
+            f"{said}: {error}; is its module installed, or beside train.py?"
+        ) from error
+    found = getattr(module, name, None)
+    if found is None:
+        classes = [entry for entry, value in vars(module).items() if _is_a(value, base)]
+        raise InputError(f"{said}: {module_name} has no {name}; {did_you_mean(name, classes)}")
+    if not _is_a(found, base):
+        raise InputError(f"{said}: is not allowed; only a subclass of {kind} may be named here")
+    return found  # type: ignore[no-any-return]
+
+
+def build(key: str, cls: type[T], given: Mapping[str, Any], arguments: Mapping[str, Any]) -> T:
+    """Return `cls(**given, **arguments)`, its arguments checked against its signature first.
+
+    Args:
+        key: the part of the configuration that `arguments` come from.
+        cls: a class from `resolve`.
+        given: arguments that the program supplies, such as the parameters to optimise.
+        arguments: arguments from the configuration: plain data.
+
+    Raises:
+        InputError: an argument is unknown, missing, nests a `_target_`, or the class refuses it.
+    """
+    for name, value in arguments.items():
+        if _nests_target(value):
+            raise InputError(f"{key}.{name}: nothing below a part may name a _target_; remove it")
+    parameters = inspect.signature(cls).parameters
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        for name in arguments:
+            if name not in parameters or name in given:
+                known = [f"{key}.{parameter}" for parameter in parameters if parameter not in given]
+                raise InputError(
+                    f"{key}.{name}: unknown key; {did_you_mean(f'{key}.{name}', known)}"
+                )
+    try:
+        return cls(**given, **arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{key}: {cls.__name__} refuses its arguments: {error}") from error
+
+
+def accepts(cls: type, argument: str) -> bool:
+    """Return whether the class's constructor has a parameter of that name."""
+    return argument in inspect.signature(cls).parameters
+
+
+def _is_a(value: object, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base)
+
+
+def _nests_target(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(_nests_target(entry) for entry in value.values())
+    return isinstance(value, list) and any(_nests_target(entry) for entry in value)

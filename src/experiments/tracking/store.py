@@ -1,0 +1,82 @@
+"""The MLflow store: a client to it, its experiments, and what it complains about."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.request import url2pathname
+
+from experiments.redaction import without_passwords
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_LONGEST_PROBLEM = 400  # characters; MLflow quotes whole stacks
+# Where the user has set nothing: no usage reports, and an answer within seconds, not minutes.
+_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return a client; a database is created where there is none, one process at a time."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    with _schema_lock(uri):
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+@contextlib.contextmanager
+def _schema_lock(uri: str) -> Iterator[None]:
+    database = sqlite_file(uri)
+    if database is None:
+        yield
+        return
+    from filelock import FileLock
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(database.parent / f".{database.name}.lock"):
+        yield
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file behind a sqlite address; None for any other address."""
+    scheme, found, path = uri.partition(":///")
+    if not found or scheme.partition("+")[0] != "sqlite":
+        return None
+    return Path(url2pathname(path.partition("?")[0])).absolute()
+
+
+def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
+    """Return the id of an experiment, created where there is none.
+
+    Beside a sqlite database the artifacts lie in outputs/mlflow; a server decides for itself.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        database = sqlite_file(uri)
+        place = (database.parent / "outputs" / "mlflow").as_uri() if database else None
+        try:
+            return client.create_experiment(name, artifact_location=place)
+        except MlflowException:
+            found = client.get_experiment_by_name(name)  # another process was faster
+            if found is None:
+                raise
+    return found.experiment_id
+
+
+def problem_of(error: Exception) -> str:
+    """Return what went wrong as one line without a password in it."""
+    line = " ".join(f"{type(error).__name__}: {error}".split())
+    return without_passwords(line)[:_LONGEST_PROBLEM]

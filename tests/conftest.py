@@ -1,0 +1,80 @@
+"""What many tests share: the project's folder, the digits, and runs of the program itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A data root that the tests share, so that the digits are made once."""
+    return str(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="session")
+def digits(root: str):
+    from experiments.data import Digits, load
+
+    return load(Digits, {"root": root})
+
+
+def clean_environment() -> dict[str, str]:
+    drop = ("MLFLOW_", "HYDRA_")
+    return {key: value for key, value in os.environ.items() if not key.startswith(drop)}
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Program:
+    """Run train.py in an empty folder, as a user would."""
+
+    def run(*overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(PROJECT / "train.py"), *overrides],
+            cwd=tmp_path,
+            env=clean_environment() | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def offline(train: Program, root: str) -> Program:
+    """Run train.py on the digits for one epoch, without MLflow unless asked."""
+
+    def run(*overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        tracked = any(override.startswith("tracking") for override in overrides)
+        extra = () if tracked else ("tracking=none",)
+        return train(
+            "data=digits",
+            f"data.root={root}",
+            "trainer.epochs=1",
+            *extra,
+            *overrides,
+            **environment,
+        )
+
+    return run
+
+
+def run_folder(cwd: Path) -> Path:
+    """Return the only run's folder under outputs/."""
+    (folder,) = (journal.parent for journal in cwd.glob("outputs/*/*/journal.jsonl"))
+    return folder

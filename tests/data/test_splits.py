@@ -1,0 +1,86 @@
+"""Splits: memory shared between runs, a stratified validation split, users' own data sets."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from experiments.data import Digits, Split, hold_out, load
+from experiments.errors import InputError
+
+
+class Own(Dataset):
+    """A data set as a user would write it."""
+
+    def __init__(self, *, root: str, train: bool, size: int = 40) -> None:
+        self.data = torch.full((size if train else 10, 5, 5), 7, dtype=torch.uint8)
+        self.targets = torch.arange(len(self.data)) % 4
+
+
+class Floats(Own):
+    """Not bytes."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.data = self.data.float()
+
+
+class Unlabelled(Own):
+    """Too few labels."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.targets = self.targets[:3]
+
+
+def test_the_digits_are_scikit_learn_s(digits) -> None:
+    assert digits.train.images.shape == (1500, 28, 28)
+    assert digits.test.images.shape == (297, 28, 28)
+    assert digits.train.images.dtype == torch.uint8
+    assert digits.train.images.max() == 255
+    assert digits.train.labels.unique().tolist() == list(range(10))
+
+
+def test_a_process_loads_a_data_set_once(root: str) -> None:
+    assert load(Digits, {"root": root}) is load(Digits, {"root": root})
+
+
+@pytest.mark.parametrize("size", [1, 10, 150, 1333])
+def test_the_validation_split_is_exact_disjoint_and_stratified(digits, size: int) -> None:
+    held = hold_out(digits, size, seed=3)
+    assert held.validation is not None
+    assert len(held.validation) == size
+    assert len(held.train) == 1500 - size
+    everything = torch.cat([held.train.images, held.validation.images]).view(1500, -1)
+    assert torch.equal(everything.float().sum(0), digits.train.images.view(1500, -1).float().sum(0))
+    share = digits.train.labels.bincount(minlength=10) * size / 1500
+    assert (held.validation.labels.bincount(minlength=10) - share).abs().max() <= 1
+    assert held.test is digits.test
+
+
+def test_the_validation_split_derives_from_the_seed(digits) -> None:
+    first, again, other = (hold_out(digits, 100, seed).validation for seed in (1, 1, 2))
+    assert torch.equal(first.images, again.images)
+    assert not torch.equal(first.images, other.images)
+
+
+def test_no_validation_split_unless_asked(digits) -> None:
+    assert hold_out(digits, 0, seed=0) is digits
+
+
+def test_a_user_s_own_data_set() -> None:
+    splits = load(Own, {"root": "", "size": 12})
+    assert isinstance(splits.train, Split)
+    assert len(splits.train) == 12
+    assert len(splits.sha256) == 64
+    assert load(Own, {"root": "", "size": 13}).sha256 != splits.sha256
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [(Floats, "Floats.data must be a uint8 tensor"), (Unlabelled, "must be a tensor of 40 labels")],
+)
+def test_a_data_set_of_another_shape_is_refused(cls, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load(cls, {"root": ""})

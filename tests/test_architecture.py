@@ -1,0 +1,102 @@
+"""The house rules of docs/design.md: who imports whom, how large a file grows, what is lazy."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, clean_environment
+
+SOURCE = PROJECT / "src" / "experiments"
+FILES = sorted(SOURCE.rglob("*.py"))
+HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+
+
+def imports(path: Path, *, everywhere: bool) -> Iterator[str]:
+    """Yield what a file imports: anywhere, or only what importing the file imports."""
+
+    def visit(node: ast.AST) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import):
+                yield from (alias.name for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                yield child.module or ""
+            elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            elif everywhere or not isinstance(child, ast.FunctionDef):
+                yield from visit(child)
+
+    yield from visit(ast.parse(path.read_text()))
+
+
+def packages(path: Path, *, everywhere: bool) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path, everywhere=everywhere)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_file_outgrows_250_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 250
+    assert "utils" not in path.name
+
+
+def test_train_py_is_a_sentence() -> None:
+    assert len((PROJECT / "train.py").read_text().splitlines()) <= 25
+    own = {name for name in imports(PROJECT / "train.py", everywhere=True) if "experiments" in name}
+    assert own == {"experiments.app", "experiments.composition"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if {"models.py", "training.py", "data"} & set(path.parts[-2:])],
+    ids=name_of,
+)
+def test_models_data_and_training_know_only_torch(path: Path) -> None:
+    if "config" in path.parts:
+        assert "torch" not in packages(path, everywhere=True)
+        return
+    assert not packages(path, everywhere=True) & {"hydra", "omegaconf", "pydantic", "mlflow"}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "config" in p.parts], ids=name_of)
+def test_config_never_imports_torch(path: Path) -> None:
+    assert not packages(path, everywhere=True) & HEAVY
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if "tracking" in p.parts], ids=name_of)
+def test_tracking_never_imports_torch(path: Path) -> None:
+    assert "torch" not in packages(path, everywhere=True)
+    assert not packages(path, everywhere=False) & HEAVY
+
+
+def test_only_the_composition_root_wires() -> None:
+    importers = {
+        name_of(path)
+        for path in FILES
+        if "experiments.training" in set(imports(path, everywhere=True))
+    }
+    assert importers == {"experiments.app"}
+
+
+@pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--cfg hydra", "--info defaults"])
+def test_looking_loads_neither_torch_nor_mlflow(arguments: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", str(PROJECT / "train.py"), *arguments.split()],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "hydra" in loaded
+    assert not loaded & (HEAVY | {"pydantic"})
+    assert list(tmp_path.iterdir()) == []

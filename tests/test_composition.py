@@ -1,0 +1,117 @@
+"""Bad input on the command line: one line, exit code 2, nothing created."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, Program, clean_environment
+
+# The numbers are those of the list in docs/reliability.md.
+BAD = {
+    "1 unknown key": (
+        "optimizer.lrr=0.1",
+        "optimizer.lrr: unknown key; did you mean optimizer.lr?",
+    ),
+    "1 unknown group": ("optimzer=sgd", "did you mean optimizer?"),
+    "1 added key": ("+optimizer.lrr=0.1", "did you mean optimizer.lr?"),
+    "2 no number": ("optimizer.lr=abc", "optimizer.lr=abc: it should be a valid number"),
+    "3 negative": ("optimizer.lr=-1", "optimizer.lr=-1: it should be greater than 0"),
+    "3 nan": ("optimizer.lr=nan", "optimizer.lr=nan: it should be a finite number"),
+    "3 inf": ("optimizer.lr=inf", "optimizer.lr=inf: it should be a finite number"),
+    "3 zero": ("optimizer.lr=0", "optimizer.lr=0: it should be greater than 0"),
+    "4 no batch": ("data.batch_size=0", "data.batch_size=0: it should be greater than or equal"),
+    "4 batch too large": ("data.batch_size=60001", "there are 60000 examples to train on"),
+    "4 nothing left": ("data.validation_size=60000", "choose at most 59999"),
+    "5 no epochs": ("trainer.epochs=0", "trainer.epochs=0: it should be greater than or equal"),
+    "5 half an epoch": ("trainer.epochs=2.5", "trainer.epochs=2.5: it should be a valid integer"),
+    "6 no layers": ("model.hidden=[]", "model.hidden=[]: it should have at least 1 item"),
+    "6 empty layer": ("model.hidden=[0]", "model.hidden[0]=0: it should be greater than or equal"),
+    "7 sweep": ("optimizer.lr=0.1,0.2", "add -m to sweep over them"),
+    "8 open bracket": ("optimizer.lr=[1", "is not a valid override"),
+    "9 no such option": ("model=nope", "model is one of convnet, simplenet"),
+    "13 cycle": ("optimizer.lr=${optimizer.lr}", "Recursive interpolation"),
+    "13 unset variable": ("seed=${oc.env:UNSET_X}", "'UNSET_X' not found"),
+    "13 no such key": ("seed=${nope.x}", "Interpolation key 'nope.x' not found"),
+    "no value": ("seed=???", "seed: has no value"),
+    "no part": ("~model", "model: is missing"),
+    "cross-field": ("optimizer.nesterov=true optimizer.momentum=0", "needs optimizer.momentum"),
+    "onecycle by epoch": ("schedule=onecycle schedule.interval=epoch", "schedule.interval=batch"),
+    "no such device": ("trainer.device=gpu", "choose from auto, cpu, cuda, cuda:N or mps"),
+    "twice": ("+model=convnet", "Multiple values for model"),
+}
+BAD_WITH_TORCH = {
+    "12 os.system": ("model._target_=os.system", "model._target_=os.system: is not allowed"),
+    "12 alias": ("model._target_=subprocess.os", "is not allowed"),
+    "12 nested": (
+        "model._target_=torch.nn.Sequential ~model.hidden ~model.inputs ~model.classes "
+        "+model.args._target_=os.system",
+        "nothing below a part may name a _target_",
+    ),
+    "17 nowhere to fetch from": ("data.root=/proc/nowhere data=digits", "cannot write"),
+    "21 not a folder": ("hydra.run.dir=/dev/null/x", "cannot write in /dev/null"),
+    "22 no cuda": ("trainer.device=cuda:7", "choose from"),
+    "logits too few": ("model.classes=5", "the data has 10 classes"),
+    "wrong input": ("model.inputs=100", "does not take images of 1 x 28 x 28"),
+}
+
+
+@pytest.mark.parametrize(("overrides", "message"), BAD.values(), ids=BAD)
+def test_bad_input_is_refused_in_one_line(
+    train: Program, tmp_path: Path, overrides: str, message: str
+) -> None:
+    assert_refused(train(*overrides.split()), tmp_path, message)
+
+
+@pytest.mark.parametrize(("overrides", "message"), BAD_WITH_TORCH.values(), ids=BAD_WITH_TORCH)
+def test_what_only_torch_can_tell_is_refused_in_one_line(
+    offline: Program, tmp_path: Path, overrides: str, message: str
+) -> None:
+    assert_refused(offline(*overrides.split()), tmp_path, message)
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], folder: Path, message: str) -> None:
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert done.returncode == 2
+    assert not done.stdout
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("_target_: x\n\tlr: 1\n", "line 2, column 1: found character '\\t'"),
+        ("_target_: x\nlr: 1\nlr: 2\n", "line 3, column 1: found duplicate key lr"),
+    ],
+    ids=["14 tab", "14 duplicate key"],
+)
+def test_broken_yaml_is_refused_with_its_place(tmp_path: Path, text: str, problem: str) -> None:
+    shutil.copytree(PROJECT / "conf", tmp_path / "conf")
+    shutil.copy(PROJECT / "train.py", tmp_path)
+    broken = tmp_path / "conf" / "optimizer" / "broken.yaml"
+    broken.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "train.py", "optimizer=broken"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"{broken}, {problem}" in line
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_whole_traceback_on_request(train: Program) -> None:
+    done = train("optimizer.lr=-1", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert "pydantic" in done.stderr

@@ -1,0 +1,92 @@
+"""Every shipped configuration composes, validates, and can be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from experiments.composition import checked
+from experiments.config import RunConfig
+from tests.conftest import PROJECT
+
+CONF = PROJECT / "conf"
+GROUPS = ("data", "model", "optimizer", "schedule", "trainer", "tracking", "experiment")
+OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).iterdir())]
+
+
+@pytest.fixture(autouse=True)
+def hydra_config(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield
+
+
+def composed(*overrides: str) -> DictConfig:
+    return compose("config", overrides=list(overrides))
+
+
+def test_the_issue_s_groups_are_there() -> None:
+    for option in (
+        *("data=mnist", "data=fashion_mnist", "data=kmnist", "data=digits"),
+        *("model=simplenet", "model=convnet"),
+        *("optimizer=sgd", "optimizer=sgd_momentum", "optimizer=adamw"),
+        *("schedule=constant", "schedule=step", "schedule=cosine", "schedule=onecycle"),
+        *("trainer=default", "trainer=debug", "tracking=mlflow", "tracking=none"),
+        *("experiment=article", "experiment=article_plain"),
+    ):
+        assert option in OPTIONS
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_validates(option: str) -> None:
+    assert isinstance(checked(composed(option)), RunConfig)
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if not name.startswith("data=")])
+def test_every_option_can_be_built(option: str, root: str) -> None:
+    from experiments.assembly import assemble
+
+    parts = assemble(checked(composed(option, "data=digits", f"data.root={root}")))
+    assert parts.schedule.optimizer is parts.optimizer
+
+
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name.startswith("data=")])
+def test_every_data_set_s_class_is_there(option: str) -> None:
+    from torch.utils.data import Dataset
+
+    from experiments.targets import resolve
+
+    assert resolve("data", checked(composed(option)).data.target, Dataset).__doc__
+
+
+def test_the_default_is_the_article_s_complete_example() -> None:
+    default, article = checked(composed()), checked(composed("experiment=article"))
+    assert default == article
+    leaves = default.leaves()
+    assert leaves["model.hidden"] == "[128]"
+    assert leaves["optimizer.lr"] == "0.01"
+    assert leaves["optimizer.momentum"] == "0.9"
+    assert leaves["data.batch_size"] == "64"
+    assert leaves["trainer.epochs"] == "10"
+    assert leaves["data.root"] == "~/.pytorch/MNIST_data/"
+    assert leaves["data.validation_size"] == "0"
+    assert leaves["trainer.device"] == "auto"
+    assert leaves["seed"] == "0"
+    assert leaves["tracking.uri"] == "sqlite:///mlflow.db"
+    assert leaves["tracking.experiment"] == "mnist"
+
+
+def test_the_plain_experiment_differs_in_momentum_alone() -> None:
+    article = checked(composed("experiment=article")).leaves()
+    plain = checked(composed("experiment=article_plain")).leaves()
+    differing = {key for key in article if article[key] != plain[key]}
+    assert differing == {"optimizer.momentum"}
+    assert float(plain["optimizer.momentum"]) == 0
+
+
+def test_the_environment_names_the_tracking_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert checked(composed()).tracking.uri == "http://127.0.0.1:5000"

@@ -1,0 +1,80 @@
+"""The configuration's own rules. Single bad values are tested in test_composition."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from experiments.config import check
+from experiments.errors import InputError, did_you_mean
+
+VALUES = {
+    "data": {
+        "_target_": "experiments.data.Digits",
+        "root": "~/data",
+        "batch_size": 64,
+        "validation_size": 0,
+    },
+    "model": {"_target_": "my_models.Net", "width": [1, 2]},
+    "optimizer": {"_target_": "torch.optim.RMSprop", "alpha": 0.9},
+    "schedule": {
+        "_target_": "torch.optim.lr_scheduler.ConstantLR",
+        "interval": "epoch",
+        "factor": 1.0,
+    },
+    "trainer": {
+        "epochs": 10,
+        "device": "auto",
+        "threads": 2,
+        "deterministic": True,
+        "limit_batches": None,
+    },
+    "tracking": {"uri": "sqlite:///mlflow.db", "experiment": "mnist"},
+    "seed": 0,
+}
+
+
+def changed(**parts: object) -> dict[str, object]:
+    return {key: parts.get(key, value) for key, value in VALUES.items()}
+
+
+def test_a_user_s_own_class_keeps_its_arguments() -> None:
+    config = check(VALUES)
+    assert config.model.arguments() == {"width": [1, 2]}
+    assert config.schedule.arguments() == {"factor": 1.0}
+    assert config.data.arguments() == {"root": "~/data"}
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        check(VALUES).seed = 1
+
+
+def test_every_leaf_is_one_text() -> None:
+    leaves = check(VALUES).leaves()
+    assert leaves["model.width"] == "[1, 2]"
+    assert leaves["trainer.deterministic"] == "true"
+    assert leaves["trainer.limit_batches"] == "null"
+    assert leaves["schedule.factor"] == "1.0"
+    assert leaves["data._target_"] == "experiments.data.Digits"
+    assert len(leaves) == 19
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://me:secret@host:5000/x", "postgresql+psycopg2://me:secret@db/mlflow"]
+)
+def test_a_password_is_not_recorded(uri: str) -> None:
+    config = check(changed(tracking={"uri": uri, "experiment": "mnist"}))
+    assert config.tracking.uri == uri
+    assert "secret" not in str(config.leaves()) + str(config.public())
+    assert "me:***@" in config.leaves()["tracking.uri"]
+
+
+def test_further_mistakes_are_counted() -> None:
+    with pytest.raises(InputError, match=r"\(2 more after this one\)$"):
+        check(changed(seed=-1, trainer=VALUES["trainer"] | {"epochs": 0, "threads": 0}))
+
+
+def test_did_you_mean() -> None:
+    assert did_you_mean("momentun", ["momentum", "lr"]) == "did you mean momentum?"
+    assert did_you_mean("xyz", ["momentum", "lr"]) == "choose from lr, momentum"

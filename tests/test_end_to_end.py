@@ -1,0 +1,226 @@
+"""The program as its users meet it: real processes, a real MLflow database, real signals."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from experiments.tracking.store import connect
+from tests.conftest import PROJECT, Program, clean_environment, run_folder
+
+NEVER_ENDING = """
+import time
+from experiments.models import SimpleNet
+
+class Slow(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            time.sleep(0.01)
+        return super().forward(x)
+
+class Failing(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            raise ArithmeticError("in the middle of training")
+        return super().forward(x)
+"""
+
+
+def recorded(folder: Path) -> tuple[MlflowClient, Run]:
+    client = connect(f"sqlite:///{folder}/mlflow.db")
+    ids = [experiment.experiment_id for experiment in client.search_experiments()]
+    (run,) = client.search_runs(ids)
+    return client, run
+
+
+def test_a_run_is_trained_tested_and_recorded(offline: Program, tmp_path: Path) -> None:
+    overrides = ("trainer.epochs=3", "data.validation_size=100", "optimizer.lr=0.02")
+    done = offline("tracking=mlflow", *overrides)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    lines = [line for line in done.stdout.splitlines() if "Fetching" not in line]
+    assert [line.split(" Loss")[0] for line in lines[:3]] == ["Epoch: 1", "Epoch: 2", "Epoch: 3"]
+    assert lines[3].startswith("Accuracy of the network on the 297 test images: ")
+
+    folder = run_folder(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} - {".mlflow.db.lock"} == {
+        "outputs",
+        "mlflow.db",
+    }
+    client, run = recorded(tmp_path)
+    assert f"MLflow run {run.info.run_id} in experiment mnist" in lines
+    assert run.info.status == "FINISHED"
+
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert run.data.params["optimizer.lr"] == "0.02"
+    assert run.data.params["model.hidden"] == "[128]"
+    assert run.data.params["trainer.epochs"] == str(config["trainer"]["epochs"]) == "3"
+    found = client.search_runs([run.info.experiment_id], "params.`optimizer.lr` = '0.02'")
+    assert len(found) == 1
+
+    for metric in ("train_loss", "lr", "epoch_seconds", "val_loss", "val_accuracy"):
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, metric)]
+        assert steps == [1, 2, 3], metric
+    assert 0.5 < run.data.metrics["test_accuracy"] <= 1
+    printed = 100 * run.data.metrics["test_accuracy"]
+    assert lines[3].endswith(f"{int(printed)} % ({printed:.2f} %)")
+    assert run.data.metrics["test_loss"] > 0
+
+    weights = (folder / "weights.safetensors").read_bytes()
+    assert run.data.tags["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert run.data.tags["version.torch"]
+    artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert artifacts >= {
+        *("config.yaml", "overrides.yaml", "environment.json", "weights.safetensors")
+    }
+    assert f"{tmp_path.as_uri()}/outputs/mlflow/" in run.info.artifact_uri
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["packages"]["mlflow"]
+    assert set(overrides) <= set(yaml.safe_load((folder / "overrides.yaml").read_text()))
+
+
+def test_the_same_twice_gives_the_same_weights(offline: Program, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert offline(f"hydra.run.dir={name}").returncode == 0
+    first, second = (
+        (tmp_path / name / "weights.safetensors").read_bytes() for name in ("one", "two")
+    )
+    assert first == second
+
+
+def test_a_sweep_gives_each_job_its_folder(offline: Program, tmp_path: Path) -> None:
+    done = offline("hydra.mode=MULTIRUN", "seed=0,1", "optimizer.lr=0.01,0.1")
+    assert done.returncode == 0, done.stderr
+    (sweep,) = tmp_path.glob("outputs/*/*_sweep")
+    jobs = {path.name for path in sweep.iterdir() if path.is_dir()}
+    assert jobs == {"0", "1", "2", "3"}
+    assert all((sweep / job / "weights.safetensors").exists() for job in jobs)
+
+
+def start(folder: Path, root: str, model: str, *overrides: str) -> subprocess.Popen[str]:
+    """Start train.py with a model of the user's own, and wait until it has begun to train."""
+    (folder / "user_models.py").write_text(NEVER_ENDING)
+    process = subprocess.Popen(
+        [
+            *(sys.executable, str(PROJECT / "train.py"), "data=digits", f"data.root={root}"),
+            *(f"model._target_=user_models.{model}", "trainer.epochs=1000", *overrides),
+        ],
+        cwd=folder,
+        env=clean_environment() | {"PYTHONPATH": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert model == "Failing" or process.stdout.readline().startswith("Epoch: 1 ")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_as_killed(tmp_path: Path, root: str, number: signal.Signals) -> None:
+    process = start(tmp_path, root, "Slow")
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"{number.name}: stopping" in output
+    assert "Traceback" not in errors
+    assert recorded(tmp_path)[1].info.status == "KILLED"
+
+
+def test_kill_9_leaves_no_run_running(tmp_path: Path, root: str) -> None:
+    process = start(tmp_path, root, "Slow")
+    while not (state := run_folder(tmp_path) / "mlflow.json").exists():
+        time.sleep(0.05)
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while recorded(tmp_path)[1].info.status == "RUNNING" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    _, run = recorded(tmp_path)
+    assert run.info.status == "KILLED"
+    assert json.loads(state.read_text())["run_id"] == run.info.run_id
+    assert run.data.metrics["train_loss"] > 0
+
+
+def test_an_exception_ends_the_run_as_failed(tmp_path: Path, root: str) -> None:
+    _, errors = start(tmp_path, root, "Failing").communicate(timeout=60)
+    assert "ArithmeticError: in the middle of training" in errors
+    assert "user_models.py" in errors
+    assert "site-packages/hydra" not in errors
+    _, run = recorded(tmp_path)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["failure"] == "ArithmeticError: in the middle of training"
+
+
+def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path) -> None:
+    done = offline("tracking.uri=http://127.0.0.1:9")
+    assert done.returncode == 0, done.stderr
+    assert "MLflow has not taken all of this run" in done.stdout
+    assert (run_folder(tmp_path) / "weights.safetensors").exists()
+
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for delivered, no_need in ((1, 0), (0, 1)):
+        synced = experiments("sync", "outputs", "--uri", uri, cwd=tmp_path)
+        assert synced.returncode == 0, synced.stderr
+        summary = f"{delivered} delivered, 0 failed, {no_need} had no need"
+        assert synced.stdout.splitlines()[-1] == summary
+    _, run = recorded(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["test_accuracy"] > 0.5
+
+
+def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    done = experiments("sync", "nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert (
+        done.stderr == "error: nowhere: there is no such folder; name the one that holds the runs\n"
+    )
+
+
+def experiments(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "experiments"), *arguments],
+        cwd=cwd,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_damaged_data_file_is_refused_before_anything_is_created(
+    offline: Program, tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    assert offline(f"data.root={root}", "hydra.run.dir=first").returncode == 0
+    file = root / "Digits" / "raw" / "train-images-idx3-ubyte"
+    file.write_bytes(file.read_bytes()[:-1])
+    before = sorted(tmp_path.rglob("*"))
+    done = offline(f"data.root={root}", "hydra.run.dir=second")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert str(file) in line
+    assert "delete it and run again" in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_no_secret_of_the_environment_is_written_anywhere(offline: Program, tmp_path: Path) -> None:
+    secrets = {"MLFLOW_TRACKING_PASSWORD": "correct-horse", "AWS_SECRET_ACCESS_KEY": "battery"}
+    tracking = {"MLFLOW_TRACKING_URI": "http://user:staple@127.0.0.1:9"}
+    done = offline("tracking=mlflow", **secrets, **tracking)
+    assert done.returncode == 0, done.stderr
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    for secret in (b"correct-horse", b"battery", b"staple"):
+        assert not any(secret in content for content in written), secret
+        assert secret.decode() not in done.stdout + done.stderr

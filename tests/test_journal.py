@@ -1,0 +1,48 @@
+"""The journal keeps every event, in order, in a folder of one run."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments import journal
+from experiments.journal import Journal
+
+
+def test_what_is_written_is_read_from_any_offset(tmp_path: Path) -> None:
+    with Journal(tmp_path) as written:
+        written.write("start", name="a\nb ä")
+        first, offset = journal.read(tmp_path)
+        written.write("metrics", metrics={"loss": 0.1 + 0.2}, step=1)
+    assert [event["event"] for event in first] == ["start"]
+    assert first[0]["name"] == "a\nb ä"
+    assert abs(first[0]["time"] / 1000 - time.time()) < 60
+    rest, end = journal.read(tmp_path, offset)
+    assert [(event["metrics"], event["step"]) for event in rest] == [({"loss": 0.1 + 0.2}, 1)]
+    assert journal.read(tmp_path, end) == ([], end)
+    assert end == (tmp_path / journal.NAME).stat().st_size
+
+
+def test_a_line_half_written_is_left_for_later(tmp_path: Path) -> None:
+    path = tmp_path / journal.NAME
+    path.write_text(json.dumps({"event": "start"}) + '\n{"event": "met')
+    events, offset = journal.read(tmp_path)
+    assert events == [{"event": "start"}]
+    with path.open("a") as file:
+        file.write('rics"}\n')
+    assert journal.read(tmp_path, offset)[0] == [{"event": "metrics"}]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")])
+def test_infinities_survive(tmp_path: Path, value: float) -> None:
+    with Journal(tmp_path) as written:
+        written.write("metrics", metrics={"loss": value}, step=1)
+    assert journal.read(tmp_path)[0][0]["metrics"]["loss"] == value
+
+
+def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(FileExistsError):
+        Journal(tmp_path)

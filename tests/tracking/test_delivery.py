@@ -1,0 +1,107 @@
+"""A journal becomes an MLflow run: once, whole, and again without harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from experiments.journal import Journal
+from experiments.tracking.delivery import Delivery
+from experiments.tracking.store import sqlite_file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run of two epochs that has ended."""
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    with Journal(tmp_path) as journal:
+        params = {f"key.{number}": "x" for number in range(30)}
+        journal.write("start", experiment="e", name="n", params=params, tags={"a": "b"})
+        journal.write("artifacts", names=["config.yaml"])
+        for epoch, loss in ((1, 0.5), (2, 0.1 + 0.2)):
+            journal.write("metrics", metrics={"loss": loss, "lr": 0.01}, step=epoch)
+        journal.write("tags", tags={"late": "tag"})
+        journal.write("end", status="FINISHED")
+    return tmp_path
+
+
+def assert_delivered(client: MlflowClient, run_id: str, folder: Path) -> None:
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "n"
+    assert run.info.end_time >= run.info.start_time
+    assert len(run.data.params) == 30
+    assert (run.data.tags["a"], run.data.tags["late"]) == ("b", "tag")
+    points = [(point.step, point.value) for point in client.get_metric_history(run_id, "loss")]
+    assert points == [(1, 0.5), (2, 0.1 + 0.2)]
+    assert [artifact.path for artifact in client.list_artifacts(run_id)] == ["config.yaml"]
+
+
+def test_everything_arrives(client: MlflowClient, uri: str, folder: Path) -> None:
+    delivery = Delivery(folder, uri)
+    assert not delivery.complete
+    delivery.deliver(client)
+    assert delivery.complete
+    assert_delivered(client, delivery.run_id, folder)
+
+
+def test_artifacts_lie_under_outputs_beside_the_database(client, uri: str, folder: Path) -> None:
+    delivery = Delivery(folder, uri)
+    delivery.deliver(client)
+    place = sqlite_file(uri).parent / "outputs" / "mlflow"
+    assert client.get_run(delivery.run_id).info.artifact_uri.startswith(place.as_uri())
+
+
+@pytest.mark.parametrize("failing", range(1, 7))
+def test_interrupted_anywhere_it_goes_on_without_doubling(
+    client: MlflowClient, uri: str, folder: Path, failing: int
+) -> None:
+    calls = []
+
+    def guarded(method):
+        def call(*arguments, **named):
+            calls.append(method)
+            if len(calls) == failing:
+                raise MlflowException("the store is gone")
+            return method(*arguments, **named)
+
+        return call
+
+    names = ("create_run", "log_batch", "log_artifact", "set_terminated")
+    failing_client = Mock(wraps=client, **{name: guarded(getattr(client, name)) for name in names})
+    first = Delivery(folder, uri)
+    with pytest.raises(MlflowException):
+        first.deliver(failing_client)
+    again = Delivery(folder, uri)  # as another process would
+    again.deliver(client)
+    assert again.complete
+    assert first.run_id in {None, again.run_id}
+    assert_delivered(client, again.run_id, folder)
+
+
+def test_delivering_what_is_delivered_changes_nothing(client, uri: str, folder: Path) -> None:
+    Delivery(folder, uri).deliver(client)
+    untouched = Mock()
+    Delivery(folder, uri).deliver(untouched)
+    assert untouched.mock_calls == []
+
+
+def test_a_run_whose_process_is_gone_is_marked(client: MlflowClient, uri: str, tmp_path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.write("start", experiment="e", name="n", params={}, tags={})
+    delivery = Delivery(tmp_path, uri)
+    delivery.deliver(client)
+    assert client.get_run(delivery.run_id).info.status == "RUNNING"
+    delivery.mark_killed(client)
+    assert client.get_run(delivery.run_id).info.status == "KILLED"
+
+
+def test_a_finished_run_is_never_marked(client: MlflowClient, uri: str, folder: Path) -> None:
+    delivery = Delivery(folder, uri)
+    delivery.deliver(client)
+    delivery.mark_killed(client)
+    assert client.get_run(delivery.run_id).info.status == "FINISHED"

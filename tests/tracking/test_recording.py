@@ -1,0 +1,48 @@
+"""Every run gets the right word at its end."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from experiments import journal
+from experiments.interruption import Interrupted
+from experiments.tracking import recording
+
+
+def record(folder: Path, error: BaseException | None = None) -> list[dict]:
+    outcome = contextlib.nullcontext() if error is None else pytest.raises(type(error))
+    with (
+        outcome,
+        recording(
+            folder=folder, uri=None, experiment="e", name="n", params={"a": "1"}, tags={}
+        ) as recorder,
+    ):
+        recorder.metrics({"loss": 0.5}, 1)
+        if error is not None:
+            raise error
+    return journal.read(folder)[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (None, "FINISHED"),
+        (ValueError("bad"), "FAILED"),
+        (SystemExit(3), "FAILED"),
+        (MemoryError(), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (Interrupted(15), "KILLED"),
+    ],
+)
+def test_the_status_is_right_however_it_ends(tmp_path: Path, error, status: str) -> None:
+    events = record(tmp_path, error)
+    assert events[0]["event"] == "start"
+    assert events[-1] == {"event": "end", "time": events[-1]["time"], "status": status}
+
+
+def test_a_failure_is_named(tmp_path: Path) -> None:
+    events = record(tmp_path, ValueError("bad"))
+    assert {"failure": "ValueError: bad"} in [event.get("tags") for event in events]

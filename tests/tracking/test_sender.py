@@ -1,0 +1,44 @@
+"""The sender is never in training's way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.tracking.sender import Sender
+
+DEAD = "http://127.0.0.1:9"  # the discard port: nothing listens
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    sender = Sender(DEAD)
+    yield sender
+    sender.close()
+    sender._process.kill()
+    sender._process.wait()
+    sender._process.stdout.close()
+    sender._errors.close()
+
+
+def test_telling_never_waits_even_when_nobody_reads(sender: Sender, tmp_path: Path) -> None:
+    began = time.monotonic()
+    for _ in range(10_000):
+        sender.tell(tmp_path)
+    assert time.monotonic() - began < 5
+
+
+def test_waiting_for_a_dead_process_says_its_last_words(sender: Sender, tmp_path: Path) -> None:
+    sender._process.kill()
+    sender._process.wait()
+    sender.tell(tmp_path)
+    assert sender.wait(tmp_path) == (None, "the delivery process ended: without a word")
+
+
+def test_waiting_is_bounded(sender: Sender, tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert sender.wait(tmp_path, patience=0.2) == (None, "no answer within 0 s")
+    assert time.monotonic() - began < 2

@@ -1,0 +1,18 @@
+"""Train and test one model: `python train.py optimizer.lr=0.01`; add -m to sweep."""
+
+import hydra
+from omegaconf import DictConfig
+
+from experiments.app import run
+from experiments.composition import one_line_errors
+
+
+@one_line_errors
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig) -> float:
+    """Run one configuration; the value returned is what a sweep may optimise."""
+    return run(cfg)
+
+
+if __name__ == "__main__":
+    main()
