@@ -70,6 +70,11 @@ def run(cfg: DictConfig) -> float:
             name=(" ".join(overrides) or "defaults")[:200],
             params=config.leaves(),
             tags=_tags(source, parts),
+            dataset={
+                "name": config.data.target.rpartition(".")[2],
+                "digest": parts.splits.sha256[:32],
+                "source": config.data.root,
+            },
         ) as recorder,
     ):
         recorder.artifacts(*_write_origin(folder, config, overrides, source))
@@ -81,6 +86,9 @@ def _assemble(config: RunConfig) -> Parts:
         from experiments.tracking import sender
 
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
+    # Idle OpenMP threads spin for so many rounds before they sleep. libgomp's own 300,000 make an
+    # epoch 60 times slower once other processes want the cores; see benchmarks/contention.py.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     from experiments.assembly import assemble
 
     return assemble(config)

@@ -13,6 +13,14 @@ from experiments.journal import Journal
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.store import sqlite_file
 
+START = {
+    "experiment": "e",
+    "name": "n",
+    "params": {},
+    "tags": {},
+    "dataset": {"name": "d", "digest": "0123", "source": "somewhere"},
+}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -20,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     with Journal(tmp_path) as journal:
         params = {f"key.{number}": "x" for number in range(30)}
-        journal.write("start", experiment="e", name="n", params=params, tags={"a": "b"})
+        journal.write("start", **START | {"params": params, "tags": {"a": "b"}})
         journal.write("artifacts", names=["config.yaml"])
         for epoch, loss in ((1, 0.5), (2, 0.1 + 0.2)):
             journal.write("metrics", metrics={"loss": loss, "lr": 0.01}, step=epoch)
@@ -35,6 +43,8 @@ def assert_delivered(client: MlflowClient, run_id: str, folder: Path) -> None:
     assert run.info.run_name == "n"
     assert run.info.end_time >= run.info.start_time
     assert len(run.data.params) == 30
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("d", "0123")
     assert (run.data.tags["a"], run.data.tags["late"]) == ("b", "tag")
     points = [(point.step, point.value) for point in client.get_metric_history(run_id, "loss")]
     assert points == [(1, 0.5), (2, 0.1 + 0.2)]
@@ -92,7 +102,7 @@ def test_delivering_what_is_delivered_changes_nothing(client, uri: str, folder: 
 
 def test_a_run_whose_process_is_gone_is_marked(client: MlflowClient, uri: str, tmp_path) -> None:
     with Journal(tmp_path) as journal:
-        journal.write("start", experiment="e", name="n", params={}, tags={})
+        journal.write("start", **START)
     delivery = Delivery(tmp_path, uri)
     delivery.deliver(client)
     assert client.get_run(delivery.run_id).info.status == "RUNNING"

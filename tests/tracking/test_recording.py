@@ -17,7 +17,13 @@ def record(folder: Path, error: BaseException | None = None) -> list[dict]:
     with (
         outcome,
         recording(
-            folder=folder, uri=None, experiment="e", name="n", params={"a": "1"}, tags={}
+            folder=folder,
+            uri=None,
+            experiment="e",
+            name="n",
+            params={"a": "1"},
+            tags={},
+            dataset={},
         ) as recorder,
     ):
         recorder.metrics({"loss": 0.5}, 1)

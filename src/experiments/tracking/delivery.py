@@ -81,7 +81,7 @@ class Delivery:
                 self._save(complete=True)
 
     def _create(self, client: MlflowClient, event: dict[str, Any]) -> None:
-        from mlflow.entities import Param
+        from mlflow.entities import Dataset, DatasetInput, Param
 
         if self.run_id is None:
             run = client.create_run(
@@ -93,6 +93,8 @@ class Delivery:
             self._save(run_id=run.info.run_id)
         params = [Param(key, value) for key, value in event["params"].items()]
         client.log_batch(self._state["run_id"], params=params)
+        dataset = Dataset(**event["dataset"], source_type="local")
+        client.log_inputs(self._state["run_id"], [DatasetInput(dataset)])
 
     def _save(self, **changes: Any) -> None:
         self._state |= changes

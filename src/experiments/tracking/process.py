@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from experiments.tracking.delivery import Delivery
-from experiments.tracking.store import connect, problem_of
+from experiments.tracking.store import connect, preload, problem_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,8 +47,7 @@ def serve(inbox: _Inbox, answers: TextIO) -> None:
     if not news:
         return
     uri, *news = news
-    import mlflow  # noqa: F401  (while the other process still imports torch)
-
+    preload(uri)  # while the other process still imports torch
     client: MlflowClient | None = None
     runs: dict[str, Delivery] = {}
     pending = set(news)

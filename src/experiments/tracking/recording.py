@@ -55,6 +55,7 @@ def recording(
     name: str,
     params: Mapping[str, str],
     tags: Mapping[str, str],
+    dataset: Mapping[str, str],
 ) -> Iterator[Recorder]:
     """Record a run in its folder and in MLflow, with the right status however it ends.
 
@@ -65,12 +66,18 @@ def recording(
         name: the run's name in MLflow.
         params: the configuration, flat.
         tags: searchable texts about the run.
+        dataset: the data's `name`, `digest` (at most 36 characters) and `source`.
     """
     to = sender(uri) if uri is not None else None
     with Journal(folder) as journal:
         recorder = Recorder(journal, folder, to)
         journal.write(
-            "start", experiment=experiment, name=name, params=dict(params), tags=dict(tags)
+            "start",
+            experiment=experiment,
+            name=name,
+            params=dict(params),
+            tags=dict(tags),
+            dataset=dict(dataset),
         )
         try:
             yield recorder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,10 +24,18 @@ _DEFAULTS = {
 }
 
 
-def connect(uri: str) -> MlflowClient:
-    """Return a client; a database is created where there is none, one process at a time."""
+def preload(uri: str) -> None:
+    """Import what `connect` will need, without touching the store."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    importlib.import_module("mlflow")
+    if sqlite_file(uri) is not None:
+        importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+
+
+def connect(uri: str) -> MlflowClient:
+    """Return a client; a database is created where there is none, one process at a time."""
+    preload(uri)
     from mlflow import MlflowClient
 
     with _schema_lock(uri):

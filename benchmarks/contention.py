@@ -1,0 +1,61 @@
+"""An epoch while two other processes want both cores, with libgomp's patience and with ours."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.report import report, spread
+
+PROJECT = Path(__file__).parent.parent
+BATCHES, REPEATS = 94, 5  # a tenth of an epoch: without our setting a whole one takes too long
+BUSY = "while True: sum(range(1_000_000))"
+TIMED = f"""
+from experiments.training import fit
+from benchmarks import epoch
+def limited(**arguments):
+    fit(**arguments | {{"limit_batches": {BATCHES}}})
+import torch
+epoch.fit, epoch.EPOCHS = limited, {REPEATS}
+torch.set_num_threads(2)
+print(*epoch.ours_seconds())
+"""
+
+
+def epochs(spin_count: str | None) -> list[float]:
+    """Time a tenth of an epoch in a process of its own; return seconds per epoch."""
+    environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
+    if spin_count is not None:
+        environment["GOMP_SPINCOUNT"] = spin_count
+    done = subprocess.run(
+        (sys.executable, "-c", TIMED),
+        cwd=PROJECT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [10 * float(seconds) for seconds in done.stdout.split()]
+
+
+def main() -> None:
+    """Measure and report."""
+    rows = []
+    for name, spin_count in (("libgomp's default", None), ("GOMP_SPINCOUNT=2000, ours", "2000")):
+        idle = epochs(spin_count)
+        busy = [subprocess.Popen((sys.executable, "-c", BUSY)) for _ in range(2)]
+        try:
+            crowded = epochs(spin_count)
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
+        rows.append((name, spread(idle), spread(crowded)))
+    header = ("2 threads on 2 cores", "idle machine, s/epoch", "two busy processes, s/epoch")
+    report("contention", "An epoch of SimpleNet on MNIST beside other processes", header, rows)
+
+
+if __name__ == "__main__":
+    main()

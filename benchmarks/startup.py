@@ -1,0 +1,104 @@
+"""Start-up: what looking costs, and where the time before the first training step goes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.report import report, spread
+
+PROJECT = Path(__file__).parent.parent
+REPEATS = 9
+BARE = """
+import hydra
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg):
+    pass
+main()
+"""
+
+
+def seconds(*arguments: str, folder: str) -> float:
+    """Time a Python command."""
+    began = time.perf_counter()
+    subprocess.run((sys.executable, *arguments), cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def looking(folder: str) -> list[tuple[str, ...]]:
+    """Compare --help and --cfg job with bare Hydra apps, in turns."""
+    programs = {"train.py": str(PROJECT / "train.py")}
+    for name in ("empty", "same"):
+        (Path(folder) / name).mkdir()
+        programs[name] = str(Path(folder) / name / "bare.py")
+        Path(programs[name]).write_text(BARE)
+    (Path(folder) / "empty" / "conf").mkdir()
+    (Path(folder) / "empty" / "conf" / "config.yaml").write_text("seed: 0\n")
+    shutil.copytree(PROJECT / "conf", Path(folder) / "same" / "conf")
+    rows = []
+    for arguments in (("--help",), ("--cfg", "job")):
+        times: dict[str, list[float]] = {name: [] for name in programs}
+        for _ in range(REPEATS):
+            for name, taken in times.items():
+                taken.append(seconds(programs[name], *arguments, folder=folder))
+        ours, empty, same = (statistics.median(times[name]) for name in times)
+        ratios = (f"{ours / same:.2f}", f"{ours / empty:.2f}")
+        rows.append((" ".join(arguments), *map(spread, times.values()), *ratios))
+    return rows
+
+
+def first_step(folder: str, name: str) -> dict[str, float]:
+    """Start a run; return the seconds from the command to each milestone."""
+    began = time.time()
+    overrides = ("trainer.epochs=1", f"hydra.run.dir={name}")
+    command = (sys.executable, str(PROJECT / "train.py"), *overrides)
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    ended = time.time()
+    lines = (Path(folder) / name / "journal.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    epoch = next(event for event in events if "train_loss" in event.get("metrics", {}))
+    trained = epoch["time"] / 1000
+    return {
+        "everything is checked and assembled": events[0]["time"] / 1000 - began,
+        "the first training step": trained - epoch["metrics"]["epoch_seconds"] - began,
+        "the first epoch is trained": trained - began,
+        "all is tested and written": events[-1]["time"] / 1000 - began,
+        "MLflow has it all and the process ends": ended - began,
+    }
+
+
+def imports(*modules: str, folder: str) -> list[float]:
+    """Time a process that imports modules and nothing else."""
+    return [seconds("-c", f"import {', '.join(modules)}", folder=folder) for _ in range(REPEATS)]
+
+
+def main() -> None:
+    """Measure and report."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = looking(folder)
+        header = (
+            *("command", "train.py, s", "bare Hydra app, empty conf/, s"),
+            *("bare Hydra app, our conf/, s", "ratio to the same conf/", "to the empty one"),
+        )
+        report("startup_looking", "Looking loads neither torch nor MLflow", header, rows)
+        print("bar: < 1.2")
+
+    with tempfile.TemporaryDirectory() as folder:
+        first_step(folder, "warm-up")  # makes the database
+        runs = [first_step(folder, f"run-{number}") for number in range(REPEATS)]
+        rows = [(f"until {name}", spread([run[name] for run in runs])) for name in runs[0]]
+        for modules in (("hydra",), ("torch",), ("mlflow",), ("hydra", "torch", "mlflow")):
+            taken = imports(*modules, folder=folder)
+            rows.append((f"for comparison: import {', '.join(modules)}", spread(taken)))
+    header = ("python train.py on MNIST", "seconds from the command")
+    report("startup", "From the command to the first training step", header, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What the README says is true: its commands, its snippets, its error messages, its links."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from experiments.composition import checked
+from tests.conftest import PROJECT, clean_environment
+
+README = (PROJECT / "README.md").read_text()
+COMMANDS = sorted(set(re.findall(r"`(python train\.py[^`]*)`", README)))
+ERRORS = re.findall(r"^\$ (python train\.py .*)\n(error: .*)$", README, flags=re.MULTILINE)
+SNIPPETS = {
+    name: text
+    for text, name in re.findall(r"```(?:python|yaml)\n(# (\S+)\n.*?)```", README, flags=re.DOTALL)
+}
+
+
+def test_the_readme_was_understood() -> None:
+    assert len(COMMANDS) >= 12
+    assert len(ERRORS) == 3
+    assert set(SNIPPETS) == {
+        *("my_models.py", "conf/model/mlp.yaml", "conf/optimizer/rmsprop.yaml"),
+        *("my_data.py", "conf/data/stripes.yaml"),
+    }
+
+
+@pytest.fixture(scope="module")
+def project_with_snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(PROJECT / "conf", folder / "conf")
+    shutil.copy(PROJECT / "train.py", folder)
+    for name, text in SNIPPETS.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def run(command: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    program, *arguments = shlex.split(command)
+    assert program == "python"
+    return subprocess.run(
+        [sys.executable, *arguments, *more],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_composes_and_validates(command: str, project_with_snippets: Path) -> None:
+    arguments = shlex.split(command)[2:]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    assert set(flags) <= {"-m", "--cfg", "--help"}
+    overrides = [argument for argument in arguments if "=" in argument]
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    (jobs,) = BasicSweeper.split_arguments(parsed, max_batch_size=None)
+    assert len(jobs) > 1 or "-m" not in flags
+    with initialize_config_dir(str(project_with_snippets / "conf"), version_base="1.3"):
+        for job in jobs:
+            checked(compose("config", overrides=list(job)))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        "model=mlp model.dropout=0.3 optimizer=adamw schedule=cosine",
+        "optimizer=rmsprop data.validation_size=500",
+        "data=stripes schedule=onecycle",
+        "model=convnet schedule=step",
+    ],
+)
+def test_the_parts_run(overrides: str, project_with_snippets: Path, root: str) -> None:
+    base = f"python train.py trainer=debug tracking=none data.root={root}"
+    data = () if "data=" in overrides else ("data=digits",)
+    done = run(base, project_with_snippets, *data, *overrides.split())
+    assert done.returncode == 0, done.stderr
+    assert "Accuracy of the network on the" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("my_models.py", "conf/model/mlp.yaml"),
+        ("conf/optimizer/rmsprop.yaml",),
+        ("my_data.py", "conf/data/stripes.yaml"),
+    ],
+)
+def test_a_part_of_one_s_own_takes_few_lines(names: tuple[str, ...]) -> None:
+    for name in names:
+        code = [line for line in SNIPPETS[name].splitlines() if line and line[0] != "#"]
+        assert len(code) < 10
+
+
+@pytest.mark.parametrize(("command", "error"), ERRORS)
+def test_the_errors_read_as_shown(command: str, error: str, tmp_path: Path) -> None:
+    done = run(command.replace("train.py", str(PROJECT / "train.py")), tmp_path)
+    assert done.stderr == f"{error}\n"
+
+
+def test_the_make_targets_exist() -> None:
+    targets = set(re.findall(r"(?:`|^)make ([a-z]+)", README, flags=re.MULTILINE))
+    assert targets >= {"train", "test", "bench", "ui"}
+    for target in targets:
+        subprocess.run(["make", "-n", target], cwd=PROJECT, check=True, capture_output=True)
+
+
+def test_ci_runs_what_the_readme_tells() -> None:
+    assert "make test" in (PROJECT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_links_lead_somewhere(link: str) -> None:
+    assert link.startswith("http") or (PROJECT / link).exists()
