@@ -42,6 +42,18 @@ BAD = {
     "cross-field": ("optimizer.nesterov=true optimizer.momentum=0", "needs optimizer.momentum"),
     "onecycle by epoch": ("schedule=onecycle schedule.interval=epoch", "schedule.interval=batch"),
     "no such device": ("trainer.device=gpu", "choose from auto, cpu, cuda, cuda:N or mps"),
+    "key without its group": ("lr=0.1", "lr: unknown key; did you mean optimizer.lr?"),
+    "added without its group": ("+epochs=5", "epochs: unknown key; did you mean trainer.epochs?"),
+    "no likeness": (
+        "optimizer.foo=1",
+        "unknown key; choose from optimizer._target_",
+    ),
+    "key below a value": ("seed.x=1", "seed.x: unknown key; `python train.py --help`"),
+    "8 no value": ("optimizer.lr", "write key=value"),
+    "sweep by function": ("optimizer.lr=choice(0.1,0.2)", "add -m to sweep"),
+    "9 null": ("model=null", "name an option, such as model=simplenet"),
+    "no folder": ("hydra.run.dir=", "hydra.run.dir=: is empty"),
+    "too many threads": ("trainer.threads=99999", "it should be less than or equal to 1024"),
     "twice": ("+model=convnet", "Multiple values for model"),
 }
 BAD_WITH_TORCH = {
@@ -56,6 +68,17 @@ BAD_WITH_TORCH = {
     "21 not a folder": ("hydra.run.dir=/dev/null/x", "cannot write in /dev/null"),
     "22 no cuda": ("trainer.device=cuda:7", "choose from"),
     "logits too few": ("model.classes=5", "the data has 10 classes"),
+    "12 broken name": ("model._target_=..foo", "is not a full name"),
+    "12 missing": ("model._target_=torch.nn.Foo", "torch.nn has no Foo; `python train.py --help`"),
+    "too large": ("model.hidden=[9999999999999]", "model: SimpleNet refuses its arguments"),
+    "no steps": (
+        "schedule=onecycle trainer.limit_batches=2 schedule.pct_start=0.5",
+        "schedule: OneCycleLR refuses its arguments: float division by zero",
+    ),
+    "no logits": (
+        "model._target_=torch.nn.Identity ~model.hidden ~model.inputs ~model.classes",
+        "model: returns (2, 1, 28, 28) for 2 images",
+    ),
     "wrong input": ("model.inputs=100", "does not take images of 1 x 28 x 28"),
 }
 
@@ -72,6 +95,15 @@ def test_what_only_torch_can_tell_is_refused_in_one_line(
     offline: Program, tmp_path: Path, overrides: str, message: str
 ) -> None:
     assert_refused(offline(*overrides.split()), tmp_path, message)
+
+
+def test_a_folder_that_holds_a_run_is_not_used_again(offline: Program, tmp_path: Path) -> None:
+    assert offline("hydra.run.dir=run").returncode == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    done = offline("hydra.run.dir=run")
+    assert done.returncode == 2
+    assert done.stderr == "error: hydra.run.dir=run: holds another run; name a new folder\n"
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], folder: Path, message: str) -> None:

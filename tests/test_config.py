@@ -78,3 +78,7 @@ def test_further_mistakes_are_counted() -> None:
 def test_did_you_mean() -> None:
     assert did_you_mean("momentun", ["momentum", "lr"]) == "did you mean momentum?"
     assert did_you_mean("xyz", ["momentum", "lr"]) == "choose from lr, momentum"
+    assert did_you_mean("o.lrr", ["o.lr", "m.lr"]) == "did you mean o.lr?"
+    assert did_you_mean("lr", ["o.lr", "t.epochs"]) == "did you mean o.lr?"
+    assert did_you_mean("o.zzz", ["o.lr", "t.epochs"]) == "choose from o.lr"
+    assert did_you_mean("x", []) == "`python train.py --help` lists what there is"

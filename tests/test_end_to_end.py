@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.conftest import PROJECT, Program, clean_environment, run_folder
 
 NEVER_ENDING = """
 import time
+from torch import nn
 from experiments.models import SimpleNet
 
 class Slow(SimpleNet):
@@ -27,6 +29,17 @@ class Slow(SimpleNet):
         if self.training:
             time.sleep(0.01)
         return super().forward(x)
+
+class Exiting(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            raise SystemExit(0)
+        return super().forward(x)
+
+class Lazy(nn.Sequential):
+    def __init__(self, inputs, hidden, classes):
+        layers = nn.LazyLinear(*hidden), nn.ReLU(), nn.LazyLinear(classes)
+        super().__init__(nn.Flatten(), *layers)
 
 class Failing(SimpleNet):
     def forward(self, x):
@@ -72,8 +85,8 @@ def test_a_run_is_trained_tested_and_recorded(offline: Program, tmp_path: Path) 
         steps = [point.step for point in client.get_metric_history(run.info.run_id, metric)]
         assert steps == [1, 2, 3], metric
     assert 0.5 < run.data.metrics["test_accuracy"] <= 1
-    printed = 100 * run.data.metrics["test_accuracy"]
-    assert lines[3].endswith(f"{int(printed)} % ({printed:.2f} %)")
+    percent = 100 * round(297 * run.data.metrics["test_accuracy"]) / 297
+    assert lines[3].endswith(f": {int(percent)} % ({percent:.2f} %)")
     assert run.data.metrics["test_loss"] > 0
 
     weights = (folder / "weights.safetensors").read_bytes()
@@ -122,7 +135,8 @@ def start(folder: Path, root: str, model: str, *overrides: str) -> subprocess.Po
         text=True,
     )
     assert process.stdout is not None
-    assert model == "Failing" or process.stdout.readline().startswith("Epoch: 1 ")
+    if model == "Slow":
+        assert process.stdout.readline().startswith("Epoch: 1 ")
     return process
 
 
@@ -162,6 +176,21 @@ def test_an_exception_ends_the_run_as_failed(tmp_path: Path, root: str) -> None:
     assert run.data.tags["failure"] == "ArithmeticError: in the middle of training"
 
 
+def test_a_model_that_calls_sys_exit_fails_the_run(tmp_path: Path, root: str) -> None:
+    process = start(tmp_path, root, "Exiting")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a part of the run called sys.exit(0)" in errors
+    assert recorded(tmp_path)[1].info.status == "FAILED"
+
+
+def test_a_lazy_model_trains(tmp_path: Path, root: str) -> None:
+    process = start(tmp_path, root, "Lazy", "tracking=none", "trainer.epochs=1")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "Accuracy of the network" in output
+
+
 def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path) -> None:
     done = offline("tracking.uri=http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
@@ -169,14 +198,41 @@ def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path
     assert (run_folder(tmp_path) / "weights.safetensors").exists()
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
+    refused = experiments("sync", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "Connection refused" in refused.stderr
+    (run_folder(tmp_path) / "mlflow.json").unlink(missing_ok=True)
     for delivered, no_need in ((1, 0), (0, 1)):
         synced = experiments("sync", "outputs", "--uri", uri, cwd=tmp_path)
         assert synced.returncode == 0, synced.stderr
-        summary = f"{delivered} delivered, 0 failed, {no_need} had no need"
+        summary = f"{delivered} delivered, 0 failed, 0 still running, {no_need} had no need"
         assert synced.stdout.splitlines()[-1] == summary
     _, run = recorded(tmp_path)
     assert run.info.status == "FINISHED"
     assert run.data.metrics["test_accuracy"] > 0.5
+
+
+def test_sync_finds_the_run_that_was_killed_while_the_server_was_down(
+    tmp_path: Path, root: str
+) -> None:
+    process = start(tmp_path, root, "Slow", "tracking.uri=http://127.0.0.1:9")
+    assert experiments("sync", cwd=tmp_path).stdout == (
+        "0 delivered, 0 failed, 1 still running, 0 had no need\n"
+    )
+    process.kill()
+    process.communicate(timeout=60)
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    synced = experiments("sync", "--uri", uri, cwd=tmp_path)
+    assert synced.stdout.endswith("1 delivered, 0 failed, 0 still running, 0 had no need\n")
+    _, run = recorded(tmp_path)
+    assert run.info.status == "KILLED"
+    assert run.data.metrics["train_loss"] > 0
+
+
+def test_sync_leaves_a_run_without_tracking_alone(offline: Program, tmp_path: Path) -> None:
+    assert offline().returncode == 0
+    done = experiments("sync", cwd=tmp_path)
+    assert done.stdout == "0 delivered, 0 failed, 0 still running, 1 had no need\n"
 
 
 def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -215,12 +271,17 @@ def test_a_damaged_data_file_is_refused_before_anything_is_created(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_no_secret_of_the_environment_is_written_anywhere(offline: Program, tmp_path: Path) -> None:
-    secrets = {"MLFLOW_TRACKING_PASSWORD": "correct-horse", "AWS_SECRET_ACCESS_KEY": "battery"}
-    tracking = {"MLFLOW_TRACKING_URI": "http://user:staple@127.0.0.1:9"}
-    done = offline("tracking=mlflow", **secrets, **tracking)
+@pytest.mark.parametrize("by", ["environment", "override"])
+def test_no_secret_is_written_anywhere(offline: Program, tmp_path: Path, by: str) -> None:
+    password, key, inner, outer = (uuid.uuid4().hex for _ in range(4))
+    secrets = {"MLFLOW_TRACKING_PASSWORD": password, "AWS_SECRET_ACCESS_KEY": key}
+    uri = f"http://user:{inner}@{outer}@127.0.0.1:9"
+    if by == "environment":
+        done = offline("tracking=mlflow", **secrets, MLFLOW_TRACKING_URI=uri)
+    else:
+        done = offline(f"tracking.uri='{uri}'", **secrets)
     assert done.returncode == 0, done.stderr
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    for secret in (b"correct-horse", b"battery", b"staple"):
-        assert not any(secret in content for content in written), secret
-        assert secret.decode() not in done.stdout + done.stderr
+    for secret in (password, key, inner, outer):
+        assert not any(secret.encode() in content for content in written), secret
+        assert secret not in done.stdout + done.stderr

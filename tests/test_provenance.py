@@ -43,6 +43,7 @@ def test_the_patch_restores_changed_new_and_binary_files(repository: Path, tmp_p
     (repository / "src" / "a.py").write_text("two\n")
     (repository / "new ä.py").write_text("new\n")
     (repository / "src" / "binary").write_bytes(bytes(range(256)))
+    git(repository, "add", "src/binary")
     found = commit(repository / "src")
     assert found is not None
     assert found.dirty
@@ -53,12 +54,17 @@ def test_the_patch_restores_changed_new_and_binary_files(repository: Path, tmp_p
         assert (clone / name).read_bytes() == (repository / name).read_bytes()
 
 
-def test_a_large_untracked_file_is_named_not_held(repository: Path) -> None:
-    (repository / "large").write_bytes(bytes(2_000_000))
+def test_what_is_no_source_is_named_not_held(repository: Path) -> None:
+    (repository / "large.py").write_bytes(bytes(2_000_000))
+    (repository / ".env").write_text("API_KEY=correct-horse")
+    (repository / "dangling.py").symlink_to("nowhere")
+    (repository / os.fsdecode(b"\xff.bin")).write_text("x")
     found = commit(repository)
     assert found is not None
-    assert b"left out, untracked and large: large" in found.patch
-    assert len(found.patch) < 10_000
+    for name in (b"large.py", b".env", b"dangling.py", b"\xff.bin"):
+        assert b"left out, untracked and no source: " + name + b"\n" in found.patch
+    assert b"correct-horse" not in found.patch
+    assert len(found.patch) < 1_000
 
 
 def test_no_commit_outside_git(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 
+from experiments import journal
 from experiments.composition import Refused, checked
 from experiments.errors import InputError
+from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,9 +41,9 @@ class Preflight(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check values, classes, device, data and folders."""
         try:
-            _check_writable(Path(config.hydra.run.dir))
+            _check_writable(config.hydra.run.dir)
             _assemble(checked(config))
-        except InputError as error:
+        except Exception as error:
             raise Refused(error) from error
 
 
@@ -54,9 +56,9 @@ def run(cfg: DictConfig) -> float:
     config = checked(cfg)
     parts = _assemble(config)
     folder = Path(HydraConfig.get().runtime.output_dir)
-    overrides = list(HydraConfig.get().overrides.task)
+    overrides = [without_passwords(override) for override in HydraConfig.get().overrides.task]
 
-    from experiments.interruption import interruptible
+    from experiments.interruption import Interrupted, interruptible
     from experiments.provenance import commit
     from experiments.tracking import recording
 
@@ -78,7 +80,13 @@ def run(cfg: DictConfig) -> float:
         ) as recorder,
     ):
         recorder.artifacts(*_write_origin(folder, config, overrides, source))
-        return _train_and_test(config, parts, recorder, folder, check)
+        try:
+            return _train_and_test(config, parts, recorder, folder, check)
+        except SystemExit as error:
+            if isinstance(error, Interrupted):
+                raise
+            # A part of the user's must not end the run as if all were well.
+            raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error
 
 
 def _assemble(config: RunConfig) -> Parts:
@@ -153,8 +161,8 @@ def _train_and_test(
     _log.info(
         "Accuracy of the network on the %d test images: %d %% (%.2f %%)",
         test.total,
-        100 * test.accuracy,
-        100 * test.accuracy,
+        100 * test.correct / test.total,
+        100 * test.correct / test.total,
     )
     _log.info("Everything about this run: %s", os.path.relpath(folder))
     return objective if splits.validation is not None else test.accuracy
@@ -173,7 +181,7 @@ def _tags(source: Commit | None, parts: Parts) -> dict[str, str]:
         "version.torch": torch.__version__,
         "mlflow.source.name": "train.py",
         "mlflow.source.type": "LOCAL",
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": _user(),
     }
     if source is not None:
         tags |= {
@@ -182,6 +190,13 @@ def _tags(source: Commit | None, parts: Parts) -> dict[str, str]:
             "git_dirty": str(source.dirty).lower(),
         }
     return tags
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def _write_origin(
@@ -202,12 +217,17 @@ def _write_origin(
     return list(files)
 
 
-def _check_writable(folder: Path) -> None:
+def _check_writable(run_dir: str) -> None:
     """Check that a run's folder can be made and filled, leaving nothing behind.
 
     Raises:
         InputError: it cannot.
     """
+    if not run_dir:
+        raise InputError("hydra.run.dir=: is empty; name a folder")
+    folder = Path(run_dir)
+    if (folder / journal.NAME).exists():
+        raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset
@@ -94,14 +94,15 @@ def _check_fit(model: nn.Module, splits: Splits) -> None:
     images = normalise(splits.train.images[:2])
     shape = " x ".join(map(str, images.shape[1:]))
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # what a lazy module makes here must be trainable afterwards
             logits = model.eval()(images)
-    except RuntimeError as error:
+    except Exception as error:
         raise InputError(f"model: does not take images of {shape}: {error}") from error
     classes = int(max(splits.train.labels.max(), splits.test.labels.max())) + 1
-    if logits.dim() != 2 or logits.shape[1] < classes:
+    shape_of_logits = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < classes:
         raise InputError(
-            f"model: returns logits of shape {tuple(logits.shape)} for 2 images, but the data has "
+            f"model: returns {shape_of_logits} for 2 images, but the data has "
             f"{classes} classes, so (2, {classes}) is needed; set the model's number of classes"
         )
 

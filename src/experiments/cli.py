@@ -9,8 +9,6 @@ from pathlib import Path
 
 from experiments.errors import InputError
 
-_DEFAULT_URI = "sqlite:///mlflow.db"
-
 
 def main() -> None:
     """Run one subcommand; wrong input ends with one line and exit code 2."""
@@ -19,9 +17,7 @@ def main() -> None:
     sync_parser = commands.add_parser("sync", help="deliver to MLflow what it has not taken yet")
     sync_parser.add_argument("folder", nargs="?", default="outputs", type=Path)
     sync_parser.add_argument(
-        "--uri",
-        default=os.environ.get("MLFLOW_TRACKING_URI", _DEFAULT_URI),
-        help=f"MLflow's tracking address (default: MLFLOW_TRACKING_URI, else {_DEFAULT_URI})",
+        "--uri", help="MLflow's tracking address (default: the one that each run was begun with)"
     )
     options = parser.parse_args()
     try:
@@ -31,28 +27,46 @@ def main() -> None:
         sys.exit(2)
 
 
-def sync(folder: Path, uri: str) -> int:
-    """Deliver every ended run below `folder` that MLflow has not taken whole; return the exit code.
+def sync(folder: Path, uri: str | None) -> int:
+    """Deliver every run below `folder` that MLflow has not taken whole; return the exit code.
+
+    A run whose process is gone without a word is delivered as KILLED; one that is still going on is
+    left to its own delivery process. A run that was begun without tracking is delivered only to an
+    address that is given.
 
     Raises:
         InputError: there is no such folder.
     """
     from experiments import journal
-    from experiments.tracking.delivery import Delivery
-    from experiments.tracking.store import connect, problem_of
 
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the one that holds the runs")
-    runs = [Delivery(path.parent, uri) for path in sorted(folder.rglob(journal.NAME))]
-    left = [run for run in runs if run.ended and not run.complete]
-    failed = 0
-    for run in left:
-        try:
-            run.deliver(connect(uri))
-        except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
-            failed += 1
-            print(f"{run.folder}: {problem_of(error)}", file=sys.stderr)  # noqa: T201
-        else:
-            print(f"{run.folder}: MLflow run {run.run_id}")  # noqa: T201
-    print(f"{len(left) - failed} delivered, {failed} failed, {len(runs) - len(left)} had no need")  # noqa: T201
-    return 1 if failed else 0
+    counts = {"delivered": 0, "failed": 0, "still running": 0, "had no need": 0}
+    for path in sorted(folder.rglob(journal.NAME)):
+        counts[_sync_run(path.parent, uri)] += 1
+    print(", ".join(f"{count} {what}" for what, count in counts.items()))  # noqa: T201
+    return 1 if counts["failed"] else 0
+
+
+def _sync_run(folder: Path, uri: str | None) -> str:
+    from experiments import journal
+    from experiments.tracking.delivery import Delivery
+    from experiments.tracking.store import connect, problem_of
+
+    try:
+        events, _ = journal.read(folder)
+        store = uri or (events[0]["store"] if events else None)
+        if store is not None and "***" in store:
+            # The journal does not hold the password; the environment may.
+            store = os.environ.get("MLFLOW_TRACKING_URI", store)
+        run = Delivery(folder, store or "")
+        if store is None or run.complete:
+            return "had no need"
+        if journal.is_open(folder):
+            return "still running"
+        run.deliver(connect(store), abandoned=True)
+    except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
+        print(f"{folder}: {problem_of(error)}", file=sys.stderr)  # noqa: T201
+        return "failed"
+    print(f"{folder}: MLflow run {run.run_id}")  # noqa: T201
+    return "delivered"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hydra
 import yaml
 from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, Node, OmegaConf
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from experiments.config import RunConfig
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_HYDRA = Path(hydra.__file__).parent
+_LONGEST_LINE = 1000  # characters; a library's own message may hold a whole stack
 
 # Two commands begun in the same second need two folders; a sweep's jobs share the cached value.
 OmegaConf.register_new_resolver(
@@ -37,9 +40,9 @@ OmegaConf.register_new_resolver(
 
 
 class Refused(BaseException):
-    """Carries an input error out of a Hydra callback, where any Exception becomes a warning."""
+    """Carries an error out of a Hydra callback, where any Exception becomes a warning."""
 
-    def __init__(self, error: InputError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -83,7 +86,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
                 shown = trace if before == "1" else _from_the_job_on(trace)
                 traceback.print_exception(error.with_traceback(shown))
             else:
-                print(f"error: {line}", file=sys.stderr)  # noqa: T201
+                print(f"error: {' '.join(line.split())[:_LONGEST_LINE]}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None else 2)
         finally:
             if before is None:
@@ -98,9 +101,7 @@ def in_one_line(error: BaseException) -> str | None:
         case InputError():
             return str(error)
         case OverrideParseException():
-            lines = [line for line in error.message.splitlines() if not line.startswith("See ")]
-            advice = "close its brackets, or quote it"
-            return f"{error.override}: is not a valid override ({lines[-1]}); {advice}"
+            return _not_an_override(error)
         case MissingConfigException(missing_cfg_file=str(missing), options=options):
             return _no_such_config(missing, options)
         case ConfigCompositionException():
@@ -110,31 +111,50 @@ def in_one_line(error: BaseException) -> str | None:
             return f"{place}: {error.problem}; mend the YAML there"
         case OmegaConfBaseException():
             return _interpolation(error)
+        case ValueError() if str(error).startswith("Config group override"):
+            return f"{' '.join(str(error).split())}; name an option, such as model=simplenet"
     return None
+
+
+def _not_an_override(error: OverrideParseException) -> str:
+    lines = [line for line in error.message.splitlines() if " at '" in line or ": " in line]
+    reason = f" ({lines[0]})" if lines else ""
+    advice = "close its brackets, or quote it"
+    if "=" not in error.override and error.override[:1] not in {"~", "-"}:
+        advice = f"write key=value, for example {error.override.lstrip('+')}=1"
+    return f"{error.override}: is not a valid override{reason}; {advice}"
 
 
 def _composition(error: ConfigCompositionException) -> str:
     cause = error.__cause__
     first = str(error).splitlines()[0]
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
-        known = _keys_around(cause)
-        return f"{cause.full_key}: unknown key; {did_you_mean(cause.full_key, known)}"
+        advice = did_you_mean(str(cause.full_key), _known_keys(cause))
+        return f"{cause.full_key}: unknown key; {advice}"
     if first.startswith("Ambiguous value"):
         override = first.partition("'")[2].rstrip("'")
         key, _, values = override.partition("=")
         as_list = f"; a list is written {key}=[{values}]" if "." in key else ""
         return f"{override}: several values for one run; add -m to sweep over them{as_list}"
-    return f"{first} {cause or ''}".replace("\n", " ").strip()
+    if "multirun" in first:
+        return f"{first}; add -m to sweep"
+    return f"{first} {cause or ''}"
 
 
-def _keys_around(error: OmegaConfBaseException) -> list[str]:
-    """Return the full keys that stand where the unknown one was looked for."""
+def _known_keys(error: OmegaConfBaseException) -> list[str]:
+    """Return all keys of the two levels that the configuration has."""
     node = error.parent_node
     if not isinstance(node, DictConfig):
         return []
-    prefix = str(error.full_key).rpartition(".")[0]
-    keys = [str(key) for key in node if key != "hydra"]
-    return [f"{prefix}.{key}" if prefix else key for key in keys]
+    root = node._get_root()
+    groups = {str(key): root._get_node(key) for key in root if key != "hydra"}
+    inner = [
+        f"{name}.{key}"
+        for name, group in groups.items()
+        if isinstance(group, DictConfig)
+        for key in map(str, group)
+    ]
+    return [*groups, *inner]
 
 
 def _no_such_config(missing: str, options: Sequence[str] | None) -> str:
@@ -157,7 +177,7 @@ def _from_the_job_on(trace: TracebackType | None) -> TracebackType | None:
     """Return the part of a traceback below Hydra's frames, all of it where there are none."""
     below = trace
     while trace is not None:
-        if "hydra" in Path(trace.tb_frame.f_code.co_filename).parts:
+        if Path(trace.tb_frame.f_code.co_filename).is_relative_to(_HYDRA):
             below = trace.tb_next
         trace = trace.tb_next
     return below

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection
+
+_FEW = 12  # options that fit into a line
 
 
 class InputError(Exception):
     """A wrong key, value, file or device. Its text is one line naming what to do; exit code 2."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a question naming the closest of `known`, or all of them where none is close."""
-    options = sorted(known)
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else f"choose from {', '.join(options)}"
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """Return a question naming the closest of `known`, else what there is to choose from.
+
+    Dotted keys are compared by their last part, so that a shared prefix is no likeness; a key that
+    is known elsewhere under the same last part is found as well.
+    """
+    last = word.rpartition(".")[2]
+    beside = sorted(key for key in known if key.rpartition(".")[0] == word.rpartition(".")[0])
+    options = {key.rpartition(".")[2]: key for key in (*known, *beside)}
+    close = difflib.get_close_matches(last, options, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {options[close[0]]}?"
+    if beside and len(beside) <= _FEW:
+        return f"choose from {', '.join(beside)}"
+    return "`python train.py --help` lists what there is"

@@ -5,6 +5,7 @@ It is the truth about the run; MLflow is told from it. Lines are only ever appen
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -25,6 +26,7 @@ class Journal:
             FileExistsError: the folder belongs to another run.
         """
         self._file = (folder / NAME).open("x", encoding="utf-8")
+        fcntl.flock(self._file, fcntl.LOCK_EX)  # the system lets go of it however the process ends
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event with the time in milliseconds since 1970, and hand it to the system."""
@@ -47,6 +49,16 @@ class Journal:
     ) -> None:
         self.sync()
         self._file.close()
+
+
+def is_open(folder: Path) -> bool:
+    """Return whether a process on this machine is writing the folder's journal."""
+    with (folder / NAME).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

@@ -10,12 +10,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_LARGEST_UNTRACKED = 1_000_000  # bytes; larger untracked files are named in the patch, not held
+_SOURCES = frozenset({".py", ".yaml", ".yml", ".toml"})
+_LARGEST_SOURCE = 1_000_000  # bytes
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of the source: a commit, and as a patch what was not committed."""
+    """The state of the source: a commit, and as a patch what was not committed.
+
+    The patch holds changes to tracked files and new source files; other new files it only names.
+    """
 
     sha: str
     patch: bytes
@@ -34,13 +38,21 @@ def commit(folder: Path) -> Commit | None:
         return None
     top = Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())
     patch = _git(top, "diff", "--binary", "HEAD")
-    untracked = _git(top, "ls-files", "-z", "--others", "--exclude-standard").decode().split("\0")
+    untracked = _git(top, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0")
     for name in filter(None, untracked):
-        if (top / name).stat().st_size > _LARGEST_UNTRACKED:
-            patch += f"left out, untracked and large: {name}\n".encode()
+        if _is_source(top / os.fsdecode(name)):
+            patch += _git(
+                top, "diff", "--binary", "--no-index", "--", os.devnull, os.fsdecode(name)
+            )
         else:
-            patch += _git(top, "diff", "--binary", "--no-index", "--", os.devnull, name)
+            patch += b"left out, untracked and no source: " + name + b"\n"
     return Commit(sha, patch)
+
+
+def _is_source(path: Path) -> bool:
+    # What else lies about may be secret (.env) or large, and determines no result.
+    regular = path.is_file() and not path.is_symlink()
+    return regular and path.suffix in _SOURCES and path.stat().st_size <= _LARGEST_SOURCE
 
 
 def _git(folder: Path, *arguments: str) -> bytes:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
+_USER_AND_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s/]*@")
+_TOKEN = re.compile(r"://[^\s/:@]+@")
+_QUERY = re.compile(r"([?&](?:password|passwd|token|secret|key)=)[^\s&#]*", re.IGNORECASE)
+
 
 def without_passwords(text: str) -> str:
-    """Return a text with the password of every address in it (user:password@host) hidden."""
-    return re.sub(r"(://[^\s:/@]*):[^\s@]*@", r"\1:***@", text)
+    """Return a text with the secrets of every address in it hidden.
+
+    These are the password in user:password@host, what stands alone before @host, and the values
+    of `password`, `token`, `secret` and `key` in a query.
+    """
+    text = _USER_AND_PASSWORD.sub(r"\1:***@", text)
+    text = _TOKEN.sub("://***@", text)
+    return _QUERY.sub(r"\1***", text)

@@ -24,11 +24,11 @@ def resolve(key: str, target: str, base: type[T]) -> type[T]:
     said = f"{key}._target_={target}"
     kind = f"{base.__module__}.{base.__qualname__}"
     module_name, _, name = target.rpartition(".")
-    if not module_name:
+    if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (ImportError, SyntaxError) as error:
         raise InputError(
             f"{said}: {error}; is its module installed, or beside train.py?"
         ) from error
@@ -66,7 +66,7 @@ def build(key: str, cls: type[T], given: Mapping[str, Any], arguments: Mapping[s
                 )
     try:
         return cls(**given, **arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise InputError(f"{key}: {cls.__name__} refuses its arguments: {error}") from error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -9,8 +11,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from experiments.errors import InputError
 from experiments.journal import Journal
-from experiments.tracking.delivery import Delivery
+from experiments.tracking.delivery import STATE, Delivery
 from experiments.tracking.store import sqlite_file
 
 START = {
@@ -18,6 +21,7 @@ START = {
     "name": "n",
     "params": {},
     "tags": {},
+    "id": "0",
     "dataset": {"name": "d", "digest": "0123", "source": "somewhere"},
 }
 
@@ -28,7 +32,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     with Journal(tmp_path) as journal:
         params = {f"key.{number}": "x" for number in range(30)}
-        journal.write("start", **START | {"params": params, "tags": {"a": "b"}})
+        own = {"id": uuid.uuid4().hex, "params": params, "tags": {"a": "b"}}
+        journal.write("start", **START | own)
         journal.write("artifacts", names=["config.yaml"])
         for epoch, loss in ((1, 0.5), (2, 0.1 + 0.2)):
             journal.write("metrics", metrics={"loss": loss, "lr": 0.01}, step=epoch)
@@ -100,18 +105,50 @@ def test_delivering_what_is_delivered_changes_nothing(client, uri: str, folder: 
     assert untouched.mock_calls == []
 
 
+def test_killed_between_creating_the_run_and_noting_it(client, uri: str, folder: Path) -> None:
+    first = Delivery(folder, uri)
+    first.deliver(client)
+    state = json.loads((folder / STATE).read_text())
+    (folder / STATE).write_text(json.dumps({"store": state["store"], "creating": True}))
+    again = Delivery(folder, uri)
+    again.deliver(client)
+    assert again.run_id == first.run_id
+
+
+def test_two_at_once_deliver_one_run(client: MlflowClient, uri: str, folder: Path) -> None:
+    deliveries = [Delivery(folder, uri) for _ in range(2)]
+    for delivery in deliveries:
+        delivery.deliver(client)
+    assert deliveries[0].run_id == deliveries[1].run_id
+    assert_delivered(client, deliveries[0].run_id, folder)
+
+
+def test_half_in_one_store_and_half_in_another_is_refused(client, uri: str, folder: Path) -> None:
+    Delivery(folder, uri).deliver(client)
+    with pytest.raises(InputError, match=r"is delivered to sqlite:.* in part"):
+        Delivery(folder, "http://elsewhere").deliver(Mock())
+
+
+def test_keys_that_mlflow_refuses_are_spelled_otherwise(client, uri: str, tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.write("start", **START | {"params": {"model.map.(1)": "x"}})
+    delivery = Delivery(tmp_path, uri)
+    delivery.deliver(client)
+    assert client.get_run(delivery.run_id).data.params == {"model.map._1_": "x"}
+
+
 def test_a_run_whose_process_is_gone_is_marked(client: MlflowClient, uri: str, tmp_path) -> None:
     with Journal(tmp_path) as journal:
         journal.write("start", **START)
     delivery = Delivery(tmp_path, uri)
     delivery.deliver(client)
     assert client.get_run(delivery.run_id).info.status == "RUNNING"
-    delivery.mark_killed(client)
+    delivery.deliver(client, abandoned=True)
     assert client.get_run(delivery.run_id).info.status == "KILLED"
+    assert delivery.complete
 
 
 def test_a_finished_run_is_never_marked(client: MlflowClient, uri: str, folder: Path) -> None:
     delivery = Delivery(folder, uri)
-    delivery.deliver(client)
-    delivery.mark_killed(client)
+    delivery.deliver(client, abandoned=True)
     assert client.get_run(delivery.run_id).info.status == "FINISHED"

@@ -38,6 +38,12 @@ def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
         parent, _, name = key.rpartition(".")
         prefix = f"{parent}." if parent else ""
         known = [f"{prefix}{field}" for field in _fields(_schema(path[:-1], values))]
+        known += [
+            f"{part}.{field}"
+            for part in RunConfig.model_fields
+            if isinstance(values.get(part), Mapping)
+            for field in _fields(_schema((part,), values))
+        ]
         return f"{key}: unknown key; {did_you_mean(f'{prefix}{name}', known)}"
     if error["type"] == "missing":
         return f"{key}: is missing; give it a value{_help(path, values)}"

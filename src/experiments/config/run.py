@@ -24,7 +24,7 @@ class Trainer(Strict):
     """the passes over the training set"""
     device: str = Field(examples=["cpu"])
     """where to train: auto, cpu, cuda, cuda:N or mps"""
-    threads: Count = Field(examples=[2])
+    threads: Count = Field(le=1024, examples=[2])
     """the CPU threads torch uses"""
     deterministic: bool = Field(examples=["true"])
     """whether operations without a repeatable kernel are refused"""

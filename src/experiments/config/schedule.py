@@ -65,6 +65,8 @@ class OneCycleLR(Scheduled):
     """the learning rate at the top"""
     pct_start: Annotated[Finite, Field(gt=0, lt=1)] = Field(examples=[0.3])
     """the share of the run that rises"""
+    cycle_momentum: bool = Field(examples=["false"])
+    """whether the schedule overrules the optimizer's momentum"""
 
     @model_validator(mode="after")
     def _needs_batches(self) -> OneCycleLR:

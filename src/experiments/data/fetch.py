@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import logging
 import pickle
+import re
 import shutil
 import socket
 import subprocess
@@ -94,10 +95,21 @@ def _fetch(folder: Path, sources: Sequence[Source], verify: Callable[[Path], Non
 
 
 def noted_sums(folder: Path) -> dict[str, str]:
-    """Return the files' SHA-256 as noted when they were fetched; empty where they were not."""
+    """Return the files' SHA-256 as noted when they were fetched; empty where they were not.
+
+    Raises:
+        InputError: the note is damaged.
+    """
     path = folder / SUMS
-    lines = path.read_text().splitlines() if path.exists() else []
-    return {name: sha256 for sha256, name in (line.split() for line in lines)}
+    if not path.exists():
+        return {}
+    lines = re.findall(r"^([0-9a-f]{64})  (\S+)$", path.read_text(), flags=re.MULTILINE)
+    noted = {name: sha256 for sha256, name in lines}
+    if set(noted) != set(FILES):
+        raise InputError(
+            f"data.root: {path} is damaged; delete it and the data files beside it, and run again"
+        )
+    return noted
 
 
 def torchvision_mirrors(dataset: str) -> Source:

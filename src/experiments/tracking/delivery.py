@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from experiments import journal
 from experiments.durable import write_atomically
-from experiments.tracking.store import experiment_id
+from experiments.errors import InputError
+from experiments.tracking.store import address, experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -17,12 +23,11 @@ STATE = "mlflow.json"
 
 
 class Delivery:
-    """Delivers one run's journal, from where the last delivery stopped."""
+    """Delivers one run's journal, from where the last delivery stopped, whoever made that."""
 
     def __init__(self, folder: Path, uri: str) -> None:
         self.folder, self._uri = folder, uri
-        state = folder / STATE
-        self._state: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
+        self._state = self._load()
 
     @property
     def run_id(self) -> str | None:
@@ -30,32 +35,44 @@ class Delivery:
         return self._state.get("run_id")
 
     @property
+    def complete(self) -> bool:
+        """Whether the run has ended and all of it is delivered."""
+        return bool(self._state.get("complete"))
+
+    @property
     def ended(self) -> bool:
         """Whether the run has said how it ended, delivered or not."""
         events, _ = journal.read(self.folder, self._state.get("offset", 0))
         return self.complete or any(event["event"] == "end" for event in events)
 
-    @property
-    def complete(self) -> bool:
-        """Whether the run has ended and all of it is delivered."""
-        return bool(self._state.get("complete"))
-
-    def deliver(self, client: MlflowClient) -> None:
-        """Deliver what is new.
+    def deliver(self, client: MlflowClient, *, abandoned: bool = False) -> None:
+        """Deliver what is new; where the run's process is gone before its end, mark it KILLED.
 
         Raises:
+            InputError: a part of the run was delivered to another store.
             MlflowException: the store does not take it; the next call begins where this one ended.
         """
-        events, offset = journal.read(self.folder, self._state.get("offset", 0))
-        for event in events:
-            self._apply(client, event)
-        if events:
-            self._save(offset=offset)
+        with self._alone():
+            events, offset = journal.read(self.folder, self._state.get("offset", 0))
+            for event in events:
+                self._apply(client, event)
+            if events:
+                self._save(offset=offset)
+            if abandoned and self.run_id is not None and not self.complete:
+                client.set_terminated(self.run_id, "KILLED")
+                self._save(complete=True)
 
-    def mark_killed(self, client: MlflowClient) -> None:
-        """Give a run whose process is gone its terminal status."""
-        if self.run_id is not None and not self.complete:
-            client.set_terminated(self.run_id, "KILLED")
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with FileLock(self.folder / ".mlflow.lock"):
+            self._state = self._load()  # another process may have been here since
+            taken_by = self._state.setdefault("store", address(self._uri))
+            if taken_by != address(self._uri):
+                raise InputError(
+                    f"{self.folder}: is delivered to {taken_by} in part; use --uri {taken_by}, or "
+                    f"delete {STATE} there to deliver all of it anew"
+                )
+            yield
 
     def _apply(self, client: MlflowClient, event: dict[str, Any]) -> None:
         from mlflow.entities import Metric, RunTag
@@ -84,17 +101,32 @@ class Delivery:
         from mlflow.entities import Dataset, DatasetInput, Param
 
         if self.run_id is None:
-            run = client.create_run(
-                experiment_id(client, self._uri, event["experiment"]),
-                start_time=event["time"],
-                tags=event["tags"],
-                run_name=event["name"],
-            )
+            experiment = experiment_id(client, self._uri, event["experiment"])
+            mark = f"tags.journal_id = '{event['id']}'"
+            # Killed between creating the run and noting its id, a delivery finds it again.
+            found = client.search_runs([experiment], mark) if "creating" in self._state else []
+            self._save(creating=True)
+            run = next(iter(found), None)
+            if run is None:
+                run = client.create_run(
+                    experiment,
+                    start_time=event["time"],
+                    tags=event["tags"] | {"journal_id": event["id"]},
+                    run_name=event["name"],
+                )
             self._save(run_id=run.info.run_id)
-        params = [Param(key, value) for key, value in event["params"].items()]
+        # MLflow refuses other characters, which a user's own nested arguments may have.
+        params = [
+            Param(re.sub(r"[^\w\-. :/]", "_", key), value) for key, value in event["params"].items()
+        ]
         client.log_batch(self._state["run_id"], params=params)
         dataset = Dataset(**event["dataset"], source_type="local")
         client.log_inputs(self._state["run_id"], [DatasetInput(dataset)])
+
+    def _load(self) -> dict[str, Any]:
+        state = self.folder / STATE
+        loaded: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
+        return loaded
 
     def _save(self, **changes: Any) -> None:
         self._state |= changes

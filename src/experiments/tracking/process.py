@@ -12,16 +12,15 @@ import json
 import os
 import select
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import Any, TextIO
 
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.store import connect, preload, problem_of
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
 _RETRY_SECONDS = 1.0
+_LAST_SECONDS = 60.0  # how long to go on trying when the training process is gone
 
 
 class _Inbox:
@@ -48,32 +47,37 @@ def serve(inbox: _Inbox, answers: TextIO) -> None:
         return
     uri, *news = news
     preload(uri)  # while the other process still imports torch
-    client: MlflowClient | None = None
-    runs: dict[str, Delivery] = {}
-    pending = set(news)
-    closed = False
-    while not closed:
-        received = inbox.read(_RETRY_SECONDS if pending else None)
-        closed = received is None
-        pending |= set(runs) if received is None else set(received)
+    unfinished, pending = set(news), set(news)
+    deadline = None
+    while deadline is None or (pending and time.monotonic() < deadline):
+        if deadline is not None:
+            time.sleep(_RETRY_SECONDS)
+        elif (received := inbox.read(_RETRY_SECONDS if pending else None)) is None:
+            deadline = time.monotonic() + _LAST_SECONDS
+            pending |= unfinished
+        else:
+            unfinished |= set(received)
+            pending |= set(received)
         for folder in sorted(pending):
-            run = runs.setdefault(folder, Delivery(Path(folder), uri))
-            problem = None
-            try:
-                client = client or connect(uri)
-                run.deliver(client)
-                if closed:
-                    run.mark_killed(client)
-            except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
-                problem = problem_of(error)
-            else:
+            answer = _attempt(Path(folder), uri, abandoned=deadline is not None)
+            if answer["problem"] is None:
                 pending.discard(folder)
-            if run.ended:  # before that nobody reads the answers
-                answer = {"folder": folder, "run_id": run.run_id, "problem": problem}
+            if answer["complete"]:
+                unfinished.discard(folder)
+            if answer.pop("ended"):  # before that nobody reads the answers
                 with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on
                     print(json.dumps(answer), file=answers)
-            if run.complete:
-                del runs[folder]
+
+
+def _attempt(folder: Path, uri: str, *, abandoned: bool) -> dict[str, Any]:
+    answer = {"folder": str(folder), "run_id": None, "ended": True, "complete": False}
+    try:
+        run = Delivery(folder, uri)
+        answer["ended"] = run.ended
+        run.deliver(connect(uri), abandoned=abandoned)
+    except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+        return answer | {"problem": problem_of(error)}
+    return answer | {"run_id": run.run_id, "complete": run.complete, "problem": None}
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any, Literal
 from experiments.interruption import Interrupted
 from experiments.journal import Journal
 from experiments.tracking.sender import Sender, sender
+from experiments.tracking.store import address
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ def recording(
         recorder = Recorder(journal, folder, to)
         journal.write(
             "start",
+            id=uuid.uuid4().hex,
+            store=address(uri) if uri is not None else None,
             experiment=experiment,
             name=name,
             params=dict(params),
@@ -101,8 +106,8 @@ def _confirm(to: Sender, folder: Path, experiment: str) -> None:
         _log.info("MLflow run %s in experiment %s", run_id, experiment)
     else:
         _log.warning(
-            "MLflow has not taken all of this run: %s. Nothing is lost: %s holds it; "
-            "`experiments sync` delivers it later",
+            "MLflow has not taken all of this run: %s. Nothing is lost: "
+            "`experiments sync %s` delivers it later",
             problem,
-            folder,
+            os.path.relpath(folder),
         )

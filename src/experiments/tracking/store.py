@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ def preload(uri: str) -> None:
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
+@functools.lru_cache(maxsize=4)
 def connect(uri: str) -> MlflowClient:
     """Return a client; a database is created where there is none, one process at a time."""
     preload(uri)
@@ -63,6 +65,12 @@ def sqlite_file(uri: str) -> Path | None:
     if not found or scheme.partition("+")[0] != "sqlite":
         return None
     return Path(url2pathname(path.partition("?")[0])).absolute()
+
+
+def address(uri: str) -> str:
+    """Return a tracking address that holds no password and means the same in every folder."""
+    database = sqlite_file(uri)
+    return without_passwords(uri) if database is None else f"sqlite:///{database}"
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
