@@ -120,6 +120,18 @@ def test_a_sweep_gives_each_job_its_folder(offline: Program, tmp_path: Path) -> 
     assert all((sweep / job / "weights.safetensors").exists() for job in jobs)
 
 
+def test_50_starts_at_once_choose_50_folders(tmp_path: Path) -> None:
+    command = [sys.executable, str(PROJECT / "train.py"), "--cfg", "hydra"]
+    command += ["--package", "hydra.run", "--resolve"]
+    processes = [
+        subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE)
+        for _ in range(50)
+    ]
+    chosen = {process.communicate(timeout=120)[0] for process in processes}
+    assert all(folder.startswith(b"# @package hydra.run\ndir: outputs/") for folder in chosen)
+    assert len(chosen) == 50
+
+
 def start(folder: Path, root: str, model: str, *overrides: str) -> subprocess.Popen[str]:
     """Start train.py with a model of the user's own, and wait until it has begun to train."""
     (folder / "user_models.py").write_text(NEVER_ENDING)

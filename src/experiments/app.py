@@ -94,8 +94,8 @@ def _assemble(config: RunConfig) -> Parts:
         from experiments.tracking import sender
 
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    # Idle OpenMP threads spin for so many rounds before they sleep. libgomp's own 300,000 make an
-    # epoch 60 times slower once other processes want the cores; see benchmarks/contention.py.
+    # Idle OpenMP threads spin for so many rounds before they sleep. With libgomp's own 300,000 an
+    # epoch takes minutes once other processes want the cores; see benchmarks/contention.py.
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     from experiments.assembly import assemble
 

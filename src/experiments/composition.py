@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import secrets
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -88,6 +89,8 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
             else:
                 print(f"error: {' '.join(line.split())[:_LONGEST_LINE]}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None else 2)
+        except KeyboardInterrupt:  # before the training, which handles it itself
+            sys.exit(128 + signal.SIGINT)
         finally:
             if before is None:
                 del os.environ[_FULL_ERROR]
