@@ -23,6 +23,40 @@ def main(cfg):
 main()
 """
 
+SPLIT = """
+import json, sys, time
+taken, began = {}, time.perf_counter()
+def lap(name):
+    global began
+    taken[name], began = time.perf_counter() - began, time.perf_counter()
+from hydra import compose, initialize_config_dir
+from pathlib import Path
+from experiments.app import run
+lap("imports: hydra and the program")
+with initialize_config_dir(sys.argv[1], version_base="1.3"):
+    cfg = compose("config")
+from experiments.composition import checked
+config = checked(cfg)
+lap("configuration: composed and checked (imports pydantic)")
+from experiments.tracking import sender
+sender(config.tracking.uri)
+lap("tracking: the delivery process started")
+import torch
+lap("imports: torch, while the delivery process imports MLflow")
+import torch._dynamo
+lap("imports: torch's compiler, which its optimizers import")
+from experiments.data import MNIST, load
+load(MNIST, config.data.arguments())
+lap("data: read and verified")
+from experiments.assembly import assemble
+assemble(config)
+lap("model, optimizer and schedule: built")
+from experiments.provenance import commit, environment
+commit(Path(sys.argv[1])); environment()
+lap("tracking: commit, patch and versions")
+print(json.dumps(taken))
+"""
+
 
 def seconds(*arguments: str, folder: str) -> float:
     """Time a Python command."""
@@ -73,6 +107,16 @@ def first_step(folder: str, name: str) -> dict[str, float]:
     }
 
 
+def split(folder: str) -> list[tuple[str, ...]]:
+    """Take the steps before the first training step one by one; return rows of seconds."""
+    command = (sys.executable, "-c", SPLIT, str(PROJECT / "conf"))
+    runs = [
+        json.loads(subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout)
+        for _ in range(REPEATS)
+    ]
+    return [(name, spread([run[name] for run in runs])) for name in runs[0]]
+
+
 def imports(*modules: str, folder: str) -> list[float]:
     """Time a process that imports modules and nothing else."""
     return [seconds("-c", f"import {', '.join(modules)}", folder=folder) for _ in range(REPEATS)]
@@ -92,11 +136,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         first_step(folder, "warm-up")  # makes the database
         runs = [first_step(folder, f"run-{number}") for number in range(REPEATS)]
-        rows = [(f"until {name}", spread([run[name] for run in runs])) for name in runs[0]]
+        rows = [
+            (f"from the command until {name}", spread([run[name] for run in runs]))
+            for name in runs[0]
+        ]
         for modules in (("hydra",), ("torch",), ("mlflow",), ("hydra", "torch", "mlflow")):
             taken = imports(*modules, folder=folder)
             rows.append((f"for comparison: import {', '.join(modules)}", spread(taken)))
-    header = ("python train.py on MNIST", "seconds from the command")
+        rows += split(folder)
+    header = ("python train.py on MNIST", "seconds")
     report("startup", "From the command to the first training step", header, rows)
 
 
