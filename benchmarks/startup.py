@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.process import seconds
 from benchmarks.report import report, spread
 
 PROJECT = Path(__file__).parent.parent
@@ -58,13 +59,6 @@ print(json.dumps(taken))
 """
 
 
-def seconds(*arguments: str, folder: str) -> float:
-    """Time a Python command."""
-    began = time.perf_counter()
-    subprocess.run((sys.executable, *arguments), cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
-
-
 def looking(folder: str) -> list[tuple[str, ...]]:
     """Compare --help and --cfg job with bare Hydra apps, in turns."""
     programs = {"train.py": str(PROJECT / "train.py")}
@@ -80,7 +74,7 @@ def looking(folder: str) -> list[tuple[str, ...]]:
         times: dict[str, list[float]] = {name: [] for name in programs}
         for _ in range(REPEATS):
             for name, taken in times.items():
-                taken.append(seconds(programs[name], *arguments, folder=folder))
+                taken.append(seconds(sys.executable, programs[name], *arguments, folder=folder))
         ours, empty, same = (statistics.median(times[name]) for name in times)
         ratios = (f"{ours / same:.2f}", f"{ours / empty:.2f}")
         rows.append((" ".join(arguments), *map(spread, times.values()), *ratios))
@@ -119,7 +113,10 @@ def split(folder: str) -> list[tuple[str, ...]]:
 
 def imports(*modules: str, folder: str) -> list[float]:
     """Time a process that imports modules and nothing else."""
-    return [seconds("-c", f"import {', '.join(modules)}", folder=folder) for _ in range(REPEATS)]
+    return [
+        seconds(sys.executable, "-c", f"import {', '.join(modules)}", folder=folder)
+        for _ in range(REPEATS)
+    ]
 
 
 def main() -> None:

@@ -37,20 +37,26 @@ def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith(drop)}
 
 
+def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, without the settings of whoever runs the tests."""
+    return subprocess.run(
+        arguments,
+        cwd=cwd,
+        env=clean_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 @pytest.fixture
 def train(tmp_path: Path) -> Program:
     """Run train.py in an empty folder, as a user would."""
 
     def run(*overrides: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, str(PROJECT / "train.py"), *overrides],
-            cwd=tmp_path,
-            env=clean_environment() | environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        program = (sys.executable, str(PROJECT / "train.py"))
+        return command(*program, *overrides, cwd=tmp_path, **environment)
 
     return run
 

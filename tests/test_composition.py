@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, Program, clean_environment
+from tests.conftest import PROJECT, Program, command
 
 # The numbers are those of the list in docs/reliability.md.
 BAD = {
@@ -128,14 +128,7 @@ def test_broken_yaml_is_refused_with_its_place(tmp_path: Path, text: str, proble
     shutil.copy(PROJECT / "train.py", tmp_path)
     broken = tmp_path / "conf" / "optimizer" / "broken.yaml"
     broken.write_text(text)
-    done = subprocess.run(
-        [sys.executable, "train.py", "optimizer=broken"],
-        cwd=tmp_path,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command(sys.executable, "train.py", "optimizer=broken", cwd=tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert f"{broken}, {problem}" in line

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from experiments.tracking.store import connect
-from tests.conftest import PROJECT, Program, clean_environment, run_folder
+from tests.conftest import PROJECT, Program, clean_environment, command, run_folder
 
 NEVER_ENDING = """
 import time
@@ -121,10 +121,10 @@ def test_a_sweep_gives_each_job_its_folder(offline: Program, tmp_path: Path) -> 
 
 
 def test_50_starts_at_once_choose_50_folders(tmp_path: Path) -> None:
-    command = [sys.executable, str(PROJECT / "train.py"), "--cfg", "hydra"]
-    command += ["--package", "hydra.run", "--resolve"]
+    program = [sys.executable, str(PROJECT / "train.py")]
+    program += ["--cfg", "hydra", "--package", "hydra.run", "--resolve"]
     processes = [
-        subprocess.Popen(command, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE)
+        subprocess.Popen(program, cwd=tmp_path, env=clean_environment(), stdout=subprocess.PIPE)
         for _ in range(50)
     ]
     chosen = {process.communicate(timeout=120)[0] for process in processes}
@@ -256,15 +256,7 @@ def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def experiments(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "experiments"), *arguments],
-        cwd=cwd,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return command(str(Path(sys.executable).parent / "experiments"), *arguments, cwd=cwd)
 
 
 def test_a_damaged_data_file_is_refused_before_anything_is_created(

@@ -15,7 +15,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.composition import checked
-from tests.conftest import PROJECT, clean_environment
+from tests.conftest import PROJECT
+from tests.conftest import command as run_command
 
 README = (PROJECT / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"`(python train\.py[^`]*)`", README)))
@@ -48,15 +49,7 @@ def project_with_snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(command: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(command)
     assert program == "python"
-    return subprocess.run(
-        [sys.executable, *arguments, *more],
-        cwd=folder,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return run_command(sys.executable, *arguments, *more, cwd=folder)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

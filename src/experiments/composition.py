@@ -115,7 +115,7 @@ def in_one_line(error: BaseException) -> str | None:
         case OmegaConfBaseException():
             return _interpolation(error)
         case ValueError() if str(error).startswith("Config group override"):
-            return f"{' '.join(str(error).split())}; name an option, such as model=simplenet"
+            return f"{error}; name an option, such as model=simplenet"
     return None
 
 

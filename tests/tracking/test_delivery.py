@@ -115,7 +115,9 @@ def test_killed_between_creating_the_run_and_noting_it(client, uri: str, folder:
     assert again.run_id == first.run_id
 
 
-def test_two_at_once_deliver_one_run(client: MlflowClient, uri: str, folder: Path) -> None:
+def test_two_that_began_before_either_delivered_make_one_run(
+    client: MlflowClient, uri: str, folder: Path
+) -> None:
     deliveries = [Delivery(folder, uri) for _ in range(2)]
     for delivery in deliveries:
         delivery.deliver(client)
