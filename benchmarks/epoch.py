@@ -16,7 +16,7 @@ from benchmarks import article
 from benchmarks.report import report, spread
 from experiments.data import MNIST, load
 from experiments.models import SimpleNet
-from experiments.training import fit
+from experiments.training import Position, fit
 
 ROOT = str(Path("~/.pytorch/MNIST_data/").expanduser())
 BATCH, STEPS = 64, 938
@@ -56,7 +56,9 @@ def ours_seconds() -> list[float]:
         batch_size=BATCH,
         limit_batches=None,
         seed=0,
+        position=Position(),
         log=lambda metrics, _: seconds.append(metrics["epoch_seconds"]),
+        after_epoch=lambda: None,
         after_batch=lambda: None,
     )
     return seconds[1:]

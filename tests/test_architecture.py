@@ -76,13 +76,13 @@ def test_tracking_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=False) & HEAVY
 
 
-def test_only_the_composition_root_wires() -> None:
+def test_only_a_run_s_lifecycle_trains() -> None:
     importers = {
         name_of(path)
         for path in FILES
         if "experiments.training" in set(imports(path, everywhere=True))
     }
-    assert importers == {"experiments.app"}
+    assert importers == {"experiments.lifecycle"}
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--cfg hydra", "--info defaults"])

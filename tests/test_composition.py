@@ -92,7 +92,7 @@ def test_bad_input_is_refused_in_one_line(
 
 @pytest.mark.parametrize(("overrides", "message"), BAD_WITH_TORCH.values(), ids=BAD_WITH_TORCH)
 def test_what_only_torch_can_tell_is_refused_in_one_line(
-    offline: Program, tmp_path: Path, overrides: str, message: str
+    offline: Program, digits, tmp_path: Path, overrides: str, message: str
 ) -> None:
     assert_refused(offline(*overrides.split()), tmp_path, message)
 
@@ -100,7 +100,7 @@ def test_what_only_torch_can_tell_is_refused_in_one_line(
 def test_a_folder_that_holds_a_run_is_not_used_again(offline: Program, tmp_path: Path) -> None:
     assert offline("hydra.run.dir=run").returncode == 0
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    done = offline("hydra.run.dir=run")
+    done = offline("hydra.run.dir=run", "seed=1")
     assert done.returncode == 2
     assert done.stderr == "error: hydra.run.dir=run: holds another run; name a new folder\n"
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before

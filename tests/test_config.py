@@ -28,9 +28,17 @@ VALUES = {
         "threads": 2,
         "deterministic": True,
         "limit_batches": None,
+        "checkpoint_every": 1,
+        "stop_on_divergence": True,
+        "monitor": "val_loss",
+        "patience": None,
+        "min_delta": 0.0,
+        "save_best": False,
     },
     "tracking": {"uri": "sqlite:///mlflow.db", "experiment": "mnist"},
     "seed": 0,
+    "force": False,
+    "outputs": "outputs",
 }
 
 
@@ -57,7 +65,7 @@ def test_every_leaf_is_one_text() -> None:
     assert leaves["trainer.limit_batches"] == "null"
     assert leaves["schedule.factor"] == "1.0"
     assert leaves["data._target_"] == "experiments.data.Digits"
-    assert len(leaves) == 19
+    assert len(leaves) == 27
 
 
 @pytest.mark.parametrize(

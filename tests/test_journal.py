@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from experiments.journal import Journal
+from experiments.errors import InputError
+from experiments.journal import InUseError, Journal
 
 
 def test_what_is_written_is_read_from_any_offset(tmp_path: Path) -> None:
@@ -43,6 +44,41 @@ def test_infinities_survive(tmp_path: Path, value: float) -> None:
     assert journal.read(tmp_path)[0][0]["metrics"]["loss"] == value
 
 
-def test_two_runs_cannot_share_a_folder(tmp_path: Path) -> None:
-    with Journal(tmp_path), pytest.raises(FileExistsError):
+def test_two_processes_cannot_write_at_once(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(InUseError):
         Journal(tmp_path)
+    Journal(tmp_path).__exit__(None, None, None)
+
+
+def test_a_line_half_written_is_cut_off_before_going_on(tmp_path: Path) -> None:
+    path = tmp_path / journal.NAME
+    path.write_text(json.dumps({"event": "start"}) + '\n{"event": "met')
+    with Journal(tmp_path) as written:
+        written.write("continue")
+    assert [event["event"] for event in journal.read(tmp_path)[0]] == ["start", "continue"]
+
+
+def test_a_damaged_line_is_said(tmp_path: Path) -> None:
+    (tmp_path / journal.NAME).write_text('{"event": "st#\n{"event": "end"}\n')
+    with pytest.raises(InputError, match="is damaged"):
+        journal.history(tmp_path)
+
+
+def test_history(tmp_path: Path) -> None:
+    assert journal.history(tmp_path).start == {}
+    with Journal(tmp_path) as written:
+        written.write("start", identity="0")
+        for step, loss in ((1, 0.5), (10, 0.3), (9, 0.4)):
+            written.write("metrics", metrics={"loss": loss}, step=step)
+        written.write("tags", tags={"diverged": "true"})
+        written.write("artifacts", names=["config.yaml"])
+        written.write("end", status="KILLED")
+    past = journal.history(tmp_path)
+    assert past.start["identity"] == "0"
+    assert past.metrics == {"loss": 0.3}
+    assert past.points[("loss", 9)] == 0.4
+    assert (past.tags, past.artifacts) == ({"diverged": "true"}, {"config.yaml"})
+    assert past.status == "KILLED"
+    with Journal(tmp_path) as written:
+        written.write("continue")
+    assert journal.history(tmp_path).status is None

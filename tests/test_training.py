@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from experiments.data import Split, Splits, hold_out
 from experiments.models import SimpleNet
 from experiments.randomness import generator
-from experiments.training import evaluate, fit
+from experiments.training import Position, evaluate, fit
 
 test_accuracy.__test__ = False  # a function of the article's, not a test
 
@@ -79,7 +79,9 @@ def train_ours(
         batch_size=64,
         limit_batches=limit_batches,
         seed=seed,
+        position=Position(),
         log=log,
+        after_epoch=lambda: None,
         after_batch=after_batch,
     )
     return model, logged

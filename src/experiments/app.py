@@ -2,246 +2,141 @@
 
 from __future__ import annotations
 
-import getpass
-import json
 import logging
 import os
-import platform
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments import journal
+from experiments.claims import claimed, look_up
 from experiments.composition import Refused, checked
-from experiments.errors import InputError
+from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from omegaconf import DictConfig
 
-    from experiments.assembly import Parts
-    from experiments.config import RunConfig
-    from experiments.provenance import Commit
+    from experiments.claims import Earlier
     from experiments.tracking import Recorder
 
 _log = logging.getLogger(__name__)
-_ROOM = 50_000_000  # bytes that should be free for a run's folder
+
+
+_prepared: Prepared | None = None  # from the check before Hydra makes the folder to the run
 
 
 class Preflight(Callback):
-    """Refuses a run that cannot work before Hydra creates its folder."""
+    """Refuses a run that cannot work, and reports a finished one, before Hydra makes a folder."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Check values, classes, device, data and folders."""
+        """Check values, classes, device, data, folders and tracking; look for an earlier run."""
+        global _prepared
         try:
-            _check_writable(config.hydra.run.dir)
-            _assemble(checked(config))
+            _prepared = prepare(checked(config), config.hydra.run.dir)
         except Exception as error:
             raise Refused(error) from error
+        if _prepared.finished:
+            print(_report(_prepared.finished))  # noqa: T201  (no folder, so no log)
+            raise SystemExit(0)
+        with read_write(config), open_dict(config):
+            OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
 
 
 def run(cfg: DictConfig) -> float:
     """Train, test and record one run; return its objective.
 
-    The objective is the last epoch's validation accuracy where there is a validation split, else
-    the test accuracy; from 0 to 1.
+    The objective is the validation accuracy of the epoch that is tested where there is a validation
+    split, else the test accuracy; from 0 to 1, and NaN for a run that diverged. A run that is
+    finished is not trained again, and one that was interrupted is continued: see
+    `experiments.claims`.
     """
+    global _prepared
     config = checked(cfg)
-    parts = _assemble(config)
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    overrides = [without_passwords(override) for override in HydraConfig.get().overrides.task]
+    prepared, _prepared = _prepared, None
+    if prepared is None or prepared.config != config:  # a job of a sweep
+        prepared = prepare(config, HydraConfig.get().runtime.output_dir)
+    if prepared.finished:
+        _log.info(_report(prepared.finished))
+        return prepared.finished.objective
+    if prepared.warning:
+        _log.warning(prepared.warning)
+    _train(prepared)
+    _log.info("Everything about this run: %s", os.path.relpath(prepared.folder))
+    ended = look_up(Path(config.outputs), prepared.identity, prepared.folder)
+    return ended.objective if ended else float("nan")
 
-    from experiments.interruption import Interrupted, interruptible
-    from experiments.provenance import commit
+
+def _report(finished: Earlier) -> str:
+    from experiments.tracking import run_id_of
+
+    places = []
+    if finished.folder is not None:
+        places.append(os.path.relpath(finished.folder))
+    run_id = finished.run_id or (finished.folder and run_id_of(finished.folder))
+    if run_id:
+        places.append(f"MLflow run {run_id}")
+    result = "it diverged"
+    if not finished.diverged:
+        result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
+    return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew"
+
+
+def _train(prepared: Prepared) -> None:
+    from experiments.interruption import interruptible
+    from experiments.provenance import commit, tags, write_origin
     from experiments.tracking import recording
 
+    config, parts, folder = prepared.config, prepared.parts, prepared.folder
+    overrides = [without_passwords(override) for override in HydraConfig.get().overrides.task]
     source = commit(Path(__file__).parent)
     with (
         interruptible() as check,
-        recording(
-            folder=folder,
+        claimed(Path(config.outputs), prepared.identity, folder, earlier=prepared.here) as opened,
+    ):
+        past = journal.history(folder)
+        with recording(
+            journal=opened,
+            past=past,
             uri=config.tracking.uri,
+            identity=prepared.identity,
             experiment=config.tracking.experiment,
             name=(" ".join(overrides) or "defaults")[:200],
             params=config.leaves(),
-            tags=_tags(source, parts),
+            tags=tags(source) | {"data_sha256": parts.splits.sha256, "device": str(parts.device)},
             dataset={
                 "name": config.data.target.rpartition(".")[2],
                 "digest": parts.splits.sha256[:32],
                 "source": config.data.root,
             },
-        ) as recorder,
-    ):
-        recorder.artifacts(*_write_origin(folder, config, overrides, source))
-        try:
-            return _train_and_test(config, parts, recorder, folder, check)
-        except SystemExit as error:
-            if isinstance(error, Interrupted):
-                raise
-            # A part of the user's must not end the run as if all were well.
-            raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error
+        ) as recorder:
+            if not past.artifacts:
+                origin = write_origin(
+                    folder, config.public(), overrides, prepared.ingredients, source
+                )
+                recorder.artifacts(*origin)
+            _train_and_test(prepared, recorder, check)
 
 
-def _assemble(config: RunConfig) -> Parts:
-    if config.tracking.uri is not None:
-        from experiments.tracking import sender
+def _train_and_test(prepared: Prepared, recorder: Recorder, check: Callable[[], None]) -> None:
+    from experiments.interruption import Interrupted
+    from experiments.lifecycle import train_and_test
 
-        sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    # Idle OpenMP threads spin for so many rounds before they sleep. With libgomp's own 300,000 an
-    # epoch takes minutes once other processes want the cores; see benchmarks/contention.py.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    from experiments.assembly import assemble
-
-    return assemble(config)
-
-
-def _train_and_test(
-    config: RunConfig,
-    parts: Parts,
-    recorder: Recorder,
-    folder: Path,
-    check: Callable[[], None],
-) -> float:
-    from experiments.checkpoint import save_weights
-    from experiments.data import count_batches
-    from experiments.progress import progress_bar
-    from experiments.training import evaluate, fit
-
-    trainer, splits = config.trainer, parts.splits
-    objective = 0.0
-
-    def log(metrics: Mapping[str, float], epoch: int) -> None:
-        nonlocal objective
-        objective = metrics.get("val_accuracy", 0.0)
-        recorder.metrics(metrics, epoch)
-        validation = "".join(
-            f" {name}: {metrics[key]:.4f}"
-            for key, name in (("val_loss", "Validation loss"), ("val_accuracy", "accuracy"))
-            if key in metrics
-        )
-        _log.info("Epoch: %d Loss: %.3f%s", epoch, metrics["train_loss"], validation)
-
-    batches = count_batches(splits.train, config.data.batch_size, trainer.limit_batches)
-    with progress_bar(trainer.epochs * batches) as advance:
-
-        def after_batch() -> None:
-            check()
-            advance()
-
-        fit(
-            model=parts.model,
-            optimizer=parts.optimizer,
-            schedule=parts.schedule,
-            schedule_interval=config.schedule.interval,
-            train=splits.train,
-            validation=splits.validation,
-            epochs=trainer.epochs,
-            batch_size=config.data.batch_size,
-            limit_batches=trainer.limit_batches,
-            seed=config.seed,
-            log=log,
-            after_batch=after_batch,
-        )
-    test = evaluate(
-        model=parts.model,
-        split=splits.test,
-        limit_batches=trainer.limit_batches,
-        after_batch=check,
-    )
-    recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, trainer.epochs)
-    recorder.tags({"weights_sha256": save_weights(parts.model, folder / "weights.safetensors")})
-    recorder.artifacts("weights.safetensors")
-    _log.info(
-        "Accuracy of the network on the %d test images: %d %% (%.2f %%)",
-        test.total,
-        100 * test.correct / test.total,
-        100 * test.correct / test.total,
-    )
-    _log.info("Everything about this run: %s", os.path.relpath(folder))
-    return objective if splits.validation is not None else test.accuracy
-
-
-def _tags(source: Commit | None, parts: Parts) -> dict[str, str]:
-    import torch
-
-    from experiments.provenance import version
-
-    tags = {
-        "data_sha256": parts.splits.sha256,
-        "device": str(parts.device),
-        "version.experiments": version("experiments"),
-        "version.python": platform.python_version(),
-        "version.torch": torch.__version__,
-        "mlflow.source.name": "train.py",
-        "mlflow.source.type": "LOCAL",
-        "mlflow.user": _user(),
-    }
-    if source is not None:
-        tags |= {
-            "mlflow.source.git.commit": source.sha,
-            "git_commit": source.sha,
-            "git_dirty": str(source.dirty).lower(),
-        }
-    return tags
-
-
-def _user() -> str:
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return str(os.getuid())
-
-
-def _write_origin(
-    folder: Path, config: RunConfig, overrides: list[str], source: Commit | None
-) -> list[str]:
-    """Write what the run was made from; return the files' names."""
-    from experiments.provenance import environment
-
-    files = {
-        "config.yaml": yaml.safe_dump(config.public(), sort_keys=False).encode(),
-        "overrides.yaml": yaml.safe_dump(overrides).encode(),
-        "environment.json": json.dumps(environment(), indent=2).encode(),
-    }
-    if source is not None and source.dirty:
-        files["git.patch"] = source.patch
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return list(files)
-
-
-def _check_writable(run_dir: str) -> None:
-    """Check that a run's folder can be made and filled, leaving nothing behind.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if not run_dir:
-        raise InputError("hydra.run.dir=: is empty; name a folder")
-    folder = Path(run_dir)
-    if (folder / journal.NAME).exists():
-        raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
-    existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"hydra.run.dir={folder}: cannot write in {existing} ({error.strerror}); name another "
-            "folder, or make this one writable"
-        ) from error
-    free = shutil.disk_usage(existing).free
-    if free < _ROOM:
-        raise InputError(
-            f"hydra.run.dir={folder}: {free:,} bytes are free in {existing} and {_ROOM:,} are "
-            "needed; make room, or name another folder"
+        train_and_test(
+            config=prepared.config,
+            parts=prepared.parts,
+            recorder=recorder,
+            folder=prepared.folder,
+            check=check,
         )
+    except SystemExit as error:
+        if isinstance(error, Interrupted):
+            raise
+        # A part of the user's must not end the run as if all were well.
+        raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset
 
+from experiments.checkpoint import pack
 from experiments.config import DataPart, RunConfig, Scheduled, Trainer
 from experiments.data import Splits, count_batches, hold_out, load
 from experiments.data.batches import normalise
@@ -28,6 +29,13 @@ class Parts:
     schedule: LRScheduler
     splits: Splits
     device: torch.device
+
+    @property
+    def device_kind(self) -> str:
+        """The GPU's name, or `cpu` or `mps`: what decides which kernels compute."""
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        return self.device.type
 
 
 def assemble(config: RunConfig) -> Parts:
@@ -52,6 +60,7 @@ def assemble(config: RunConfig) -> Parts:
     schedule = _schedule(
         schedule_class, config.schedule, optimizer, total_steps=config.trainer.epochs * batches
     )
+    _check_can_be_saved(optimizer=optimizer, schedule=schedule)
     return Parts(model, optimizer, schedule, splits.to(device), device)
 
 
@@ -105,6 +114,17 @@ def _check_fit(model: nn.Module, splits: Splits) -> None:
             f"model: returns {shape_of_logits} for 2 images, but the data has "
             f"{classes} classes, so (2, {classes}) is needed; set the model's number of classes"
         )
+
+
+def _check_can_be_saved(**parts: Optimizer | LRScheduler) -> None:
+    for key, part in parts.items():
+        try:
+            pack(part.state_dict(), {})
+        except TypeError as error:
+            raise InputError(
+                f"{key}: {type(part).__name__} cannot be saved in a checkpoint: its {error}; "
+                "choose another class"
+            ) from error
 
 
 def _schedule(

@@ -51,11 +51,12 @@ def sync(folder: Path, uri: str | None) -> int:
 def _sync_run(folder: Path, uri: str | None) -> str:
     from experiments import journal
     from experiments.tracking.delivery import Delivery
-    from experiments.tracking.store import connect, problem_of
+    from experiments.tracking.problems import problem_of
+    from experiments.tracking.store import connect
 
+    store = None
     try:
-        events, _ = journal.read(folder)
-        store = uri or (events[0]["store"] if events else None)
+        store = uri or journal.history(folder).start.get("store")
         if store is not None and "***" in store:
             # The journal does not hold the password; the environment may.
             store = os.environ.get("MLFLOW_TRACKING_URI", store)
@@ -66,7 +67,7 @@ def _sync_run(folder: Path, uri: str | None) -> str:
             return "still running"
         run.deliver(connect(store), abandoned=True)
     except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
-        print(f"{folder}: {problem_of(error)}", file=sys.stderr)  # noqa: T201
+        print(f"{folder}: {problem_of(error, store or '').text}", file=sys.stderr)  # noqa: T201
         return "failed"
     print(f"{folder}: MLflow run {run.run_id}")  # noqa: T201
     return "delivered"

@@ -23,7 +23,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from experiments.errors import InputError, did_you_mean
+from experiments.errors import InputError, RunError, did_you_mean
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -69,6 +69,7 @@ def checked(cfg: DictConfig) -> RunConfig:
 def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     """Decorate an entry point: the user's mistakes end it with one line and exit code 2.
 
+    What stopped a run from outside, such as a full disk, is one line as well, with exit code 1.
     Any other exception prints its traceback from the job on, without Hydra's frames, and ends
     with exit code 1. HYDRA_FULL_ERROR=1 shows every traceback whole.
     """
@@ -88,7 +89,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
                 traceback.print_exception(error.with_traceback(shown))
             else:
                 print(f"error: {' '.join(line.split())[:_LONGEST_LINE]}", file=sys.stderr)  # noqa: T201
-            sys.exit(1 if line is None else 2)
+            sys.exit(1 if line is None or isinstance(error, RunError) else 2)
         except KeyboardInterrupt:  # before the training, which handles it itself
             sys.exit(128 + signal.SIGINT)
         finally:
@@ -99,9 +100,9 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def in_one_line(error: BaseException) -> str | None:
-    """Return what the user can put right, or None where it is no matter of input."""
+    """Return what the user can put right, or None where that takes a traceback."""
     match error:
-        case InputError():
+        case InputError() | RunError():
             return str(error)
         case OverrideParseException():
             return _not_an_override(error)
@@ -171,6 +172,8 @@ def _interpolation(error: OmegaConfBaseException) -> str:
     reason = str(error.msg or error).splitlines()[0]
     node = error.child_node
     written = f"={node._value()}" if isinstance(node, Node) else ""
+    if error.full_key is None:  # --cfg hydra --resolve, which sees nothing outside hydra
+        return f"{reason}: it is outside of what is shown; use --cfg all"
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}: has no value; set it on the command line"
     return f"{error.full_key}{written}: cannot be resolved: {reason}; set it to a value"

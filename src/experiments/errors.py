@@ -1,15 +1,41 @@
-"""What the user can put right, said in one line."""
+"""What is said in one line: the user's mistakes, and what stopped a run."""
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
+import shutil
 from collections.abc import Collection
+from pathlib import Path
 
 _FEW = 12  # options that fit into a line
 
 
 class InputError(Exception):
     """A wrong key, value, file or device. Its text is one line naming what to do; exit code 2."""
+
+
+class RunError(Exception):
+    """What stopped a run from outside. Its text is one line naming what to do; exit code 1."""
+
+
+def no_space(error: OSError, path: Path, needed: int) -> Exception:
+    """Return the error to raise where `path` could not be written; itself if not for a full disk.
+
+    Args:
+        error: what the system said.
+        path: the file.
+        needed: its size in bytes.
+    """
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        return error
+    free = shutil.disk_usage(path.parent).free
+    return RunError(
+        f"{os.path.relpath(path)}: the disk is full: {needed:,} bytes are needed and {free:,} are "
+        "free; what was saved before is whole: make room and repeat the command, which continues "
+        "the run"
+    )
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -29,8 +29,13 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar of `total` batches on a terminal; yield what advances it by one."""
+def progress_bar(total: int, *, done: int = 0) -> Iterator[Callable[[], None]]:
+    """Show a bar of `total` batches on a terminal; yield what advances it by one.
+
+    Args:
+        total: the batches of the whole run.
+        done: how many of them were trained before.
+    """
     if not sys.stdout.isatty():
         yield lambda: None
         return
@@ -44,8 +49,8 @@ def progress_bar(total: int) -> Iterator[Callable[[], None]]:
 
     columns = (TextColumn("batches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as progress:
-        task = progress.add_task("batches", total=total)
-        done, shown = 0, 0.0
+        task = progress.add_task("batches", total=total, completed=done)
+        shown = 0.0
 
         def advance() -> None:
             nonlocal done, shown

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
+import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 _SOURCES = frozenset({".py", ".yaml", ".yml", ".toml"})
 _LARGEST_SOURCE = 1_000_000  # bytes
@@ -88,3 +93,58 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def tags(source: Commit | None) -> dict[str, str]:
+    """Return what is searchable of where a run comes from, where possible under MLflow's names."""
+    found = {
+        "version.experiments": version("experiments"),
+        "version.python": platform.python_version(),
+        "version.torch": version("torch"),
+        "mlflow.source.name": "train.py",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": _user(),
+    }
+    if source is not None:
+        found |= {
+            "mlflow.source.git.commit": source.sha,
+            "git_commit": source.sha,
+            "git_dirty": str(source.dirty).lower(),
+        }
+    return found
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
+
+
+def write_origin(
+    folder: Path,
+    config: Mapping[str, Any],
+    overrides: Sequence[str],
+    ingredients: Mapping[str, Any],
+    source: Commit | None,
+) -> list[str]:
+    """Write what a run was made from; return the files' names.
+
+    Args:
+        folder: the run's folder.
+        config: the resolved configuration, without passwords.
+        overrides: what the command line changed, without passwords.
+        ingredients: what the run's identity is the hash of.
+        source: the state of the source.
+    """
+    files = {
+        "config.yaml": yaml.safe_dump(dict(config), sort_keys=False).encode(),
+        "overrides.yaml": yaml.safe_dump(list(overrides)).encode(),
+        "identity.json": json.dumps(ingredients, indent=2, sort_keys=True).encode(),
+        "environment.json": json.dumps(environment(), indent=2).encode(),
+    }
+    if source is not None and source.dirty:
+        files["git.patch"] = source.patch
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return list(files)

@@ -35,6 +35,30 @@ class Evaluation:
         return self.correct / self.total
 
 
+@dataclass
+class Position:
+    """Where a training stands.
+
+    `fit` moves it on. A copy of it, of the model, of the optimizer, of the schedule and of torch's
+    random state is all that it takes to continue.
+    """
+
+    epoch: int = 1
+    """the epoch in training, counted from 1; one more than the last when all are done"""
+    batches: int = 0
+    """the batches trained in that epoch"""
+    loss: float = 0.0
+    """the sum of their losses, exactly"""
+    lr: float = 0.0
+    """the learning rate as the epoch began"""
+    seconds: float = 0.0
+    """the time they took"""
+    steps: int = 0
+    """the optimizer steps since the first epoch"""
+    stopped: bool = False
+    """whether the training is over before its last epoch"""
+
+
 def fit(
     *,
     model: nn.Module,
@@ -47,10 +71,12 @@ def fit(
     batch_size: int,
     limit_batches: int | None,
     seed: int,
+    position: Position,
     log: Log,
+    after_epoch: Callable[[], None],
     after_batch: Callable[[], None],
 ) -> None:
-    """Train a model in place with cross-entropy.
+    """Train a model in place with cross-entropy, from a position to the end.
 
     After every epoch, counted from 1, `log` gets `train_loss` (the mean over the batches of each
     batch's mean loss, as the article prints it), `lr` (as the epoch began), `epoch_seconds`
@@ -67,12 +93,17 @@ def fit(
         batch_size: B.
         limit_batches: at most so many batches an epoch.
         seed: shuffles and dropout of epoch e derive from (seed, e).
+        position: where to begin; the other objects must stand there too.
         log: receives the metrics and the epoch.
-        after_batch: called after every batch; whatever it raises ends the training.
+        after_epoch: called when all stands at the beginning of the next epoch; may set
+            `position.stopped`.
+        after_batch: called after every batch; whatever it raises ends the training, with all
+            standing where it can be continued.
     """
-    for epoch in range(1, epochs + 1):
-        began = time.perf_counter()
-        lr = float(schedule.get_last_lr()[0])
+    while position.epoch <= epochs and not position.stopped:
+        if position.batches == 0:
+            torch.manual_seed(derive(seed, "forward", position.epoch))
+            position.lr = float(schedule.get_last_lr()[0])
         train_loss = _train_epoch(
             model=model,
             optimizer=optimizer,
@@ -81,18 +112,25 @@ def fit(
             batch_size=batch_size,
             limit_batches=limit_batches,
             seed=seed,
-            epoch=epoch,
+            position=position,
             after_batch=after_batch,
         )
-        metrics = {"train_loss": train_loss, "lr": lr, "epoch_seconds": time.perf_counter() - began}
-        if schedule_interval == "epoch":
-            schedule.step()
+        metrics = {
+            "train_loss": train_loss,
+            "lr": position.lr,
+            "epoch_seconds": position.seconds,
+        }
         if validation is not None:
             result = evaluate(
                 model=model, split=validation, limit_batches=limit_batches, after_batch=after_batch
             )
             metrics |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
-        log(metrics, epoch)
+        if schedule_interval == "epoch":
+            schedule.step()
+        log(metrics, position.epoch)
+        position.epoch, position.batches = position.epoch + 1, 0
+        position.loss = position.seconds = 0.0
+        after_epoch()
 
 
 def _train_epoch(
@@ -104,27 +142,36 @@ def _train_epoch(
     batch_size: int,
     limit_batches: int | None,
     seed: int,
-    epoch: int,
+    position: Position,
     after_batch: Callable[[], None],
 ) -> float:
+    began = time.perf_counter() - position.seconds
     model.train()
-    torch.manual_seed(derive(seed, "forward", epoch))
-    order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
-    total = torch.zeros((), device=split.labels.device)
-    count = 0
-    for images, labels in batches(
-        split, batch_size, order=order.to(total.device), limit=limit_batches
-    ):
-        loss = F.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        if schedule is not None:
-            schedule.step()
-        total += loss.detach()
-        count += 1
-        after_batch()
-    return _value(total) / count
+    order = torch.randperm(len(split), generator=generator(seed, "shuffle", position.epoch))
+    total = torch.full((), position.loss, device=split.labels.device)
+    rest = batches(
+        split,
+        batch_size,
+        order=order.to(total.device),
+        limit=limit_batches,
+        skip=position.batches,
+    )
+    try:
+        for images, labels in rest:
+            loss = F.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            if schedule is not None:
+                schedule.step()
+            total += loss.detach()
+            position.batches += 1
+            position.steps += 1
+            after_batch()
+    finally:
+        position.loss = _value(total)
+        position.seconds = time.perf_counter() - began
+    return position.loss / position.batches
 
 
 def evaluate(

@@ -22,6 +22,9 @@ START = {
     "params": {},
     "tags": {},
     "id": "0",
+    "identity": "0" * 64,
+    "host": "here",
+    "pid": 1,
     "dataset": {"name": "d", "digest": "0123", "source": "somewhere"},
 }
 

@@ -9,16 +9,20 @@ import pytest
 
 from experiments import journal
 from experiments.interruption import Interrupted
+from experiments.journal import Journal
 from experiments.tracking import recording
 
 
-def record(folder: Path, error: BaseException | None = None) -> list[dict]:
+def record(folder: Path, error: BaseException | None = None, **metrics: float) -> list[dict]:
     outcome = contextlib.nullcontext() if error is None else pytest.raises(type(error))
     with (
         outcome,
+        Journal(folder) as opened,
         recording(
-            folder=folder,
+            journal=opened,
+            past=journal.history(folder),
             uri=None,
+            identity="0" * 64,
             experiment="e",
             name="n",
             params={"a": "1"},
@@ -26,7 +30,7 @@ def record(folder: Path, error: BaseException | None = None) -> list[dict]:
             dataset={},
         ) as recorder,
     ):
-        recorder.metrics({"loss": 0.5}, 1)
+        recorder.metrics(metrics or {"loss": 0.5}, 1)
         if error is not None:
             raise error
     return journal.read(folder)[0]
@@ -52,3 +56,12 @@ def test_the_status_is_right_however_it_ends(tmp_path: Path, error, status: str)
 def test_a_failure_is_named(tmp_path: Path) -> None:
     events = record(tmp_path, ValueError("bad"))
     assert {"failure": "ValueError: bad"} in [event.get("tags") for event in events]
+
+
+def test_continued_it_repeats_nothing(tmp_path: Path) -> None:
+    record(tmp_path, Interrupted(15))
+    events = record(tmp_path, loss=0.5, accuracy=0.9)
+    kinds = [event["event"] for event in events]
+    assert kinds == ["start", "metrics", "end", "continue", "metrics", "end"]
+    assert events[4]["metrics"] == {"accuracy": 0.9}
+    assert journal.history(tmp_path).status == "FINISHED"

@@ -34,8 +34,16 @@ def test_telling_never_waits_even_when_nobody_reads(sender: Sender, tmp_path: Pa
 def test_waiting_for_a_dead_process_says_its_last_words(sender: Sender, tmp_path: Path) -> None:
     sender._process.kill()
     sender._process.wait()
-    sender.tell(tmp_path)
     assert sender.wait(tmp_path) == (None, "the delivery process ended: without a word")
+
+
+def test_a_dead_process_is_replaced(sender: Sender, tmp_path: Path) -> None:
+    first = sender._process
+    first.kill()
+    first.wait()
+    sender.tell(tmp_path)
+    assert sender._process.pid != first.pid
+    assert sender._process.poll() is None
 
 
 def test_waiting_is_bounded(sender: Sender, tmp_path: Path) -> None:

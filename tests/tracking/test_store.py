@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from experiments.tracking.store import connect, experiment_id, problem_of, sqlite_file
+from experiments.tracking.store import connect, experiment_id, sqlite_file
 
 
 def test_an_experiment_is_made_once(client: MlflowClient, uri: str) -> None:
@@ -59,8 +59,3 @@ def test_16_cold_processes_at_once_make_one_database(tmp_path: Path) -> None:
     client = connect(uri)
     experiment = client.get_experiment_by_name("cold")
     assert len(client.search_runs([experiment.experiment_id])) == 16
-
-
-def test_a_problem_is_one_line_without_a_password() -> None:
-    line = problem_of(ValueError("cannot reach\n  http://me:secret@host:5000/api"))
-    assert line == "ValueError: cannot reach http://me:***@host:5000/api"

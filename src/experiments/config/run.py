@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.config.data import Data
-from experiments.config.fields import Count, Strict
+from experiments.config.fields import Count, NonNegative, Strict
 from experiments.config.model import Model
 from experiments.config.optimizer import Optimizer
 from experiments.config.schedule import Schedule
@@ -30,6 +30,18 @@ class Trainer(Strict):
     """whether operations without a repeatable kernel are refused"""
     limit_batches: Count | None = Field(examples=[5])
     """at most so many batches in an epoch and in a test; null for all"""
+    checkpoint_every: Count = Field(examples=[1])
+    """the epochs from one checkpoint to the next"""
+    stop_on_divergence: bool = Field(examples=["true"])
+    """whether the run ends early once the loss or a weight is NaN or infinite"""
+    monitor: Literal["val_loss", "val_accuracy"] = Field(examples=["val_loss"])
+    """the validation metric that patience and save_best look at"""
+    patience: Count | None = Field(examples=[5])
+    """the epochs without improvement after which the run stops; null for never"""
+    min_delta: NonNegative = Field(examples=[0.001])
+    """the least change of the monitored metric that is an improvement"""
+    save_best: bool = Field(examples=["true"])
+    """whether the weights of the best epoch are tested and kept instead of the last epoch's"""
 
     @field_validator("device")
     @classmethod
@@ -59,6 +71,21 @@ class RunConfig(Strict):
     tracking: Tracking
     seed: int = Field(ge=0, lt=2**63, examples=[0])
     """the number that initial weights, shuffles and the validation split derive from"""
+    force: bool = Field(examples=["true"])
+    """whether to train anew what is finished or could be continued"""
+    outputs: str = Field(min_length=1, examples=["outputs"])
+    """the folder of all runs"""
+
+    @model_validator(mode="after")
+    def _monitors_something(self) -> RunConfig:
+        asked = {"patience": self.trainer.patience, "save_best": self.trainer.save_best}
+        for key, value in asked.items():
+            if value and self.data.validation_size == 0:
+                raise ValueError(
+                    f"trainer.{key}={str(value).lower()}: looks at {self.trainer.monitor}, and "
+                    "there is no validation split; set data.validation_size, for example to 5000"
+                )
+        return self
 
     def public(self) -> dict[str, Any]:
         """Return the configuration as plain data, without a password in the tracking address."""

@@ -22,7 +22,12 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def batches(
-    split: Split, batch_size: int, *, order: Tensor | None = None, limit: int | None = None
+    split: Split,
+    batch_size: int,
+    *,
+    order: Tensor | None = None,
+    limit: int | None = None,
+    skip: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (images, labels): float32 (B, C, H, W) and int64 (B); the last batch may be smaller.
 
@@ -30,11 +35,12 @@ def batches(
         split: the examples.
         batch_size: B.
         order: the order to visit them in, int64 (N); as they lie if None.
-        limit: at most so many batches.
+        limit: at most so many batches, skipped ones included.
+        skip: leave out so many batches at the beginning.
     """
     count = len(split) if limit is None else min(len(split), limit * batch_size)
     step = batch_size * _BATCHES_AT_ONCE
-    for start in range(0, count, step):
+    for start in range(skip * batch_size, count, step):
         chunk = slice(start, min(start + step, count))
         if order is None:
             images, labels = split.images[chunk], split.labels[chunk]

@@ -1,6 +1,9 @@
 """Tracking: a journal in the run's folder, delivered to MLflow by a second process."""
 
+from experiments.tracking.delivery import run_id_of
+from experiments.tracking.problems import Problem
 from experiments.tracking.recording import Recorder, recording
 from experiments.tracking.sender import sender
+from experiments.tracking.store import address
 
-__all__ = ["Recorder", "recording", "sender"]
+__all__ = ["Problem", "Recorder", "address", "recording", "run_id_of", "sender"]

@@ -14,12 +14,18 @@ from filelock import FileLock
 from experiments import journal
 from experiments.durable import write_atomically
 from experiments.errors import InputError
+from experiments.tracking import lease
 from experiments.tracking.store import address, experiment_id
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 STATE = "mlflow.json"
+
+
+def run_id_of(folder: Path) -> str | None:
+    """Return the MLflow run that a run's folder was delivered to."""
+    return Delivery(folder, "").run_id
 
 
 class Delivery:
@@ -37,13 +43,15 @@ class Delivery:
     @property
     def complete(self) -> bool:
         """Whether the run has ended and all of it is delivered."""
-        return bool(self._state.get("complete"))
+        size = (self.folder / journal.NAME).stat().st_size
+        return bool(self._state.get("complete")) and self._state.get("offset", 0) >= size
 
     @property
     def ended(self) -> bool:
         """Whether the run has said how it ended, delivered or not."""
         events, _ = journal.read(self.folder, self._state.get("offset", 0))
-        return self.complete or any(event["event"] == "end" for event in events)
+        turns = [event["event"] for event in events if event["event"] in {"continue", "end"}]
+        return turns[-1] == "end" if turns else self.complete
 
     def deliver(self, client: MlflowClient, *, abandoned: bool = False) -> None:
         """Deliver what is new; where the run's process is gone before its end, mark it KILLED.
@@ -57,10 +65,19 @@ class Delivery:
             for event in events:
                 self._apply(client, event)
             if events:
-                self._save(offset=offset)
-            if abandoned and self.run_id is not None and not self.complete:
-                client.set_terminated(self.run_id, "KILLED")
-                self._save(complete=True)
+                self._save(offset=offset, time=events[-1]["time"])
+            alive = not abandoned or journal.is_open(self.folder)  # perhaps continued meanwhile
+            if not alive and self.run_id is not None and not self.complete:
+                self._end(client, "KILLED", self._state["time"])
+
+    def renew_lease(self, client: MlflowClient) -> None:
+        """Prove that the run's process is alive.
+
+        Raises:
+            MlflowException: the store does not take it.
+        """
+        if self.run_id is not None and not self._state.get("complete"):
+            client.set_tag(self.run_id, lease.TAG, lease.now())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -93,9 +110,10 @@ class Delivery:
             case "artifacts":
                 for name in event["names"]:
                     client.log_artifact(self._state["run_id"], str(self.folder / name))
+            case "continue":
+                self._take(client, event)
             case "end":
-                client.set_terminated(self._state["run_id"], event["status"], end_time=when)
-                self._save(complete=True)
+                self._end(client, event["status"], when)
 
     def _create(self, client: MlflowClient, event: dict[str, Any]) -> None:
         from mlflow.entities import Dataset, DatasetInput, Param
@@ -111,10 +129,16 @@ class Delivery:
                 run = client.create_run(
                     experiment,
                     start_time=event["time"],
-                    tags=event["tags"] | {"journal_id": event["id"]},
+                    tags={
+                        "journal_id": event["id"],
+                        "identity": event["identity"],
+                        "folder": str(self.folder.absolute()),
+                        **event["tags"],
+                    },
                     run_name=event["name"],
                 )
             self._save(run_id=run.info.run_id)
+        self._take(client, event)
         # MLflow refuses other characters, which a user's own nested arguments may have.
         params = [
             Param(re.sub(r"[^\w\-. :/]", "_", key), value) for key, value in event["params"].items()
@@ -122,6 +146,22 @@ class Delivery:
         client.log_batch(self._state["run_id"], params=params)
         dataset = Dataset(**event["dataset"], source_type="local")
         client.log_inputs(self._state["run_id"], [DatasetInput(dataset)])
+
+    def _take(self, client: MlflowClient, event: dict[str, Any]) -> None:
+        """Say which process trains the run from now on."""
+        from mlflow.entities import RunTag
+
+        process = {"host": event["host"], "pid": str(event["pid"]), lease.TAG: lease.now()}
+        tags = [RunTag(key, value) for key, value in process.items()]
+        self._save(complete=False)
+        client.log_batch(self._state["run_id"], tags=tags)
+        client.update_run(self._state["run_id"], status="RUNNING")
+
+    def _end(self, client: MlflowClient, status: str, when: int) -> None:
+        client.set_terminated(self._state["run_id"], status, end_time=when)
+        if lease.TAG in client.get_run(self._state["run_id"]).data.tags:
+            client.delete_tag(self._state["run_id"], lease.TAG)
+        self._save(complete=True)
 
     def _load(self) -> dict[str, Any]:
         state = self.folder / STATE

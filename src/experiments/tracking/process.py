@@ -1,8 +1,9 @@
 """The delivery process: `python -m experiments.tracking.process`, started by `sender`.
 
-It reads the tracking address and then, a line each, the folders of runs with news. Once a run has
-ended, it answers with a JSON line per attempt. When its input ends, the training process is gone; a
-run without an end was killed.
+It reads a JSON object a line: first the tracking address, then the folders of runs with news and
+identities to look up. It answers in kind: that MLflow is loaded, what an identity has, and, once a
+run has ended, each attempt to deliver it. While runs go on it renews their leases. When its input
+ends, the training process is gone; a run without an end was killed.
 """
 
 from __future__ import annotations
@@ -13,24 +14,28 @@ import os
 import select
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 from experiments.tracking.delivery import Delivery
-from experiments.tracking.store import connect, preload, problem_of
+from experiments.tracking.lease import HEARTBEAT_SECONDS
+from experiments.tracking.lookup import find, mark_dead
+from experiments.tracking.problems import Problem, problem_of
+from experiments.tracking.store import connect, contact, exists, preload
 
 _RETRY_SECONDS = 1.0
 _LAST_SECONDS = 60.0  # how long to go on trying when the training process is gone
 
 
 class _Inbox:
-    """Lines from a pipe, with a time limit."""
+    """JSON lines from a pipe, with a time limit."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._rest = descriptor, b""
 
-    def read(self, seconds: float | None) -> list[str] | None:
-        """Return the JSON strings that have come, none after so many seconds, None at the end."""
+    def read(self, seconds: float | None) -> list[dict[str, str]] | None:
+        """Return the objects that have come, none after so many seconds, None at the end."""
         if not select.select([self._descriptor], [], [], seconds)[0]:
             return []
         received = os.read(self._descriptor, 65536)
@@ -40,51 +45,93 @@ class _Inbox:
         return [json.loads(line) for line in lines]
 
 
-def serve(inbox: _Inbox, answers: TextIO) -> None:
-    """Deliver for the process at the other end of the pipes until it closes them."""
-    news = inbox.read(None)
-    if not news:
-        return
-    uri, *news = news
-    preload(uri)  # while the other process still imports torch
-    unfinished, pending = set(news), set(news)
-    deadline = None
-    while deadline is None or (pending and time.monotonic() < deadline):
-        if deadline is not None:
+class _Server:
+    """What the process knows: the store, and the runs that are not delivered whole."""
+
+    def __init__(self, uri: str, answers: TextIO) -> None:
+        self._uri, self._answers = uri, answers
+        self._unfinished: set[str] = set()
+        self._pending: set[str] = set()
+        self._problem = self._first_contact()
+        self._renewed = time.monotonic()
+        self._answer({"ready": True})
+
+    def _first_contact(self) -> Problem | None:
+        preload(self._uri)  # while the other process still imports torch
+        if not exists(self._uri):
+            return None
+        try:
+            mark_dead(contact(self._uri))
+        except Exception as error:  # noqa: BLE001  (said when the other side asks)
+            return problem_of(error, self._uri)
+        return None
+
+    def serve(self, inbox: _Inbox, received: list[dict[str, str]] | None) -> None:
+        """Deliver until the other end closes the pipe, and then what is left."""
+        while received is not None:
+            for message in received:
+                if "find" in message:
+                    self._find(message["find"])
+                else:
+                    self._unfinished.add(message["news"])
+                    self._pending.add(message["news"])
+            self._deliver()
+            seconds = HEARTBEAT_SECONDS if self._unfinished else None
+            received = inbox.read(_RETRY_SECONDS if self._pending else seconds)
+        self._pending |= self._unfinished
+        deadline = time.monotonic() + _LAST_SECONDS
+        self._deliver(abandoned=True)
+        while self._pending and time.monotonic() < deadline:
             time.sleep(_RETRY_SECONDS)
-        elif (received := inbox.read(_RETRY_SECONDS if pending else None)) is None:
-            deadline = time.monotonic() + _LAST_SECONDS
-            pending |= unfinished
-        else:
-            unfinished |= set(received)
-            pending |= set(received)
-        for folder in sorted(pending):
-            answer = _attempt(Path(folder), uri, abandoned=deadline is not None)
+            self._deliver(abandoned=True)
+
+    def _find(self, identity: str) -> None:
+        found, problem = None, self._problem
+        if problem is None and exists(self._uri):
+            try:
+                found = find(connect(self._uri), identity)
+            except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+                problem = problem_of(error, self._uri)
+        self._answer({"find": identity, "found": found, "problem": problem and asdict(problem)})
+
+    def _deliver(self, *, abandoned: bool = False) -> None:
+        renew = not abandoned and time.monotonic() - self._renewed >= HEARTBEAT_SECONDS
+        for folder in sorted(self._unfinished if renew else self._pending):
+            answer = self._attempt(Path(folder), abandoned=abandoned, renew=renew)
             if answer["problem"] is None:
-                pending.discard(folder)
+                self._pending.discard(folder)
             if answer["complete"]:
-                unfinished.discard(folder)
+                self._unfinished.discard(folder)
             if answer.pop("ended"):  # before that nobody reads the answers
-                with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on
-                    print(json.dumps(answer), file=answers)
+                self._answer(answer)
+        if renew:
+            self._renewed = time.monotonic()
 
+    def _attempt(self, folder: Path, *, abandoned: bool, renew: bool) -> dict[str, Any]:
+        answer = {"folder": str(folder), "run_id": None, "ended": True, "complete": False}
+        try:
+            run = Delivery(folder, self._uri)
+            answer["ended"] = run.ended
+            client = connect(self._uri)
+            run.deliver(client, abandoned=abandoned)
+            if renew:
+                run.renew_lease(client)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+            return answer | {"problem": problem_of(error, self._uri).text}
+        return answer | {"run_id": run.run_id, "complete": run.complete, "problem": None}
 
-def _attempt(folder: Path, uri: str, *, abandoned: bool) -> dict[str, Any]:
-    answer = {"folder": str(folder), "run_id": None, "ended": True, "complete": False}
-    try:
-        run = Delivery(folder, uri)
-        answer["ended"] = run.ended
-        run.deliver(connect(uri), abandoned=abandoned)
-    except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
-        return answer | {"problem": problem_of(error)}
-    return answer | {"run_id": run.run_id, "complete": run.complete, "problem": None}
+    def _answer(self, answer: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on
+            print(json.dumps(answer), file=self._answers)
 
 
 def main() -> None:
     """Serve on the standard input and output; what MLflow prints goes to the standard error."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        serve(_Inbox(sys.stdin.fileno()), answers)
+        inbox = _Inbox(sys.stdin.fileno())
+        if first := inbox.read(None):
+            _Server(first.pop(0)["uri"], answers).serve(inbox, first)
 
 
 if __name__ == "__main__":

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Literal
 
 from experiments.interruption import Interrupted
-from experiments.journal import Journal
+from experiments.journal import History, Journal
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
 
 _log = logging.getLogger(__name__)
+_INTERRUPTED_SECONDS = 5.0  # who stops a run will not wait long; what is left is delivered later
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder:
-    """What a run may report."""
+    """What a run may report. Every report is on the disk when its method returns."""
 
-    def __init__(self, journal: Journal, folder: Path, to: Sender | None) -> None:
-        self._journal, self._folder, self._to = journal, folder, to
+    def __init__(self, journal: Journal, past: History, to: Sender | None) -> None:
+        self._journal, self._past, self._to = journal, past, to
 
     def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record values at a step, durably."""
-        self._write("metrics", metrics=dict(metrics), step=step)
+        """Record values at a step; what a continued run had recorded already is not repeated."""
+        new = {key: value for key, value in metrics.items() if (key, step) not in self._past.points}
+        if new:
+            self._write("metrics", metrics=new, step=step)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Record searchable texts about the run."""
@@ -46,14 +49,16 @@ class Recorder:
         self._journal.write(event, **fields)
         self._journal.sync()
         if self._to is not None:
-            self._to.tell(self._folder)
+            self._to.tell(self._journal.folder)
 
 
 @contextmanager
 def recording(
     *,
-    folder: Path,
+    journal: Journal,
+    past: History,
     uri: str | None,
+    identity: str,
     experiment: str,
     name: str,
     params: Mapping[str, str],
@@ -62,9 +67,13 @@ def recording(
 ) -> Iterator[Recorder]:
     """Record a run in its folder and in MLflow, with the right status however it ends.
 
+    A run that its journal tells of already is the same MLflow run as before.
+
     Args:
-        folder: the run's own folder, without a journal in it.
+        journal: the run's journal.
+        past: what the journal tells.
         uri: MLflow's tracking address; None keeps the run in its folder only.
+        identity: what determines the run's result, as a hash.
         experiment: the MLflow experiment.
         name: the run's name in MLflow.
         params: the configuration, flat.
@@ -72,36 +81,43 @@ def recording(
         dataset: the data's `name`, `digest` (at most 36 characters) and `source`.
     """
     to = sender(uri) if uri is not None else None
-    with Journal(folder) as journal:
-        recorder = Recorder(journal, folder, to)
+    recorder = Recorder(journal, past, to)
+    process = {"host": platform.node(), "pid": os.getpid()}
+    if past.start:
+        journal.write("continue", **process)
+    else:
         journal.write(
             "start",
             id=uuid.uuid4().hex,
+            identity=identity,
             store=address(uri) if uri is not None else None,
             experiment=experiment,
             name=name,
             params=dict(params),
             tags=dict(tags),
             dataset=dict(dataset),
+            **process,
         )
-        try:
-            yield recorder
-        except (Interrupted, KeyboardInterrupt):
-            recorder.end("KILLED")
-            raise
-        except BaseException as error:
-            recorder.tags({"failure": f"{type(error).__name__}: {error}"[:500]})
-            recorder.end("FAILED")
-            raise
-        else:
-            recorder.end("FINISHED")
-        finally:
-            if to is not None:
-                _confirm(to, folder, experiment)
+    patience = 30.0
+    try:
+        yield recorder
+    except (Interrupted, KeyboardInterrupt):
+        patience = _INTERRUPTED_SECONDS
+        recorder.end("KILLED")
+        raise
+    except BaseException as error:
+        recorder.tags({"failure": f"{type(error).__name__}: {error}"[:500]})
+        recorder.end("FAILED")
+        raise
+    else:
+        recorder.end("FINISHED")
+    finally:
+        if to is not None:
+            _confirm(to, journal, experiment, patience)
 
 
-def _confirm(to: Sender, folder: Path, experiment: str) -> None:
-    run_id, problem = to.wait(folder)
+def _confirm(to: Sender, journal: Journal, experiment: str, patience: float) -> None:
+    run_id, problem = to.wait(journal.folder, patience=patience)
     if problem is None:
         _log.info("MLflow run %s in experiment %s", run_id, experiment)
     else:
@@ -109,5 +125,5 @@ def _confirm(to: Sender, folder: Path, experiment: str) -> None:
             "MLflow has not taken all of this run: %s. Nothing is lost: "
             "`experiments sync %s` delivers it later",
             problem,
-            os.path.relpath(folder),
+            os.path.relpath(journal.folder),
         )

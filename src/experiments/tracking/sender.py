@@ -15,14 +15,26 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
+
+from experiments.tracking.problems import Problem
+
+_LOADING_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 
 
 class Sender:
     """The delivery process of this process, shared by all its runs that track to one address."""
 
     def __init__(self, uri: str) -> None:
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
+        self._uri = uri
+        self._folders: set[str] = set()
+        self._start()
+
+    def _start(self) -> None:
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "experiments.tracking.process"],
             stdin=subprocess.PIPE,
@@ -33,18 +45,48 @@ class Sender:
         assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
         assert self._process.stdout is not None  # noqa: S101
         self._input, self._output = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._rest = b""
+        self._unread: deque[dict[str, Any]] = deque()
+        self._ready_at: float | None = None
         # The address may hold a password, so it goes through the pipe: no command line, no file.
-        os.write(self._input, json.dumps(uri).encode() + b"\n")
+        os.write(self._input, json.dumps({"uri": self._uri}).encode() + b"\n")
         os.set_blocking(self._input, False)
 
     def tell(self, folder: Path) -> None:
-        """Say that a folder's journal has news; never waits."""
+        """Say that a folder's journal has news; never waits. A process that died is replaced."""
+        self._folders.add(str(folder))
         try:
-            os.write(self._input, json.dumps(str(folder)).encode() + b"\n")
-        except BlockingIOError:
-            return  # the pipe is full of news it has not read; each of it means "read all there is"
+            self._send({"news": str(folder)})
         except BrokenPipeError:
-            return  # the process is gone, which `wait` reports
+            self.close()
+            self._process.wait()
+            for stream in (self._process.stdout, self._errors):
+                if stream is not None:
+                    stream.close()
+            self._start()
+            for each in self._folders:
+                self._send({"news": each})
+
+    def find(self, identity: str, *, patience: float = 4.0) -> dict[str, Any] | Problem | None:
+        """Return the store's run with an identity, None if there is none, or why it cannot tell.
+
+        The wait ends so many seconds after MLflow is loaded.
+        """
+        asked = time.monotonic()
+        try:
+            self._send({"find": identity})
+        except BrokenPipeError:
+            return Problem(self._silence(patience), mistake=False)
+
+        def deadline() -> float:
+            begun = self._ready_at
+            return asked + _LOADING_SECONDS if begun is None else max(asked, begun) + patience
+
+        for answer in self._answers(deadline):
+            if answer.get("find") == identity:
+                found: dict[str, Any] | None = answer["found"]
+                return found if answer["problem"] is None else Problem(**answer["problem"])
+        return Problem(self._silence(patience), mistake=False)
 
     def wait(
         self, folder: Path, *, patience: float = 30.0, attempts: int = 3
@@ -54,31 +96,50 @@ class Sender:
         The wait ends after so many seconds, or so many attempts that failed.
         """
         deadline = time.monotonic() + patience
-        problem, buffered = None, b""
-        while (left := deadline - time.monotonic()) > 0:
-            if not select.select([self._output], [], [], left)[0]:
-                break
-            received = os.read(self._output, 65536)
-            if not received:
-                return None, self._last_words()
-            *lines, buffered = (buffered + received).split(b"\n")
-            for answer in map(json.loads, lines):
-                if answer["folder"] != str(folder):
-                    continue
-                if answer["problem"] is None:
-                    return answer["run_id"], None
-                problem = answer["problem"]
-                attempts -= 1
+        problem = None
+        for answer in self._answers(lambda: deadline):
+            if answer.get("folder") != str(folder):
+                continue
+            if answer["problem"] is None:
+                self._folders.discard(str(folder))
+                return answer["run_id"], None
+            problem = answer["problem"]
+            attempts -= 1
             if attempts <= 0:
                 break
-        return None, problem or f"no answer within {patience:.0f} s"
+        return None, problem or self._silence(patience)
 
     def close(self) -> None:
         """Let the process deliver what it has and end by itself."""
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _last_words(self) -> str:
+    def _send(self, message: dict[str, str]) -> None:
+        try:
+            os.write(self._input, json.dumps(message).encode() + b"\n")
+        except BlockingIOError:
+            return  # the pipe is full of news it has not read; each of it means "read all there is"
+
+    def _answers(self, deadline: Callable[[], float]) -> Iterator[dict[str, Any]]:
+        """Yield answers until a time, or until the process ends."""
+        while (left := deadline() - time.monotonic()) > 0:
+            while self._unread:
+                answer = self._unread.popleft()
+                if "ready" in answer:
+                    self._ready_at = time.monotonic()
+                yield answer
+            if not select.select([self._output], [], [], min(left, 1.0))[0]:
+                continue
+            received = os.read(self._output, 65536)
+            if not received:
+                self._process.wait()
+                return
+            *lines, self._rest = (self._rest + received).split(b"\n")
+            self._unread += map(json.loads, lines)
+
+    def _silence(self, patience: float) -> str:
+        if self._process.poll() is None:
+            return f"no answer within {patience:.0f} s"
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return f"the delivery process ended: {lines[-1] if lines else 'without a word'}"

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import importlib
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,13 @@ from experiments.redaction import without_passwords
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_LONGEST_PROBLEM = 400  # characters; MLflow quotes whole stacks
 # Where the user has set nothing: no usage reports, and an answer within seconds, not minutes.
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
+_FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
 
 
 def preload(uri: str) -> None:
@@ -46,8 +47,33 @@ def connect(uri: str) -> MlflowClient:
     return client
 
 
+def contact(uri: str) -> MlflowClient:
+    """Return a client as `connect` does, or fail within few seconds."""
+    before = {name: os.environ.get(name) for name in _FIRST_CONTACT}
+    os.environ.update(_FIRST_CONTACT)
+    try:
+        return connect(uri)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def exists(uri: str) -> bool:
+    """Return whether there is a store to ask: false for a sqlite database still to be created."""
+    database = sqlite_file(uri)
+    return database is None or database.exists()
+
+
 @contextlib.contextmanager
 def _schema_lock(uri: str) -> Iterator[None]:
+    """Let one process at a time create the database, with an index on tags by their value.
+
+    MLflow has none, so that finding an identity would take longer with every run. A database that
+    is there already is left as it is.
+    """
     database = sqlite_file(uri)
     if database is None:
         yield
@@ -56,7 +82,11 @@ def _schema_lock(uri: str) -> Iterator[None]:
 
     database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(database.parent / f".{database.name}.lock"):
+        is_new = not database.exists()
         yield
+        if is_new:
+            with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+                connection.execute("CREATE INDEX index_tags_key_value ON tags (key, value)")
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -91,9 +121,3 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
             if found is None:
                 raise
     return found.experiment_id
-
-
-def problem_of(error: Exception) -> str:
-    """Return what went wrong as one line without a password in it."""
-    line = " ".join(f"{type(error).__name__}: {error}".split())
-    return without_passwords(line)[:_LONGEST_PROBLEM]

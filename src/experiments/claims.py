@@ -1,0 +1,150 @@
+"""Claims: an identity belongs to one run, and a run to one process at a time.
+
+The rules, by what there is of an identity:
+
+- a finished run: it is reported, and nothing is trained, unless `force=true`;
+- a dead one, not running and not finished: it is continued, unless `force=true` begins anew;
+- a run alive elsewhere: the command is refused, naming its host and process;
+- none: a new run.
+
+Who has which identity stands in `outputs/.identities`, a file each; a run is alive while its
+journal is locked. What a store shared with other machines knows is asked by `experiments.tracking`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from experiments import journal
+from experiments.durable import write_atomically
+from experiments.errors import InputError
+from experiments.journal import InUseError, Journal
+
+_INDEX = ".identities"
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The run that an identity has already."""
+
+    state: Literal["finished", "dead", "alive"]
+    folder: Path | None
+    """where it is; None on another machine"""
+    host: str
+    pid: int
+    metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """the last value of each metric"""
+    run_id: str | None = None
+    """its MLflow run, where it was found there"""
+    diverged: bool = False
+
+    @property
+    def objective(self) -> float:
+        """What a sweep may optimise, 0 to 1; NaN where there is nothing to rank.
+
+        The validation accuracy of the epoch that was tested where there is a validation split, else
+        the test accuracy.
+        """
+        keys = ("best_val_accuracy", "val_accuracy", "test_accuracy")
+        found = [self.metrics[key] for key in keys if key in self.metrics]
+        return found[0] if found and self.state == "finished" and not self.diverged else math.nan
+
+    def refuse_alive(self) -> None:
+        """Refuse where a process is training it.
+
+        Raises:
+            InputError: one is.
+        """
+        if self.state == "alive":
+            where = "" if self.folder is None else f" in {os.path.relpath(self.folder)}"
+            raise InputError(
+                f"this run is being trained{where} by process {self.pid} on {self.host}; wait for "
+                "it, or stop it and repeat the command, which then continues it"
+            )
+
+
+def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
+    """Return the identity's run on this file system, in whatever folder or in the one given.
+
+    Raises:
+        InputError: the index or the run's journal is damaged.
+    """
+    entry = outputs / _INDEX / identity
+    if entry.exists():
+        try:
+            told = json.loads(entry.read_text())
+            found = _examine(outputs / told["folder"], identity, told["host"], told["pid"])
+        except (ValueError, KeyError) as error:
+            raise InputError(f"{entry}: is damaged ({error}); delete it") from error
+        if found is not None:
+            return found
+    return _examine(folder, identity, platform.node(), 0)
+
+
+def _examine(folder: Path, identity: str, host: str, pid: int) -> Earlier | None:
+    if not (folder / journal.NAME).exists():
+        return None
+    if journal.is_open(folder):
+        return Earlier("alive", folder, host, pid)
+    past = journal.history(folder)
+    if past.start and past.start.get("identity") != identity:
+        return None
+    return Earlier(
+        "finished" if past.status == "FINISHED" else "dead",
+        folder,
+        host,
+        pid,
+        metrics=past.metrics,
+        diverged="diverged" in past.tags,
+    )
+
+
+@contextmanager
+def claimed(
+    outputs: Path, identity: str, folder: Path, *, earlier: Earlier | None
+) -> Iterator[Journal]:
+    """Hold an identity while its run is trained in `folder`; yield the open journal.
+
+    Args:
+        outputs: the folder of all runs.
+        identity: what to hold.
+        folder: the folder of a new run, or of the one to continue.
+        earlier: what `look_up` returned.
+
+    Raises:
+        InputError: another process has taken or changed it since `look_up`.
+    """
+    index = outputs / _INDEX
+    index.mkdir(parents=True, exist_ok=True)
+    with FileLock(index / ".lock"):
+        now = look_up(outputs, identity, folder)
+        if now is not None:
+            now.refuse_alive()
+        if now != earlier:
+            raise InputError(
+                "another command has trained this run just now; repeat the command to see it"
+            )
+        try:
+            opened = Journal(folder)
+        except InUseError as error:
+            raise InputError(f"hydra.run.dir={folder}: another run is writing there") from error
+        place = folder.absolute()
+        base = outputs.absolute()
+        told = {
+            "folder": str(place.relative_to(base) if place.is_relative_to(base) else place),
+            "host": platform.node(),
+            "pid": os.getpid(),
+        }
+        write_atomically(index / identity, json.dumps(told).encode())
+    with opened:
+        yield opened

@@ -1,0 +1,36 @@
+"""The folder of a run, before it is made."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from experiments.errors import InputError
+
+_ROOM = 50_000_000  # bytes that should be free for a run's folder
+
+
+def check_writable(folder: Path) -> None:
+    """Check that a run's folder can be made and filled, leaving nothing behind.
+
+    Raises:
+        InputError: it cannot.
+    """
+    existing = folder.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"hydra.run.dir={folder}: cannot write in {existing} ({error.strerror}); name another "
+            "folder, or make this one writable"
+        ) from error
+    free = shutil.disk_usage(existing).free
+    if free < _ROOM:
+        raise InputError(
+            f"hydra.run.dir={folder}: {free:,} bytes are free in {existing} and {_ROOM:,} are "
+            "needed; make room, or name another folder"
+        )

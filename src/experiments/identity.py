@@ -1,0 +1,149 @@
+"""Identity: SHA-256 over what determines a run's result.
+
+That is the configuration but for what only says where and how to look; the source of this package,
+of the user's classes and of the modules they import, of installed packages among these the version;
+the data's checksum; the kind of device; and the versions of torch and Python. Two runs with one
+identity have one result, so it is trained once.
+
+Nothing here imports torch or a class of the user's: a sweep's plan is made without them.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from experiments.config import RunConfig
+
+# What a configuration says beside what is computed. The data's checksum stands for its place.
+_BESIDE: dict[str, Any] = {
+    "force": True,
+    "outputs": True,
+    "tracking": True,
+    "data": {"root"},
+    "trainer": {"device", "checkpoint_every"},
+}
+_MONITORING = frozenset({"monitor", "min_delta"})  # of no effect where nothing is monitored
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_PARTS = ("data", "model", "optimizer", "schedule")
+
+
+def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str, Any]:
+    """Return what determines a run's result, as plain data.
+
+    Args:
+        config: the run's configuration.
+        data_sha256: the checksum of the training and test data.
+        device: the kind of device, such as `cpu` or a GPU's name.
+    """
+    values = config.model_dump(exclude=_BESIDE)
+    if config.trainer.patience is None and not config.trainer.save_best:
+        for key in _MONITORING:
+            del values["trainer"][key]
+    targets = (values[part]["_target_"] for part in _PARTS)
+    return {
+        "config": values,
+        "source": {"experiments": _package_sha256()} | _sources_of(*targets),
+        "data_sha256": data_sha256,
+        "device": device,
+        "versions": {"python": platform.python_version(), "torch": metadata.version("torch")},
+    }
+
+
+def identity_of(what: dict[str, Any]) -> str:
+    """Return the SHA-256 of some ingredients, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+@functools.cache
+def _package_sha256() -> str:
+    folder = Path(__file__).parent
+    files = sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(folder).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _sources_of(*targets: str) -> dict[str, str]:
+    """Return what the targets come from or import.
+
+    That is a SHA-256 for each module of the user's own and a version for each installed package.
+    """
+    pending = [target.rpartition(".")[0] for target in targets]
+    found: dict[str, str] = {}
+    while pending:
+        name = pending.pop()
+        if name in found or _stands_for_itself(name):
+            continue
+        file = _file_of(name)
+        if file is None:
+            continue
+        if _INSTALLED & set(file.parts):
+            top = name.partition(".")[0]
+            found[top] = _version_of(top)
+            continue
+        source = file.read_bytes()
+        found[name] = hashlib.sha256(source).hexdigest()
+        is_package = file.name == "__init__.py"
+        pending += _imported(source, name if is_package else name.rpartition(".")[0])
+        pending += [name.rpartition(".")[0]]  # a package's __init__ runs before its modules
+    return dict(sorted(found.items()))
+
+
+@functools.cache
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # its distribution has another name
+        names = metadata.packages_distributions().get(package, [])
+        return ", ".join(f"{name} {metadata.version(name)}" for name in sorted(names))
+
+
+def _stands_for_itself(name: str) -> bool:
+    """Whether a module is Python's, torch's or this package's, or none at all."""
+    top = name.partition(".")[0]
+    return top in {"", "torch", "torchvision", "experiments"} or top in sys.stdlib_module_names
+
+
+def _file_of(name: str) -> Path | None:
+    """Return a module's source file without importing any module; None where it has none.
+
+    An attribute, as in `from module import attribute`, has none either.
+    """
+    top, *rest = name.split(".")
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    file = Path(spec.origin)
+    if rest:
+        base = file.parent.joinpath(*rest)
+        places = (base.with_suffix(".py"), base / "__init__.py")
+        file = next((place for place in places if place.is_file()), base)
+    return file if file.is_file() else None
+
+
+def _imported(source: bytes, package: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            steps = package.split(".")
+            base = ".".join(steps[: len(steps) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)

@@ -1,0 +1,213 @@
+"""A run from where it stands to its end: train, save checkpoints, stop, test."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.assembly import Parts
+from experiments.checkpoint import Checkpoints, check_architecture, save_weights
+from experiments.config import RunConfig
+from experiments.data import count_batches
+from experiments.interruption import Interrupted
+from experiments.monitoring import Best
+from experiments.progress import progress_bar
+from experiments.randomness import random_state, set_random_state
+from experiments.tracking import Recorder
+from experiments.training import Position, evaluate, fit
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_test(
+    *,
+    config: RunConfig,
+    parts: Parts,
+    recorder: Recorder,
+    folder: Path,
+    check: Callable[[], None],
+) -> None:
+    """Bring a run to its end, from its last checkpoint where it has one.
+
+    Args:
+        config: what to run.
+        parts: the objects it is made of, as they were assembled.
+        recorder: receives what the run reports.
+        folder: the run's folder.
+        check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
+
+    Raises:
+        InputError: the checkpoint cannot be used.
+        RunError: the disk is full.
+    """
+    run = _Run(config, parts, recorder, folder)
+    run.restore()
+    try:
+        run.train(check)
+        if run.diverged:
+            _log.warning("The run has diverged; it is tagged so and not tested")
+        else:
+            run.test(check)
+    except Interrupted:
+        run.save_within_epoch()
+        raise
+    if not run.diverged:  # whose last finite checkpoint is all there is
+        run.checkpoints.remove()
+
+
+class _Run:
+    """A run's objects, and where they stand."""
+
+    def __init__(self, config: RunConfig, parts: Parts, recorder: Recorder, folder: Path) -> None:
+        self._config, self._parts = config, parts
+        self._recorder, self._folder = recorder, folder
+        trainer = config.trainer
+        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.diverged = False
+        self._position = Position()
+        self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
+        self._best_weights: dict[str, Tensor] = {}
+        self._metrics: Mapping[str, float] = {}
+
+    def restore(self) -> None:
+        """Put everything to where the last checkpoint stands."""
+        state = self.checkpoints.load()
+        if state is None:
+            return
+        parts = self._parts
+        check_architecture(self.checkpoints.folder, parts.model.state_dict(), saved=state["model"])
+        parts.model.load_state_dict(state["model"])
+        parts.optimizer.load_state_dict(state["optimizer"])
+        parts.schedule.load_state_dict(state["schedule"])
+        set_random_state(parts.device, state["random"])
+        self._position = Position(**state["position"])
+        self._best = dataclasses.replace(self._best, **state["best"])
+        self._best_weights = state["best_weights"]
+        place = f"epoch {self._position.epoch}"
+        if self._position.epoch > self._config.trainer.epochs or self._position.stopped:
+            place = "the test"
+        elif self._position.batches:
+            place += f", batch {self._position.batches + 1}"
+        _log.info("Continuing with %s", place)
+
+    def save(self) -> None:
+        """Write a checkpoint of where everything stands."""
+        self.checkpoints.save(
+            self._position.steps,
+            {
+                "model": self._parts.model.state_dict(),
+                "optimizer": self._parts.optimizer.state_dict(),
+                "schedule": self._parts.schedule.state_dict(),
+                "random": random_state(self._parts.device),
+                "position": dataclasses.asdict(self._position),
+                "best": {"epoch": self._best.epoch, "metrics": self._best.metrics},
+                "best_weights": self._best_weights,
+            },
+        )
+
+    def save_within_epoch(self) -> None:
+        """Write a checkpoint if an epoch has begun and is finite; its beginning is saved anyway."""
+        if self._position.batches and not self.diverged and self._is_finite(self._position.loss):
+            self.save()
+
+    def train(self, check: Callable[[], None]) -> None:
+        """Train from the position to the last epoch, or until the training stops itself."""
+        config, parts, position = self._config, self._parts, self._position
+        trainer, splits = config.trainer, parts.splits
+        batches = count_batches(splits.train, config.data.batch_size, trainer.limit_batches)
+        total = trainer.epochs * batches
+        with progress_bar(total, done=position.steps) as advance:
+
+            def after_batch() -> None:
+                check()
+                advance()
+
+            fit(
+                model=parts.model,
+                optimizer=parts.optimizer,
+                schedule=parts.schedule,
+                schedule_interval=config.schedule.interval,
+                train=splits.train,
+                validation=splits.validation,
+                epochs=trainer.epochs,
+                batch_size=config.data.batch_size,
+                limit_batches=trainer.limit_batches,
+                seed=config.seed,
+                position=position,
+                log=self._log,
+                after_epoch=self._after_epoch,
+                after_batch=after_batch,
+            )
+
+    def _log(self, metrics: Mapping[str, float], epoch: int) -> None:
+        self._metrics = metrics
+        self._recorder.metrics(metrics, epoch)
+        validation = "".join(
+            f" {name}: {metrics[key]:.4f}"
+            for key, name in (("val_loss", "Validation loss"), ("val_accuracy", "accuracy"))
+            if key in metrics
+        )
+        _log.info("Epoch: %d Loss: %.3f%s", epoch, metrics["train_loss"], validation)
+
+    def _after_epoch(self) -> None:
+        trainer, position = self._config.trainer, self._position
+        epoch = position.epoch - 1
+        if not self.diverged and not self._is_finite(self._metrics["train_loss"]):
+            self.diverged = True
+            self._recorder.tags({"diverged": "true", "diverged_epoch": str(epoch)})
+            _log.warning("Epoch %d: the loss or a weight is NaN or infinite", epoch)
+        if self.diverged:
+            position.stopped = trainer.stop_on_divergence
+            return  # the last finite checkpoint stays the last
+        if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
+            if trainer.save_best:
+                weights = self._parts.model.state_dict()
+                self._best_weights = {key: value.clone() for key, value in weights.items()}
+        elif "val_loss" in self._metrics and self._best.exhausted(epoch):
+            position.stopped = True
+            _log.info(
+                "Stopped: %s has not improved since epoch %d", trainer.monitor, self._best.epoch
+            )
+        if epoch % trainer.checkpoint_every == 0 or epoch == trainer.epochs or position.stopped:
+            self.save()
+
+    def _is_finite(self, loss: float) -> bool:
+        weights = self._parts.model.state_dict().values()
+        return math.isfinite(loss) and bool(
+            torch.stack([value.isfinite().all() for value in weights]).all()
+        )
+
+    def test(self, check: Callable[[], None]) -> None:
+        """Test the weights to keep, and keep them."""
+        parts, trainer = self._parts, self._config.trainer
+        epoch = self._position.epoch - 1
+        weights: Mapping[str, Any] = parts.model.state_dict()
+        if trainer.save_best:
+            weights = self._best_weights
+            parts.model.load_state_dict(weights)
+            best = {f"best_{key}": value for key, value in self._best.metrics.items()}
+            self._recorder.metrics({"best_epoch": self._best.epoch, **best}, epoch)
+        test = evaluate(
+            model=parts.model,
+            split=parts.splits.test,
+            limit_batches=trainer.limit_batches,
+            after_batch=check,
+        )
+        self._recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, epoch)
+        sha256 = save_weights(weights, self._folder / "weights.safetensors")
+        self._recorder.tags({"weights_sha256": sha256})
+        self._recorder.artifacts("weights.safetensors")
+        percent = 100 * test.correct / test.total
+        _log.info(
+            "Accuracy of the network on the %d test images: %d %% (%.2f %%)",
+            test.total,
+            percent,
+            percent,
+        )

@@ -1,0 +1,127 @@
+"""Preparation: everything about a run that can fail or make it needless, before it begins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import journal
+from experiments.claims import Earlier, look_up
+from experiments.errors import InputError
+from experiments.folders import check_writable
+from experiments.identity import identity_of, ingredients
+from experiments.redaction import without_passwords
+
+if TYPE_CHECKING:
+    from experiments.assembly import Parts
+    from experiments.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that has passed all checks and is not begun."""
+
+    config: RunConfig
+    parts: Parts
+    ingredients: dict[str, Any]
+    identity: str
+    here: Earlier | None
+    """the identity's run on this file system"""
+    earlier: Earlier | None
+    """the identity's run, wherever it is"""
+    folder: Path
+    """the folder to train in"""
+    warning: str | None
+    """what is wrong with the tracking store, if it may pass"""
+
+    @property
+    def finished(self) -> Earlier | None:
+        """The run that makes this one needless."""
+        is_needless = self.earlier and self.earlier.state == "finished" and not self.config.force
+        return self.earlier if is_needless else None
+
+
+def prepare(config: RunConfig, run_dir: str) -> Prepared:
+    """Check and build everything, and find the run that the identity has already.
+
+    Args:
+        config: what to run.
+        run_dir: the folder of a new run; one that is continued keeps its own.
+
+    Raises:
+        InputError: something is not as it must be.
+    """
+    if not run_dir:
+        raise InputError("hydra.run.dir=: is empty; name a folder")
+    folder = Path(run_dir)
+    check_writable(folder)
+    parts = _assemble(config)
+    what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
+    identity = identity_of(what)
+    here = earlier = look_up(Path(config.outputs), identity, folder)
+    warning = None
+    if config.tracking.uri is not None and (here is None or here.state != "finished"):
+        there, warning = _ask_store(config.tracking.uri, identity)
+        earlier = here or there
+    if earlier is not None:
+        earlier.refuse_alive()
+        if earlier.state == "dead" and earlier.folder is not None and not config.force:
+            folder = earlier.folder
+            _check_store(config, folder)
+    if folder != (earlier and earlier.folder) and (folder / journal.NAME).exists():
+        raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
+    return Prepared(config, parts, what, identity, here, earlier, folder, warning)
+
+
+def _assemble(config: RunConfig) -> Parts:
+    if config.tracking.uri is not None:
+        from experiments.tracking import sender
+
+        sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
+    # Idle OpenMP threads spin for so many rounds before they sleep. With libgomp's own 300,000 an
+    # epoch takes minutes once other processes want the cores; see benchmarks/contention.py.
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    from experiments.assembly import assemble
+
+    return assemble(config)
+
+
+def _ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:
+    """Return the identity's run in the store, and what is wrong with the store if it may pass.
+
+    Raises:
+        InputError: the address is wrong.
+    """
+    from experiments.tracking import Problem, sender
+
+    answer = sender(uri).find(identity)
+    if isinstance(answer, Problem):
+        if answer.mistake:
+            raise InputError(answer.text)
+        return None, (
+            f"{answer.text}. The run goes on, and `experiments sync` delivers it later; whether it "
+            "was trained before on another machine is not known"
+        )
+    if answer is None:
+        return None, None
+    folder = answer.pop("folder")
+    return Earlier(folder=Path(folder) if folder else None, **answer), None
+
+
+def _check_store(config: RunConfig, folder: Path) -> None:
+    """Check that a run is continued in the store that it was begun in.
+
+    Raises:
+        InputError: it is not.
+    """
+    from experiments.tracking import address
+
+    begun = journal.history(folder).start.get("store")
+    uri = config.tracking.uri
+    if begun is not None and uri is not None and address(uri) != begun:
+        raise InputError(
+            f"tracking.uri={without_passwords(uri)}: the run to continue in {folder} is recorded "
+            f"in {begun}; continue it there, or train anew with force=true"
+        )

@@ -1,0 +1,50 @@
+"""The lease: how a run on another machine is known to be alive.
+
+While a run's process lives, its delivery process renews the tag `heartbeat`; a dead process cannot.
+On one file system the lock on the journal tells it exactly and at once; across machines a run
+counts as dead when it has not been renewed for longer than `LEASE_SECONDS`, which leaves room for
+clocks that differ by minutes, as Kerberos does.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import journal
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+HEARTBEAT_SECONDS = 15.0
+LEASE_SECONDS = 300.0
+TAG = "heartbeat"
+
+
+def now() -> str:
+    """Return the value that renews a lease: milliseconds since 1970."""
+    return str(time.time_ns() // 1_000_000)
+
+
+def folder_of(run: Run) -> Path | None:
+    """Return the run's folder if it is on this file system."""
+    folder = Path(run.data.tags.get("folder", ""))
+    if not (folder / journal.NAME).exists():
+        return None
+    past = journal.history(folder)
+    return folder if past.start.get("id") == run.data.tags.get("journal_id") else None
+
+
+def is_alive(run: Run) -> bool:
+    """Return whether a process is training a run that its store says is RUNNING."""
+    if run.info.status != "RUNNING":
+        return False
+    if (folder := folder_of(run)) is not None:
+        if journal.is_open(folder):
+            return True
+        if run.data.tags.get("host") == platform.node():
+            return False
+    renewed = int(run.data.tags.get(TAG, "0"))
+    return time.time() - renewed / 1000 < LEASE_SECONDS

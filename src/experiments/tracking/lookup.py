@@ -1,0 +1,66 @@
+"""What the store knows of runs: the one that has an identity, and those that died unnoticed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from experiments.tracking.delivery import Delivery
+from experiments.tracking.lease import TAG, folder_of, is_alive
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_PAGE = 1000
+
+
+def find(client: MlflowClient, identity: str) -> dict[str, Any] | None:
+    """Return the store's run with an identity as plain data: finished before alive before dead."""
+    if not re.fullmatch(r"[0-9a-f]{64}", identity):
+        raise ValueError(f"{identity} is no identity")
+    runs = client.search_runs(
+        _experiments(client),
+        f"tags.identity = '{identity}'",
+        order_by=["attributes.start_time DESC"],
+        max_results=_PAGE,
+    )
+    described = [_described(run) for run in runs]
+    rank = {"finished": 0, "alive": 1, "dead": 2}
+    return min(described, key=lambda run: rank[run["state"]], default=None)
+
+
+def mark_dead(client: MlflowClient) -> None:
+    """Mark the runs KILLED that the store believes RUNNING and whose process is gone."""
+    running = client.search_runs(
+        _experiments(client), "attributes.status = 'RUNNING'", max_results=_PAGE
+    )
+    for run in running:
+        if TAG not in run.data.tags or is_alive(run):
+            continue  # not ours, or training
+        folder = folder_of(run)
+        if folder is None:
+            client.set_terminated(run.info.run_id, "KILLED")
+        else:
+            Delivery(folder, client.tracking_uri).deliver(client, abandoned=True)
+
+
+def _experiments(client: MlflowClient) -> list[str]:
+    return [experiment.experiment_id for experiment in client.search_experiments(max_results=_PAGE)]
+
+
+def _described(run: Run) -> dict[str, Any]:
+    tags = run.data.tags
+    state = "alive" if is_alive(run) else "dead"
+    if run.info.status == "FINISHED":
+        state = "finished"
+    folder = folder_of(run)
+    return {
+        "state": state,
+        "run_id": run.info.run_id,
+        "folder": str(folder) if folder else None,
+        "host": tags.get("host", ""),
+        "pid": int(tags.get("pid", "0")),
+        "metrics": run.data.metrics,
+        "diverged": "diverged" in tags,
+    }

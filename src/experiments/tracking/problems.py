@@ -1,0 +1,68 @@
+"""What a tracking store complains about, in one line: the user's mistakes, and what may pass."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from experiments.redaction import without_passwords
+
+_LONGEST = 400  # characters; MLflow quotes whole stacks
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A store that cannot be used."""
+
+    text: str
+    """what is wrong, in one line, without a password"""
+    mistake: bool
+    """whether the user has to mend something; otherwise the store may answer later"""
+
+
+# By what MLflow's message says, or its error code. The first that is found tells.
+_MISTAKES = {
+    r"unsupported URI '(?P<what>[^']*)'": (
+        "is no kind of address; write sqlite:///mlflow.db, http://host:5000 or the like"
+    ),
+    r"filesystem tracking backend": (
+        "is a folder, which MLflow no longer writes to; use sqlite:///mlflow.db"
+    ),
+    r"NameResolutionError": "there is no host of that name; check the spelling and the network",
+    r"UNAUTHENTICATED": (
+        "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+    ),
+    r"PERMISSION_DENIED": "the server does not let you in (403); ask its owner for the permission",
+    r"ENDPOINT_NOT_FOUND|valid JSON format": (
+        "there is a server, but MLflow does not answer under this address (404); check the path"
+    ),
+    r"out-of-date database schema": (
+        "the database is from another version of MLflow; back it up, then run "
+        "`mlflow db upgrade {uri}`"
+    ),
+    r"file is not a database": "the file is not a database; name another file",
+    r"No module named '(?P<what>[^']*)'": (
+        "the database's driver is missing; install the package that provides it"
+    ),
+    r"unable to open database file": (
+        "the database cannot be opened; check its folder's permissions"
+    ),
+}
+_PASSING = {
+    r"Connection refused": "nothing listens there (connection refused)",
+    r"ConnectTimeout|Read timed out|ReadTimeout": "the server does not answer in time",
+    r"too many 5\d\d error": "the server answers with an error of its own (5xx)",
+    r"database is locked": "the database is locked by another program",
+}
+
+
+def problem_of(error: Exception, uri: str) -> Problem:
+    """Return what went wrong between us and a store."""
+    said = " ".join(f"{type(error).__name__} {getattr(error, 'error_code', '')}: {error}".split())
+    shown = without_passwords(uri)
+    for known, mistake in ((_MISTAKES, True), (_PASSING, False)):
+        for pattern, advice in known.items():
+            if re.search(pattern, said):
+                return Problem(f"tracking.uri={shown}: {advice.format(uri=shown)}", mistake)
+    return Problem(f"tracking.uri={shown}: {without_passwords(said)[:_LONGEST]}", mistake=False)
