@@ -88,6 +88,8 @@ class _Run:
         parts.schedule.load_state_dict(state["schedule"])
         set_random_state(parts.device, state["random"])
         self._position = Position(**state["position"])
+        # A schedule warns if it steps before its optimizer, which has stepped, in another process.
+        parts.optimizer._opt_called = self._position.steps > 0  # type: ignore[attr-defined]
         self._best = dataclasses.replace(self._best, **state["best"])
         self._best_weights = state["best_weights"]
         place = f"epoch {self._position.epoch}"

@@ -15,7 +15,7 @@ from experiments import journal
 from experiments.durable import write_atomically
 from experiments.errors import InputError
 from experiments.tracking import lease
-from experiments.tracking.store import address, experiment_id
+from experiments.tracking.store import address, experiment_id, rename_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,6 +69,25 @@ class Delivery:
             alive = not abandoned or journal.is_open(self.folder)  # perhaps continued meanwhile
             if not alive and self.run_id is not None and not self.complete:
                 self._end(client, "KILLED", self._state["time"])
+
+    def forget_if_lost(self, client: MlflowClient) -> None:
+        """Forget what was delivered if the store has lost it; the next delivery tells it all again.
+
+        Raises:
+            MlflowException: the store does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        with self._alone():
+            if self.run_id is None:
+                return
+            try:
+                client.get_run(self.run_id)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                self._state = {"store": self._state["store"], "lost_id": self.run_id}
+                self._save()
 
     def renew_lease(self, client: MlflowClient) -> None:
         """Prove that the run's process is alive.
@@ -137,7 +156,8 @@ class Delivery:
                     },
                     run_name=event["name"],
                 )
-            self._save(run_id=run.info.run_id)
+            wanted = self._state.get("lost_id", run.info.run_id)
+            self._save(run_id=rename_run(self._uri, run.info.run_id, wanted))
         self._take(client, event)
         # MLflow refuses other characters, which a user's own nested arguments may have.
         params = [

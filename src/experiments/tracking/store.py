@@ -121,3 +121,21 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
             if found is None:
                 raise
     return found.experiment_id
+
+
+def rename_run(uri: str, run_id: str, wanted: str) -> str:
+    """Give a run that has nothing but tags the id that it had in a database that is lost.
+
+    Return its id then: where the store is not sqlite, the one it has.
+    """
+    database = sqlite_file(uri)
+    if database is None or run_id == wanted:
+        return run_id
+    with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        connection.execute("UPDATE tags SET run_uuid = ? WHERE run_uuid = ?", (wanted, run_id))
+        connection.execute(
+            "UPDATE runs SET run_uuid = ?1, artifact_uri = replace(artifact_uri, ?2, ?1) "
+            "WHERE run_uuid = ?2",
+            (wanted, run_id),
+        )
+    return wanted
