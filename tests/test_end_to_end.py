@@ -18,35 +18,7 @@ from mlflow.entities import Run
 
 from experiments.tracking.store import connect
 from tests.conftest import PROJECT, Program, clean_environment, command, run_folder
-
-NEVER_ENDING = """
-import time
-from torch import nn
-from experiments.models import SimpleNet
-
-class Slow(SimpleNet):
-    def forward(self, x):
-        if self.training:
-            time.sleep(0.01)
-        return super().forward(x)
-
-class Exiting(SimpleNet):
-    def forward(self, x):
-        if self.training:
-            raise SystemExit(0)
-        return super().forward(x)
-
-class Lazy(nn.Sequential):
-    def __init__(self, inputs, hidden, classes):
-        layers = nn.LazyLinear(*hidden), nn.ReLU(), nn.LazyLinear(classes)
-        super().__init__(nn.Flatten(), *layers)
-
-class Failing(SimpleNet):
-    def forward(self, x):
-        if self.training:
-            raise ArithmeticError("in the middle of training")
-        return super().forward(x)
-"""
+from tests.programs import start, wait_for_epoch
 
 
 def recorded(folder: Path) -> tuple[MlflowClient, Run]:
@@ -132,30 +104,10 @@ def test_50_starts_at_once_choose_50_folders(tmp_path: Path) -> None:
     assert len(chosen) == 50
 
 
-def start(folder: Path, root: str, model: str, *overrides: str) -> subprocess.Popen[str]:
-    """Start train.py with a model of the user's own, and wait until it has begun to train."""
-    (folder / "user_models.py").write_text(NEVER_ENDING)
-    process = subprocess.Popen(
-        [
-            *(sys.executable, str(PROJECT / "train.py"), "data=digits", f"data.root={root}"),
-            *(f"model._target_=user_models.{model}", "trainer.epochs=1000", *overrides),
-        ],
-        cwd=folder,
-        env=clean_environment() | {"PYTHONPATH": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    if model == "Slow":
-        while not (line := process.stdout.readline()).startswith("Epoch: 1 "):
-            assert line.startswith("tracking.uri=") or "Fetching" in line
-    return process
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_as_killed(tmp_path: Path, root: str, number: signal.Signals) -> None:
-    process = start(tmp_path, root, "Slow")
+    process = start(tmp_path, root, "Slow", "trainer.epochs=1000")
+    wait_for_epoch(process, 1)
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -165,7 +117,8 @@ def test_a_signal_ends_the_run_as_killed(tmp_path: Path, root: str, number: sign
 
 
 def test_kill_9_leaves_no_run_running(tmp_path: Path, root: str) -> None:
-    process = start(tmp_path, root, "Slow")
+    process = start(tmp_path, root, "Slow", "trainer.epochs=1000")
+    wait_for_epoch(process, 1)
     while not (state := run_folder(tmp_path) / "mlflow.json").exists():
         time.sleep(0.05)
     process.kill()
@@ -182,7 +135,7 @@ def test_kill_9_leaves_no_run_running(tmp_path: Path, root: str) -> None:
 def test_an_exception_ends_the_run_as_failed(tmp_path: Path, root: str) -> None:
     _, errors = start(tmp_path, root, "Failing").communicate(timeout=60)
     assert "ArithmeticError: in the middle of training" in errors
-    assert "user_models.py" in errors
+    assert "own.py" in errors
     assert "site-packages/hydra" not in errors
     _, run = recorded(tmp_path)
     assert run.info.status == "FAILED"
@@ -229,7 +182,9 @@ def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path
 def test_sync_finds_the_run_that_was_killed_while_the_server_was_down(
     tmp_path: Path, root: str
 ) -> None:
-    process = start(tmp_path, root, "Slow", "tracking.uri=http://127.0.0.1:9")
+    overrides = ("trainer.epochs=1000", "tracking.uri=http://127.0.0.1:9")
+    process = start(tmp_path, root, "Slow", *overrides)
+    wait_for_epoch(process, 1)
     assert experiments("sync", cwd=tmp_path).stdout == (
         "0 delivered, 0 failed, 1 still running, 0 had no need\n"
     )

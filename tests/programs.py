@@ -1,0 +1,89 @@
+"""train.py as a process of its own, on the digits, with models of a user's own beside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.conftest import PROJECT, clean_environment
+
+OWN = """
+import os
+import time
+from torch import nn
+from experiments.models import SimpleNet
+
+class Slow(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            time.sleep(float(os.environ.get("SLOW", "0.01")))
+        return super().forward(x)
+
+class Dropping(Slow):
+    def forward(self, x):
+        return nn.functional.dropout(super().forward(x), 0.2, self.training)
+
+class Exiting(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            raise SystemExit(0)
+        return super().forward(x)
+
+class Lazy(nn.Sequential):
+    def __init__(self, inputs, hidden, classes):
+        layers = nn.LazyLinear(*hidden), nn.ReLU(), nn.LazyLinear(classes)
+        super().__init__(nn.Flatten(), *layers)
+
+class Failing(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            raise ArithmeticError("in the middle of training")
+        return super().forward(x)
+"""
+
+
+def start(
+    folder: Path, root: str, model: str, *overrides: str, **environment: str
+) -> subprocess.Popen[str]:
+    """Start train.py with one of the models above."""
+    folder.mkdir(exist_ok=True)
+    (folder / "own.py").write_text(OWN)
+    program = (sys.executable, str(PROJECT / "train.py"), "data=digits", f"data.root={root}")
+    return subprocess.Popen(
+        (*program, f"model._target_=own.{model}", *overrides),
+        cwd=folder,
+        env=clean_environment() | {"PYTHONPATH": str(folder)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Return what a process prints that ends well."""
+    output, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
+    assert errors == ""
+    return output
+
+
+def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> list[str]:
+    """Return what a process prints until it has trained an epoch."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        if line.startswith(f"Epoch: {epoch} "):
+            return lines
+        lines.append(line)
+    raise AssertionError(f"it ended before epoch {epoch}: {lines} {process.communicate()[1]}")
+
+
+def wait_until(what: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)

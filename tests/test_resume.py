@@ -1,0 +1,219 @@
+"""Repeat the command and get the same run: real processes, real kills, a real database."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments import journal
+from experiments.certificate import compare, result
+from tests import programs
+from tests.conftest import Program, command, run_folder
+from tests.programs import finish, wait_for_epoch, wait_until
+
+Starter = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path, root: str) -> Starter:
+    """Start a run of 6 epochs that draws random numbers, in a folder below tmp_path."""
+
+    def begin(place: str, *overrides: str, slow: float = 0) -> subprocess.Popen[str]:
+        usual = ("trainer.epochs=6", "data.validation_size=100")
+        folder = tmp_path / place
+        return programs.start(folder, root, "Dropping", *usual, *overrides, SLOW=str(slow))
+
+    return begin
+
+
+def journals(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "parts").glob("outputs/*/*/journal.jsonl"))
+
+
+def assert_the_same(tmp_path: Path) -> None:
+    assert compare(result(tmp_path / "whole"), result(tmp_path / "parts")) == []
+
+
+def test_killed_at_random_moments_it_ends_as_if_never_killed(start, tmp_path: Path) -> None:
+    finish(start("whole"))
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    for _ in range(4):
+        process = start("parts", slow=0.005)  # an epoch takes 0.11 s
+        wait_until(lambda: journals(tmp_path))
+        time.sleep(moments.uniform(0, 0.4))
+        process.kill()
+        process.communicate()
+        assert len(journals(tmp_path)) == 1
+    output = finish(start("parts"))
+    print(f"seed {seed}: {output}")
+    assert_the_same(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_in_the_middle_of_an_epoch_it_goes_on_there(
+    start, tmp_path: Path, number: signal.Signals
+) -> None:
+    finish(start("whole"))
+    process = start("parts", slow=0.02)
+    wait_for_epoch(process, 2)
+    time.sleep(0.1)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    (run_id,) = re.findall(r"MLflow run (\w+) ", output)
+    output = finish(start("parts"))
+    assert re.search(r"^Continuing with epoch 3, batch \d+$", output, flags=re.MULTILINE)
+    assert f"MLflow run {run_id} in" in output
+    assert_the_same(tmp_path)
+
+
+def test_a_finished_run_is_reported_and_not_trained(offline: Program, tmp_path: Path) -> None:
+    first = offline("tracking=mlflow")
+    accuracy = re.findall(r"\((.* %)\)", first.stdout)[0]
+    run_id = re.findall(r"MLflow run (\w+)", first.stdout)[0]
+    folder = run_folder(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "outputs").rglob("*")}
+    for overrides in ((), ("tracking=none",), ("trainer.checkpoint_every=2", "outputs=./outputs")):
+        again = offline("tracking=mlflow", *overrides)
+        assert again.returncode == 0, again.stderr
+        place = folder.relative_to(tmp_path)
+        assert again.stdout == (
+            f"Finished before: test accuracy {accuracy} ({place}, MLflow run {run_id}); "
+            "force=true trains it anew\n"
+        )
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "outputs").rglob("*")} == before
+
+
+def test_the_store_knows_a_run_whose_folder_is_gone(offline: Program, tmp_path: Path) -> None:
+    first = offline("tracking=mlflow")
+    run_id = re.findall(r"MLflow run (\w+)", first.stdout)[0]
+    (tmp_path / "outputs").rename(tmp_path / "moved")
+    again = offline("tracking=mlflow")
+    assert f"(MLflow run {run_id})" in again.stdout
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_force_trains_anew(offline: Program, tmp_path: Path) -> None:
+    for _ in range(2):
+        done = offline("force=true")
+        assert "Accuracy of the network" in done.stdout
+    folders = [path.parent for path in tmp_path.glob("outputs/*/*/weights.safetensors")]
+    assert len(folders) == 2
+    identities = {journal.history(folder).start["identity"] for folder in folders}
+    assert len(identities) == 1
+    assert offline().stdout.startswith("Finished before: ")
+
+
+def test_a_job_of_a_sweep_that_is_finished_is_not_trained(offline: Program, tmp_path: Path) -> None:
+    assert offline("seed=1").returncode == 0
+    done = offline("hydra.mode=MULTIRUN", "seed=0,1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Accuracy of the network") == 1
+    assert done.stdout.count("Finished before: ") == 1
+
+
+def test_a_run_alive_elsewhere_is_refused(start, tmp_path: Path) -> None:
+    process = start("parts", slow=0.05)
+    wait_until(lambda: journals(tmp_path))
+    before = sorted((tmp_path / "parts").glob("outputs/2*/*"))
+    second = start("parts", slow=0.05)
+    _, errors = second.communicate(timeout=60)
+    process.kill()
+    process.communicate()
+    assert second.returncode == 2
+    (line,) = errors.splitlines()
+    assert f"by process {process.pid} on {os.uname().nodename}" in line
+    assert sorted((tmp_path / "parts").glob("outputs/2*/*")) == before
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(start, tmp_path: Path) -> None:
+    finish(start("whole"))
+    process = start("parts", slow=0.02)
+    wait_for_epoch(process, 3)
+    time.sleep(0.2)
+    process.kill()
+    process.communicate()
+    newest = max((tmp_path / "parts").glob("outputs/*/*/checkpoints/*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    output = finish(start("parts"))
+    assert f"{newest.name}: is damaged" in output
+    assert "Continuing with epoch 3\n" in output
+    assert_the_same(tmp_path)
+
+
+def test_item_18_without_a_whole_checkpoint_nothing_is_trained(start, tmp_path: Path) -> None:
+    process = start("parts", slow=0.02)
+    wait_for_epoch(process, 3)
+    process.kill()
+    process.communicate()
+    for path in (tmp_path / "parts").glob("outputs/*/*/checkpoints/*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    for _ in range(2):
+        _, errors = (again := start("parts")).communicate(timeout=60)
+        assert again.returncode == 2
+        assert errors.splitlines()[-1].startswith("error: outputs/")
+        assert "every checkpoint is damaged" in errors
+        assert "force=true" in errors
+
+
+def test_continuing_in_another_store_is_refused(start, tmp_path: Path) -> None:
+    process = start("parts", slow=0.02)
+    wait_until(lambda: list((tmp_path / "parts").glob("outputs/*/*/mlflow.json")))
+    process.kill()
+    process.communicate()
+    again = start("parts", "tracking.uri=sqlite:///other.db")
+    _, errors = again.communicate(timeout=60)
+    assert again.returncode == 2
+    assert "tracking.uri=sqlite:///other.db: the run to continue" in errors
+
+
+def test_a_lost_database_is_rebuilt_from_the_journals(offline: Program, tmp_path: Path) -> None:
+    for overrides in (
+        *(("seed=1", "trainer.epochs=2"), ("seed=2", "tracking.experiment=other")),
+        ("seed=3", "optimizer.lr=1e30"),
+    ):
+        assert offline("tracking=mlflow", *overrides).returncode == 0
+    before = contents(tmp_path / "mlflow.db")
+    assert len(before) == 3
+    (tmp_path / "mlflow.db").rename(tmp_path / "lost.db")
+    experiments = str(Path(sys.executable).parent / "experiments")
+    done = command(experiments, "sync", "--rebuild", cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == (
+        "3 delivered, 0 failed, 0 still running, 0 had no need"
+    ), done.stderr
+    assert contents(tmp_path / "mlflow.db") == before
+    again = command(experiments, "sync", "--rebuild", cwd=tmp_path)
+    assert again.stdout == "0 delivered, 0 failed, 0 still running, 3 had no need\n"
+
+
+def contents(database: Path) -> dict[str, object]:
+    """Return all that MLflow has of every run, by its id."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{database}")
+    experiments = client.search_experiments()
+    return {
+        run.info.run_id: (
+            [e.name for e in experiments if e.experiment_id == run.info.experiment_id],
+            dict(run.info) | {"status": run.info.status},
+            {key: run.data.tags[key] for key in run.data.tags},
+            run.data.params,
+            {
+                key: sorted(map(repr, client.get_metric_history(run.info.run_id, key)))
+                for key in run.data.metrics
+            },
+            [repr(each.dataset.to_dictionary()) for each in run.inputs.dataset_inputs],
+            sorted(artifact.path for artifact in client.list_artifacts(run.info.run_id)),
+        )
+        for run in client.search_runs([e.experiment_id for e in experiments])
+    }
