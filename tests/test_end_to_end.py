@@ -74,6 +74,7 @@ def test_a_run_is_trained_tested_and_recorded(offline: Program, tmp_path: Path) 
     assert set(overrides) <= set(yaml.safe_load((folder / "overrides.yaml").read_text()))
 
 
+@pytest.mark.row("determinism")
 def test_the_same_twice_gives_the_same_weights(offline: Program, tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert offline(f"hydra.run.dir={name}", "force=true").returncode == 0
@@ -92,6 +93,7 @@ def test_a_sweep_gives_each_job_its_folder(offline: Program, tmp_path: Path) -> 
     assert all((sweep / job / "weights.safetensors").exists() for job in jobs)
 
 
+@pytest.mark.row("output directories")
 def test_50_starts_at_once_choose_50_folders(tmp_path: Path) -> None:
     program = [sys.executable, str(PROJECT / "train.py")]
     program += ["--cfg", "all", "--package", "hydra.run", "--resolve"]
@@ -232,6 +234,7 @@ def test_a_damaged_data_file_is_refused_before_anything_is_created(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.row("exposure")
 @pytest.mark.parametrize("by", ["environment", "override"])
 def test_no_secret_is_written_anywhere(offline: Program, tmp_path: Path, by: str) -> None:
     password, key, inner, outer = (uuid.uuid4().hex for _ in range(4))

@@ -41,6 +41,7 @@ GADGETS = [
 ]
 
 
+@pytest.mark.row("`_target_`")
 @pytest.mark.parametrize("target", GADGETS)
 @pytest.mark.parametrize("base", [nn.Module, Optimizer, LRScheduler])
 def test_no_gadget_is_ever_returned(target: str, base: type, tmp_path: Path) -> None:

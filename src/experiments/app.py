@@ -13,7 +13,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments import journal
 from experiments.claims import claimed, look_up
-from experiments.composition import Refused, checked
+from experiments.composition import Refused, checked, past_hydra
 from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
@@ -48,6 +48,7 @@ class Preflight(Callback):
             OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
 
 
+@past_hydra
 def run(cfg: DictConfig) -> float:
     """Train, test and record one run; return its objective.
 

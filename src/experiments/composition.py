@@ -41,11 +41,27 @@ OmegaConf.register_new_resolver(
 
 
 class Refused(BaseException):
-    """Carries an error out of a Hydra callback, where any Exception becomes a warning."""
+    """Carries an error past Hydra, which would turn it into a warning or words of its own."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
+
+
+def past_hydra(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
+    """Decorate a job: its errors reach `one_line_errors` without Hydra's words.
+
+    Hydra would print the overrides as they were typed, passwords included.
+    """
+
+    @functools.wraps(job)
+    def run(cfg: DictConfig) -> float:
+        try:
+            return job(cfg)
+        except Exception as error:
+            raise Refused(error) from error
+
+    return run
 
 
 def checked(cfg: DictConfig) -> RunConfig:

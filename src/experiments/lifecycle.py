@@ -195,7 +195,7 @@ class _Run:
             weights = self._best_weights
             parts.model.load_state_dict(weights)
             best = {f"best_{key}": value for key, value in self._best.metrics.items()}
-            self._recorder.metrics({"best_epoch": self._best.epoch, **best}, epoch)
+            self._recorder.metrics({"best_epoch": float(self._best.epoch), **best}, epoch)
         test = evaluate(
             model=parts.model,
             split=parts.splits.test,

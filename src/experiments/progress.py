@@ -28,6 +28,15 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
         raise AttributeError("this handler follows sys.stdout")
 
 
+class LogFile(logging.FileHandler):
+    """Logs to a file for as long as the disk takes it; the screen has the same lines."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        """Leave a full disk to what cannot go on without it."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def progress_bar(total: int, *, done: int = 0) -> Iterator[Callable[[], None]]:
     """Show a bar of `total` batches on a terminal; yield what advances it by one.

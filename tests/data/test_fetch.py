@@ -152,6 +152,7 @@ def test_the_unpickler_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
+@pytest.mark.row("dataset")
 def test_killed_at_20_points_8_at_once_leaves_whole_files_or_none(tmp_path: Path) -> None:
     """The dataset row of docs/reliability.md, with real processes and a real kill -9."""
     done = subprocess.run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +33,8 @@ def test_sqlite_file(uri: str, path: Path | None) -> None:
     assert sqlite_file(uri) == path
 
 
-def test_16_cold_processes_at_once_make_one_database(tmp_path: Path) -> None:
-    """The row "first use of a shared sqlite DB" of docs/reliability.md; one of its rounds."""
+def cold_start(database: Path) -> int:
+    """Let 16 processes meet a store that is not there yet; return how many fail."""
     program = (
         "import os, sys\n"
         "from experiments.tracking.store import connect, experiment_id\n"
@@ -45,17 +47,39 @@ def test_16_cold_processes_at_once_make_one_database(tmp_path: Path) -> None:
         "        client.create_run(experiment_id(client, sys.argv[1], 'cold'))\n"
         "        os._exit(0)\n"
         "    children.append(child)\n"
-        "print(sum(os.waitpid(child, 0)[1] != 0 for child in children), 'failed')\n"
+        "print(sum(os.waitpid(child, 0)[1] != 0 for child in children))\n"
     )
-    uri = f"sqlite:///{tmp_path}/cold.db"
+    uri = f"sqlite:///{database}"
     done = subprocess.run(
         [sys.executable, "-c", program, uri],
         capture_output=True,
         text=True,
         timeout=120,
-        check=False,
+        check=True,
     )
-    assert done.stdout == "0 failed\n", done.stderr
     client = connect(uri)
     experiment = client.get_experiment_by_name("cold")
-    assert len(client.search_runs([experiment.experiment_id])) == 16
+    there = len(client.search_runs([experiment.experiment_id])) if experiment else 0
+    return max(int(done.stdout), 16 - there)
+
+
+def test_16_cold_processes_at_once_make_one_database(tmp_path: Path) -> None:
+    """One round of the row "first use of a shared sqlite DB"; `make test-faults` has five."""
+    assert cold_start(tmp_path / "cold.db") == 0
+
+
+def test_a_new_database_finds_tags_by_their_value(tmp_path: Path) -> None:
+    connect(f"sqlite:///{tmp_path}/new.db")
+    query = "EXPLAIN QUERY PLAN SELECT * FROM tags WHERE key = 'identity' AND value = '0'"
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as connection:
+        assert "index_tags_key_value (key=? AND value=?)" in str(
+            connection.execute(query).fetchall()
+        )
+
+
+def test_a_database_of_the_user_s_is_left_as_it_is(tmp_path: Path) -> None:
+    database = tmp_path / "theirs.db"
+    MlflowClient(f"sqlite:///{database}").search_experiments(max_results=1)
+    before = database.read_bytes()
+    connect(f"sqlite:///{database}")
+    assert database.read_bytes() == before

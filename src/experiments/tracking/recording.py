@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import platform
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
+from experiments.errors import RunError
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal
 from experiments.tracking.sender import Sender, sender
@@ -106,8 +108,10 @@ def recording(
         recorder.end("KILLED")
         raise
     except BaseException as error:
-        recorder.tags({"failure": f"{type(error).__name__}: {error}"[:500]})
-        recorder.end("FAILED")
+        # On a full disk the journal stays without an end, like that of any dead run.
+        with contextlib.suppress(RunError):
+            recorder.tags({"failure": f"{type(error).__name__}: {error}"[:500]})
+            recorder.end("FAILED")
         raise
     else:
         recorder.end("FINISHED")

@@ -1,0 +1,36 @@
+"""Runs train.py on a small tmpfs and fills it when the second epoch is done.
+
+Prints the exit code and all that was said, and copies what is on the tmpfs to another folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.programs import start, wait_for_epoch
+
+
+def main() -> None:
+    """Mount, run, fill, copy."""
+    mount, kept, root = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(mount)), check=True)
+    process = start(mount, root, "Slow", "trainer.epochs=8", "tracking=none")
+    wait_for_epoch(process, 2)
+    with (mount / "filler").open("wb", buffering=0) as filler:
+        try:
+            while filler.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    output, errors = process.communicate(timeout=120)
+    print(process.returncode)
+    print(output + errors, end="")
+    (mount / "filler").unlink()
+    shutil.copytree(mount, kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The matrix in docs/reliability.md: each hazard, and what the tests of it saw.
+
+`pytest -p tests.matrix -m row` runs them and writes it; a failure is written as well.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from experiments.provenance import environment, version
+from tests.conftest import PROJECT
+
+DOCUMENT = PROJECT / "docs" / "reliability.md"
+BEGIN, END = "<!-- matrix: written by `make test-faults` -->\n", "<!-- end of the matrix -->"
+
+_seen: dict[str, list[tuple[bool, str]]] = {}
+
+
+def hazards() -> list[str]:
+    """Return the rows of the table of bars, in order."""
+    table = DOCUMENT.read_text().partition("| hazard |")[2].partition("\n\n")[0]
+    return re.findall(r"^\| (?!---)([^|]+?) \|", table, flags=re.MULTILINE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    for mark in item.iter_markers("row"):
+        if report.when == "call" or report.outcome != "passed":
+            figure = dict(item.user_properties).get("figure", _title(item.name))
+            _seen.setdefault(mark.args[0], []).append((report.passed, str(figure)))
+    return report
+
+
+def _title(name: str) -> str:
+    return name.removeprefix("test_").partition("[")[0].replace("_", " ")
+
+
+def pytest_sessionfinish() -> None:
+    lines = [BEGIN, f"{_circumstances()}\n", "\n| hazard | tests passed | seen |\n|---|---|---|\n"]
+    for hazard in hazards():
+        results = _seen.get(hazard, [])
+        passed = sum(ok for ok, _ in results)
+        seen = "; ".join(
+            dict.fromkeys(figure if ok else f"FAILED: {figure}" for ok, figure in results)
+        )
+        lines.append(f"| {hazard} | {passed} of {len(results)} | {seen or 'not yet tested'} |\n")
+    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
+    DOCUMENT.write_text(before + "".join(lines) + END + rest.partition(END)[2])
+
+
+def _circumstances() -> str:
+    told = environment()
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "hydra-core", "mlflow"))
+    return (
+        f"{datetime.date.today()}, {told['processor']}, {told['cores']} cores, "
+        f"Python {told['python']}, {versions}."
+    )
