@@ -82,8 +82,8 @@ def test_a_lease_keeps_other_machines_away_until_it_runs_out(
     record_property(
         "figure",
         "another machine (namespaces) with the same store: refused naming host and process while "
-        f"the lease is good, even after kill -9; {LEASE_SECONDS:.0f} s later the dead run is marked "
-        "and the command runs",
+        f"the lease is good, even after kill -9; {LEASE_SECONDS:.0f} s later the dead run is marked"
+        " and the command runs",
     )
 
 
