@@ -1,6 +1,15 @@
 """`make bench`: every measurement in turn."""
 
-from benchmarks import accuracy, contention, epoch, process, startup
+from benchmarks import (
+    accuracy,
+    checkpoint,
+    contention,
+    epoch,
+    lookup,
+    outage,
+    process,
+    startup,
+)
 
-for script in (startup, epoch, contention, process, accuracy):
+for script in (startup, epoch, checkpoint, contention, outage, process, lookup, accuracy):
     script.main()

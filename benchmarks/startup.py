@@ -50,8 +50,12 @@ from experiments.data import MNIST, load
 load(MNIST, config.data.arguments())
 lap("data: read and verified")
 from experiments.assembly import assemble
-assemble(config)
+parts = assemble(config)
 lap("model, optimizer and schedule: built")
+from experiments.identity import identity_of, ingredients
+what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
+sender(config.tracking.uri).find(identity_of(what))
+lap("identity: computed, and asked for in MLflow's database")
 from experiments.provenance import commit, environment
 commit(Path(sys.argv[1])); environment()
 lap("tracking: commit, patch and versions")
@@ -84,7 +88,7 @@ def looking(folder: str) -> list[tuple[str, ...]]:
 def first_step(folder: str, name: str) -> dict[str, float]:
     """Start a run; return the seconds from the command to each milestone."""
     began = time.time()
-    overrides = ("trainer.epochs=1", f"hydra.run.dir={name}")
+    overrides = ("trainer.epochs=1", "force=true", f"hydra.run.dir={name}")
     command = (sys.executable, str(PROJECT / "train.py"), *overrides)
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     ended = time.time()

@@ -29,7 +29,7 @@ def begin(outputs: Path, identity: str, name: str, status: str | None, **tags: s
     folder = outputs / name
     folder.mkdir(parents=True)
     with claimed(outputs, identity, folder, earlier=look_up(outputs, identity, folder)) as opened:
-        opened.write("start", identity=identity)
+        opened.write("start", identity=identity, host=platform.node(), pid=os.getpid())
         opened.write("metrics", metrics={"val_accuracy": 0.5, "test_accuracy": 0.75}, step=1)
         opened.write("tags", tags=tags)
         if status is not None:
@@ -84,7 +84,9 @@ def test_a_run_whose_folder_was_deleted_is_none(outputs: Path) -> None:
 def test_while_it_is_trained_nobody_else_may(outputs: Path) -> None:
     folder = outputs / "first"
     folder.mkdir(parents=True)
-    with claimed(outputs, ONE, folder, earlier=None):
+    with claimed(outputs, ONE, folder, earlier=None) as opened:
+        assert look_up(outputs, ONE, outputs / "new").state == "alive"
+        opened.write("start", identity=ONE, host=platform.node(), pid=os.getpid())
         earlier = look_up(outputs, ONE, outputs / "new")
         assert earlier is not None
         with pytest.raises(InputError) as caught:

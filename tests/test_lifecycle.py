@@ -17,7 +17,7 @@ from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal
-from experiments.lifecycle import train_and_test
+from experiments.lifecycle import tidy, train_and_test
 from experiments.models import SimpleNet
 from experiments.tracking import Recorder
 from tests.conftest import PROJECT
@@ -56,6 +56,7 @@ def execute(
     with Journal(folder) as opened:
         recorder = Recorder(opened, journal.history(folder), None)
         train_and_test(config=config, parts=parts, recorder=recorder, folder=folder, check=check)
+    tidy(folder)
     return parts, journal.history(folder)
 
 

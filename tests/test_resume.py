@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests import programs
 from tests.conftest import Program, command, run_folder
 from tests.programs import finish, wait_for_epoch, wait_until
 
+EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
 Starter = Callable[..., subprocess.Popen[str]]
 
 
@@ -111,7 +113,11 @@ def test_force_trains_anew(offline: Program, tmp_path: Path) -> None:
     assert len(folders) == 2
     identities = {journal.history(folder).start["identity"] for folder in folders}
     assert len(identities) == 1
-    assert offline().stdout.startswith("Finished before: ")
+    again = offline("tracking=mlflow").stdout
+    assert again.startswith("Finished before: ")
+    sync = shlex.split(re.findall(r"`experiments (sync .*)`", again)[0])
+    assert "1 delivered" in command(EXPERIMENTS, *sync, cwd=tmp_path).stdout
+    assert "`" not in offline("tracking=mlflow").stdout
 
 
 def test_a_job_of_a_sweep_that_is_finished_is_not_trained(offline: Program, tmp_path: Path) -> None:
@@ -186,13 +192,12 @@ def test_a_lost_database_is_rebuilt_from_the_journals(offline: Program, tmp_path
     before = contents(tmp_path / "mlflow.db")
     assert len(before) == 3
     (tmp_path / "mlflow.db").rename(tmp_path / "lost.db")
-    experiments = str(Path(sys.executable).parent / "experiments")
-    done = command(experiments, "sync", "--rebuild", cwd=tmp_path)
+    done = command(EXPERIMENTS, "sync", "--rebuild", cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == (
         "3 delivered, 0 failed, 0 still running, 0 had no need"
     ), done.stderr
     assert contents(tmp_path / "mlflow.db") == before
-    again = command(experiments, "sync", "--rebuild", cwd=tmp_path)
+    again = command(EXPERIMENTS, "sync", "--rebuild", cwd=tmp_path)
     assert again.stdout == "0 delivered, 0 failed, 0 still running, 3 had no need\n"
 
 

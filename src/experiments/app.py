@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from experiments.claims import Earlier
+    from experiments.config import RunConfig
     from experiments.tracking import Recorder
 
 _log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Preflight(Callback):
         except Exception as error:
             raise Refused(error) from error
         if _prepared.finished:
-            print(_report(_prepared.finished))  # noqa: T201  (no folder, so no log)
+            print(_report(_prepared.finished, _prepared.config))  # noqa: T201  (no folder, so no log)
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
@@ -63,7 +64,7 @@ def run(cfg: DictConfig) -> float:
     if prepared is None or prepared.config != config:  # a job of a sweep
         prepared = prepare(config, HydraConfig.get().runtime.output_dir)
     if prepared.finished:
-        _log.info(_report(prepared.finished))
+        _log.info(_report(prepared.finished, config))
         return prepared.finished.objective
     if prepared.warning:
         _log.warning(prepared.warning)
@@ -73,7 +74,7 @@ def run(cfg: DictConfig) -> float:
     return ended.objective if ended else float("nan")
 
 
-def _report(finished: Earlier) -> str:
+def _report(finished: Earlier, config: RunConfig) -> str:
     from experiments.tracking import run_id_of
 
     places = []
@@ -85,11 +86,16 @@ def _report(finished: Earlier) -> str:
     result = "it diverged"
     if not finished.diverged:
         result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
-    return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew"
+    later = ""
+    if config.tracking.uri is not None and not run_id:
+        uri = without_passwords(config.tracking.uri)
+        later = f"; `experiments sync {places[0]} --uri {uri}` takes it to MLflow"
+    return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
 
 
 def _train(prepared: Prepared) -> None:
     from experiments.interruption import interruptible
+    from experiments.lifecycle import tidy
     from experiments.provenance import commit, tags, write_origin
     from experiments.tracking import recording
 
@@ -122,6 +128,7 @@ def _train(prepared: Prepared) -> None:
                 )
                 recorder.artifacts(*origin)
             _train_and_test(prepared, recorder, check)
+        tidy(folder)
 
 
 def _train_and_test(prepared: Prepared, recorder: Recorder, check: Callable[[], None]) -> None:

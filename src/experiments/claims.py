@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,12 +31,14 @@ from experiments.journal import InUseError, Journal
 
 _INDEX = ".identities"
 
+State = Literal["finished", "dead", "alive"]
+
 
 @dataclass(frozen=True)
 class Earlier:
     """The run that an identity has already."""
 
-    state: Literal["finished", "dead", "alive"]
+    state: State
     folder: Path | None
     """where it is; None on another machine"""
     host: str
@@ -67,9 +68,11 @@ class Earlier:
         """
         if self.state == "alive":
             where = "" if self.folder is None else f" in {os.path.relpath(self.folder)}"
+            # Between opening its journal and the first line in it, a process has not said its name.
+            who = f"process {self.pid} on {self.host}" if self.pid else "another process"
             raise InputError(
-                f"this run is being trained{where} by process {self.pid} on {self.host}; wait for "
-                "it, or stop it and repeat the command, which then continues it"
+                f"this run is being trained{where} by {who}; wait for it, or stop it and repeat "
+                "the command, which then continues it"
             )
 
 
@@ -82,28 +85,27 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
     entry = outputs / _INDEX / identity
     if entry.exists():
         try:
-            told = json.loads(entry.read_text())
-            found = _examine(outputs / told["folder"], identity, told["host"], told["pid"])
+            found = _examine(outputs / json.loads(entry.read_text())["folder"], identity)
         except (ValueError, KeyError) as error:
             raise InputError(f"{entry}: is damaged ({error}); delete it") from error
         if found is not None:
             return found
-    return _examine(folder, identity, platform.node(), 0)
+    return _examine(folder, identity)
 
 
-def _examine(folder: Path, identity: str, host: str, pid: int) -> Earlier | None:
+def _examine(folder: Path, identity: str) -> Earlier | None:
     if not (folder / journal.NAME).exists():
         return None
-    if journal.is_open(folder):
-        return Earlier("alive", folder, host, pid)
+    is_open = journal.is_open(folder)
     past = journal.history(folder)
     if past.start and past.start.get("identity") != identity:
         return None
+    state: State = "finished" if past.status == "FINISHED" else "dead"
     return Earlier(
-        "finished" if past.status == "FINISHED" else "dead",
+        "alive" if is_open else state,
         folder,
-        host,
-        pid,
+        past.host,
+        past.pid,
         metrics=past.metrics,
         diverged="diverged" in past.tags,
     )
@@ -140,11 +142,7 @@ def claimed(
             raise InputError(f"hydra.run.dir={folder}: another run is writing there") from error
         place = folder.absolute()
         base = outputs.absolute()
-        told = {
-            "folder": str(place.relative_to(base) if place.is_relative_to(base) else place),
-            "host": platform.node(),
-            "pid": os.getpid(),
-        }
-        write_atomically(index / identity, json.dumps(told).encode())
+        told = str(place.relative_to(base) if place.is_relative_to(base) else place)
+        write_atomically(index / identity, json.dumps({"folder": told}).encode())
     with opened:
         yield opened

@@ -117,6 +117,9 @@ class History:
     folder: Path
     start: Mapping[str, Any] = field(default_factory=dict)
     """the event that the run was begun with; empty where there is no run yet"""
+    host: str = ""
+    pid: int = 0
+    """the process that trained last"""
     status: str | None = None
     """how the run ended; None while it goes on, and after a kill"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
@@ -143,10 +146,10 @@ def history(folder: Path) -> History:
     artifacts: set[str] = set()
     for event in events:
         match event["event"]:
-            case "start":
-                told["start"] = event
-            case "continue":
-                told["status"] = None
+            case "start" | "continue" as turn:
+                told |= {"status": None, "host": event.get("host", ""), "pid": event.get("pid", 0)}
+                if turn == "start":
+                    told["start"] = event
             case "metrics":
                 points |= {(key, event["step"]): value for key, value in event["metrics"].items()}
             case "tags":

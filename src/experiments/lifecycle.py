@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from experiments import journal
 from experiments.assembly import Parts
 from experiments.checkpoint import Checkpoints, check_architecture, save_weights
 from experiments.config import RunConfig
@@ -24,6 +25,7 @@ from experiments.tracking import Recorder
 from experiments.training import Position, evaluate, fit
 
 _log = logging.getLogger(__name__)
+_CHECKPOINTS = "checkpoints"
 
 
 def train_and_test(
@@ -58,8 +60,12 @@ def train_and_test(
     except Interrupted:
         run.save_within_epoch()
         raise
-    if not run.diverged:  # whose last finite checkpoint is all there is
-        run.checkpoints.remove()
+
+
+def tidy(folder: Path) -> None:
+    """Delete the checkpoints of a run that has ended, but the last finite one of a diverged run."""
+    if "diverged" not in journal.history(folder).tags:
+        Checkpoints(folder / _CHECKPOINTS).remove()
 
 
 class _Run:
@@ -69,7 +75,7 @@ class _Run:
         self._config, self._parts = config, parts
         self._recorder, self._folder = recorder, folder
         trainer = config.trainer
-        self.checkpoints = Checkpoints(folder / "checkpoints")
+        self.checkpoints = Checkpoints(folder / _CHECKPOINTS)
         self.diverged = False
         self._position = Position()
         self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
@@ -143,12 +149,12 @@ class _Run:
                 limit_batches=trainer.limit_batches,
                 seed=config.seed,
                 position=position,
-                log=self._log,
+                log=self._report,
                 after_epoch=self._after_epoch,
                 after_batch=after_batch,
             )
 
-    def _log(self, metrics: Mapping[str, float], epoch: int) -> None:
+    def _report(self, metrics: Mapping[str, float], epoch: int) -> None:
         self._metrics = metrics
         self._recorder.metrics(metrics, epoch)
         validation = "".join(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments import journal
+from experiments.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -29,12 +30,15 @@ def now() -> str:
 
 
 def folder_of(run: Run) -> Path | None:
-    """Return the run's folder if it is on this file system."""
+    """Return the run's folder if it is on this file system, with a journal that can be read."""
     folder = Path(run.data.tags.get("folder", ""))
     if not (folder / journal.NAME).exists():
         return None
-    past = journal.history(folder)
-    return folder if past.start.get("id") == run.data.tags.get("journal_id") else None
+    try:
+        begun = journal.history(folder).start.get("id")
+    except InputError:  # said by whoever needs the journal: its own command, or `experiments sync`
+        return None
+    return folder if begun == run.data.tags.get("journal_id") else None
 
 
 def is_alive(run: Run) -> bool:

@@ -1,0 +1,88 @@
+"""What a checkpoint and a synced journal cost at the end of every epoch."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from benchmarks.report import report, spread
+from experiments.assembly import assemble
+from experiments.composition import checked
+from experiments.journal import Journal, history
+from experiments.lifecycle import train_and_test
+from experiments.tracking import Recorder
+
+EPOCHS = 15
+CASES = {
+    "SimpleNet, SGD with momentum": ("optimizer=sgd_momentum",),
+    "SimpleNet, AdamW": ("optimizer=adamw",),
+    "SimpleNet, hidden 2048, AdamW": ("optimizer=adamw", "model.hidden=[2048]"),
+}
+
+
+class Timed(Recorder):
+    """Notes how long each epoch's report to the journal takes."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal, history(journal.folder), None)
+        self.seconds: list[float] = []
+
+    def metrics(self, *arguments: object) -> None:
+        """Record, and note the time it takes."""
+        began = time.perf_counter()
+        super().metrics(*arguments)  # type: ignore[arg-type]
+        self.seconds.append(time.perf_counter() - began)
+
+
+def measure(*overrides: str) -> tuple[list[float], list[float], list[float]]:
+    """Return the seconds of each epoch, of its checkpoint and of its journal line."""
+    from experiments import checkpoint
+
+    saves: list[float] = []
+    original = checkpoint.Checkpoints.save
+
+    def timed(self: checkpoint.Checkpoints, *arguments: object) -> Path:
+        began = time.perf_counter()
+        path = original(self, *arguments)  # type: ignore[arg-type]
+        saves.append(time.perf_counter() - began)
+        return path
+
+    with initialize_config_dir(str(Path("conf").absolute()), version_base="1.3"):
+        base = ("tracking=none", f"trainer.epochs={EPOCHS}")
+        config = checked(compose("config", overrides=[*base, *overrides]))
+    checkpoint.Checkpoints.save = timed  # type: ignore[method-assign]
+    try:
+        with tempfile.TemporaryDirectory(dir=".") as folder, Journal(Path(folder)) as journal:
+            recorder = Timed(journal)
+            train_and_test(
+                config=config,
+                parts=assemble(config),
+                recorder=recorder,
+                folder=Path(folder),
+                check=lambda: None,
+            )
+            points = history(Path(folder)).points
+    finally:
+        checkpoint.Checkpoints.save = original  # type: ignore[method-assign]
+    epochs = [points["epoch_seconds", epoch] for epoch in range(2, EPOCHS + 1)]
+    return epochs, saves[1:], recorder.seconds[1:EPOCHS]
+
+
+def main() -> None:
+    """Measure and report."""
+    rows = []
+    for name, overrides in CASES.items():
+        epochs, saves, lines = measure(*overrides)
+        share = (statistics.median(saves) + statistics.median(lines)) / statistics.median(epochs)
+        milliseconds = [[1000 * s for s in seconds] for seconds in (saves, lines)]
+        rows.append([name, spread(epochs), *map(spread, milliseconds), f"{100 * share:.1f} %"])
+    header = ("what", "epoch, s", "checkpoint, ms", "journal line, ms", "both, share of an epoch")
+    report("checkpoint", "A durable checkpoint and journal at every epoch on MNIST", header, rows)
+
+
+if __name__ == "__main__":
+    main()

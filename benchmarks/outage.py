@@ -1,0 +1,67 @@
+"""Training while the tracking server hangs, against training without tracking."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.servers import bad_server
+
+from benchmarks.report import report, spread
+from experiments import journal
+
+REPEATS, EPOCHS = 7, 10
+PROJECT = Path(__file__).parent.parent
+
+
+def epochs(tracking: str) -> tuple[list[float], float]:
+    """Return the seconds of each epoch of a run in a process of its own, and of the whole."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        subprocess.run(
+            (
+                *(sys.executable, str(PROJECT / "train.py"), tracking),
+                *(f"trainer.epochs={EPOCHS}", f"outputs={folder}"),
+            ),
+            cwd=folder,
+            check=True,
+            capture_output=True,
+        )
+        whole = time.perf_counter() - began
+        (run,) = (path.parent for path in Path(folder).glob(f"*/*/{journal.NAME}"))
+        points = journal.history(run).points
+        return [points["epoch_seconds", epoch] for epoch in range(1, EPOCHS + 1)], whole
+
+
+def main() -> None:
+    """Measure in turns and report."""
+    seconds: dict[str, list[float]] = {"without tracking": [], "the server hangs": []}
+    wholes: dict[str, list[float]] = {name: [] for name in seconds}
+    with bad_server(None) as address:
+        for _ in range(REPEATS):
+            for name, tracking in zip(
+                seconds, ("tracking=none", f"tracking.uri={address}"), strict=True
+            ):
+                taken, whole = epochs(tracking)
+                seconds[name].append(sum(taken))
+                wholes[name].append(whole)
+    base = statistics.median(seconds["without tracking"])
+    rows = [
+        [
+            name,
+            spread(taken),
+            f"{100 * (statistics.median(taken) / base - 1):+.1f} %",
+            spread(wholes[name], "{:.1f}"),
+        ]
+        for name, taken in seconds.items()
+    ]
+    header = ("tracking", f"{EPOCHS} epochs, s", "slower by", "the whole process, s")
+    report("outage", "Training while the tracking server hangs, MNIST", header, rows)
+
+
+if __name__ == "__main__":
+    main()
