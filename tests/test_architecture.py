@@ -43,7 +43,11 @@ def packages(path: Path, *, everywhere: bool) -> set[str]:
     return {name.partition(".")[0] for name in imports(path, everywhere=everywhere)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [*FILES, *(f for place in ("tests", "benchmarks") for f in (PROJECT / place).rglob("*.py"))],
+    ids=lambda path: str(path.relative_to(PROJECT)),
+)
 def test_no_file_outgrows_250_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 250
     assert "utils" not in path.name

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from experiments.tracking.store import connect
-from tests.conftest import PROJECT, Program, clean_environment, command, run_folder
+from tests.conftest import PROJECT, Program, clean_environment, run_folder
 from tests.programs import start, wait_for_epoch
 
 
@@ -157,65 +157,6 @@ def test_a_lazy_model_trains(tmp_path: Path, root: str) -> None:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "Accuracy of the network" in output
-
-
-def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path) -> None:
-    done = offline("tracking.uri=http://127.0.0.1:9")
-    assert done.returncode == 0, done.stderr
-    assert "The run goes on, and `experiments sync` delivers it later" in done.stdout
-    assert "MLflow has not taken all of this run" in done.stdout
-    assert (run_folder(tmp_path) / "weights.safetensors").exists()
-
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    refused = experiments("sync", cwd=tmp_path)
-    assert refused.returncode == 1
-    assert "nothing listens there (connection refused)" in refused.stderr
-    (run_folder(tmp_path) / "mlflow.json").unlink(missing_ok=True)
-    for delivered, no_need in ((1, 0), (0, 1)):
-        synced = experiments("sync", "outputs", "--uri", uri, cwd=tmp_path)
-        assert synced.returncode == 0, synced.stderr
-        summary = f"{delivered} delivered, 0 failed, 0 still running, {no_need} had no need"
-        assert synced.stdout.splitlines()[-1] == summary
-    _, run = recorded(tmp_path)
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics["test_accuracy"] > 0.5
-
-
-def test_sync_finds_the_run_that_was_killed_while_the_server_was_down(
-    tmp_path: Path, root: str
-) -> None:
-    overrides = ("trainer.epochs=1000", "tracking.uri=http://127.0.0.1:9")
-    process = start(tmp_path, root, "Slow", *overrides)
-    wait_for_epoch(process, 1)
-    assert experiments("sync", cwd=tmp_path).stdout == (
-        "0 delivered, 0 failed, 1 still running, 0 had no need\n"
-    )
-    process.kill()
-    process.communicate(timeout=60)
-    uri = f"sqlite:///{tmp_path}/mlflow.db"
-    synced = experiments("sync", "--uri", uri, cwd=tmp_path)
-    assert synced.stdout.endswith("1 delivered, 0 failed, 0 still running, 0 had no need\n")
-    _, run = recorded(tmp_path)
-    assert run.info.status == "KILLED"
-    assert run.data.metrics["train_loss"] > 0
-
-
-def test_sync_leaves_a_run_without_tracking_alone(offline: Program, tmp_path: Path) -> None:
-    assert offline().returncode == 0
-    done = experiments("sync", cwd=tmp_path)
-    assert done.stdout == "0 delivered, 0 failed, 0 still running, 1 had no need\n"
-
-
-def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    done = experiments("sync", "nowhere", cwd=tmp_path)
-    assert done.returncode == 2
-    assert (
-        done.stderr == "error: nowhere: there is no such folder; name the one that holds the runs\n"
-    )
-
-
-def experiments(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return command(str(Path(sys.executable).parent / "experiments"), *arguments, cwd=cwd)
 
 
 def test_a_damaged_data_file_is_refused_before_anything_is_created(

@@ -30,6 +30,13 @@ class Dropping(SimpleNet):
         return nn.functional.dropout(super().forward(x), 0.2, self.training)
 
 
+class Blind(SimpleNet):
+    """Says NaN unless it is trained, or asked for two images when it is assembled."""
+
+    def forward(self, x):
+        return super().forward(x) * (1 if self.training or len(x) == 2 else float("nan"))
+
+
 class Exploding(SimpleNet):
     """Its loss is NaN from the second epoch's batches on."""
 
@@ -171,6 +178,14 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path, root: str) -> Non
     same, _ = execute(config, tmp_path / "until_best")
     for name, value in same.model.state_dict().items():
         assert torch.equal(parts.model.state_dict()[name], value)
+
+
+def test_without_any_validation_number_the_last_weights_are_kept(tmp_path: Path, root: str) -> None:
+    overrides = ("data.validation_size=100", "trainer.save_best=true")
+    blind = "model._target_=tests.test_lifecycle.Blind"
+    _, history = execute(configuration(root, *overrides, blind), tmp_path)
+    assert "test_accuracy" in history.metrics
+    assert "best_epoch" not in history.metrics
 
 
 def test_early_stopping_survives_an_interruption(tmp_path: Path, root: str) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load, save
 from torch import Tensor
@@ -100,8 +101,8 @@ class Checkpoints:
         return None
 
     def remove(self) -> None:
-        """Delete all checkpoints."""
-        for path in self._newest_first():
+        """Delete all checkpoints, the damaged ones too."""
+        for path in (*self._newest_first(), *self.folder.glob("*.damaged")):
             path.unlink()
         if self.folder.exists() and not any(self.folder.iterdir()):
             self.folder.rmdir()
@@ -148,17 +149,18 @@ def _read(path: Path, content: bytes) -> dict[str, Any]:
         tensors = load(content)
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()[_HEADER])
+        version = int(header["format"])
+        state: dict[str, Any] = unpack(header["state"], tensors) if version <= FORMAT else {}
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{os.path.relpath(path)}: is no checkpoint of this project ({error}); it is not "
             "opened in any other way. Delete it, or train anew with force=true"
         ) from error
-    if header["format"] > FORMAT:
+    if version > FORMAT:
         raise InputError(
-            f"{os.path.relpath(path)}: has format {header['format']}, and this version reads up "
-            f"to {FORMAT}; continue with the version that wrote it, or train anew with force=true"
+            f"{os.path.relpath(path)}: has format {version}, and this version reads up to "
+            f"{FORMAT}; continue with the version that wrote it, or train anew with force=true"
         )
-    state: dict[str, Any] = unpack(header["state"], tensors)
     return state
 
 
@@ -175,11 +177,21 @@ def _pack(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value
-        case Tensor():
-            tensors[path] = _own(value)
-            return {"tensor": path}
+        case Tensor() if value.layout is torch.strided and not (
+            value.is_complex() or value.is_meta
+        ):
+            name = path.lstrip(".")
+            while name in tensors:  # {"a.b": 1, "a": {"b": 2}}
+                name += "'"
+            tensors[name] = _own(value)
+            return {"tensor": name}
         case Counter() | Mapping():
             kind = "counter" if isinstance(value, Counter) else "mapping"
+            for key in value:
+                if not isinstance(key, None | bool | int | float | str):
+                    raise TypeError(
+                        f"{path.lstrip('.')} has a key of the type {type(key).__name__}"
+                    )
             return {kind: [[k, _pack(v, tensors, f"{path}.{k}")] for k, v in value.items()]}
         case list() | tuple():
             items = [_pack(v, tensors, f"{path}.{i}") for i, v in enumerate(value)]

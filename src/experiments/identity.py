@@ -17,6 +17,7 @@ import importlib.util
 import json
 import platform
 import sys
+import warnings
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -52,7 +53,7 @@ def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str
             del values["trainer"][key]
     targets = (values[part]["_target_"] for part in _PARTS)
     return {
-        "config": values,
+        "config": _plain(values),
         "source": {"experiments": _package_sha256()} | _sources_of(*targets),
         "data_sha256": data_sha256,
         "device": device,
@@ -63,6 +64,16 @@ def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str
 def identity_of(what: dict[str, Any]) -> str:
     """Return the SHA-256 of some ingredients, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Return nested data with texts for keys, as JSON has them, no two of which fall together."""
+    if isinstance(value, dict):
+        return {
+            key if isinstance(key, str) else f"{type(key).__name__} {key}": _plain(entry)
+            for key, entry in value.items()
+        }
+    return [_plain(entry) for entry in value] if isinstance(value, list) else value
 
 
 @functools.cache
@@ -114,7 +125,7 @@ def _version_of(package: str) -> str:
 def _stands_for_itself(name: str) -> bool:
     """Whether a module is Python's, torch's or this package's, or none at all."""
     top = name.partition(".")[0]
-    return top in {"", "torch", "torchvision", "experiments"} or top in sys.stdlib_module_names
+    return top in {"", "torch", "experiments"} or top in sys.stdlib_module_names
 
 
 def _file_of(name: str) -> Path | None:
@@ -127,18 +138,27 @@ def _file_of(name: str) -> Path | None:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    if spec is None:
         return None
-    file = Path(spec.origin)
-    if rest:
-        base = file.parent.joinpath(*rest)
-        places = (base.with_suffix(".py"), base / "__init__.py")
-        file = next((place for place in places if place.is_file()), base)
-    return file if file.is_file() else None
+    if not rest:
+        return Path(spec.origin) if spec.origin and spec.origin.endswith(".py") else None
+    # A package without __init__.py may lie in several folders.
+    for folder in spec.submodule_search_locations or ():
+        base = Path(folder, *rest)
+        for file in (base / "__init__.py", base.with_suffix(".py")):
+            if file.is_file():
+                return file
+    return None
 
 
 def _imported(source: bytes, package: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whoever imports the module is warned of its source
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return  # whoever imports it is told
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

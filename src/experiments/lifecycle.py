@@ -197,7 +197,9 @@ class _Run:
         parts, trainer = self._parts, self._config.trainer
         epoch = self._position.epoch - 1
         weights: Mapping[str, Any] = parts.model.state_dict()
-        if trainer.save_best:
+        if trainer.save_best and not self._best_weights:
+            _log.warning("%s was a number in no epoch; the last weights are kept", trainer.monitor)
+        elif trainer.save_best:
             weights = self._best_weights
             parts.model.load_state_dict(weights)
             best = {f"best_{key}": value for key, value in self._best.metrics.items()}

@@ -179,7 +179,6 @@ def test_a_run_without_its_server_is_delivered_later(
         client = MlflowClient(address)
         points = assert_all_there(client, folder)
         (folder / "mlflow.json").unlink()  # as if nobody had noted that it is delivered
-        (folder / "mlflow.json").write_text('{"creating": true}')
         again = command(EXPERIMENTS, "sync", "--uri", address, cwd=tmp_path)
         assert "1 delivered, 0 failed" in again.stdout, again.stderr
         assert assert_all_there(client, folder) == points

@@ -1,10 +1,17 @@
-"""One MLflow database for the tests of tracking."""
+"""One MLflow database for the tests of tracking, and runs to put into it."""
 
 from __future__ import annotations
+
+import platform
+import time
+import uuid
+from collections.abc import Callable, Iterator
 
 import pytest
 from mlflow import MlflowClient
 
+from experiments.journal import Journal
+from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.store import connect
 
 
@@ -16,3 +23,63 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="session")
 def client(uri: str) -> MlflowClient:
     return connect(uri)
+
+
+Store = Callable[..., str]
+HERE = platform.node()
+START = {
+    "experiment": "e",
+    "name": "n",
+    "params": {},
+    "tags": {},
+    "id": "0",
+    "identity": "0" * 64,
+    "host": "here",
+    "pid": 1,
+    "dataset": {"name": "d", "digest": "0123", "source": "somewhere"},
+}
+
+
+def heartbeat(*, seconds_ago: float) -> str:
+    return str(int((time.time() - seconds_ago) * 1000))
+
+
+FRESH, STALE = 5.0, LEASE_SECONDS + 60
+TERMINATED = ("FINISHED", "FAILED", "KILLED")
+
+
+@pytest.fixture
+def identity() -> str:
+    return uuid.uuid4().hex * 2
+
+
+@pytest.fixture
+def store(client: MlflowClient, identity: str) -> Iterator[Store]:
+    """Put a run of the identity into the store, by default one of another machine."""
+    made: list[str] = []
+
+    def stored(status: str = "RUNNING", *, renewed: float | None = None, **tags: str) -> str:
+        lease_tag = {} if renewed is None else {"heartbeat": heartbeat(seconds_ago=renewed)}
+        process = {"identity": identity, "host": "elsewhere", "pid": "7", "folder": "/nowhere/run"}
+        own = {"journal_id": uuid.uuid4().hex} | lease_tag
+        run = client.create_run("0", tags=process | own | tags)
+        made.append(run.info.run_id)
+        if status in TERMINATED:
+            client.set_terminated(run.info.run_id, status)
+        return run.info.run_id
+
+    yield stored
+    for run_id in made:
+        if client.get_run(run_id).info.lifecycle_stage == "active":
+            client.delete_run(run_id)
+
+
+def status_of(client: MlflowClient, run_id: str) -> str:
+    return client.get_run(run_id).info.status
+
+
+def begin(journal: Journal, identity: str, **fields: object) -> str:
+    """Write the journal's first event; return its id."""
+    own = {"id": uuid.uuid4().hex, "identity": identity, "host": HERE} | fields
+    journal.write("start", **START | own)
+    return own["id"]

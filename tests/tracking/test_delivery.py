@@ -15,18 +15,7 @@ from experiments.errors import InputError
 from experiments.journal import Journal
 from experiments.tracking.delivery import STATE, Delivery
 from experiments.tracking.store import sqlite_file
-
-START = {
-    "experiment": "e",
-    "name": "n",
-    "params": {},
-    "tags": {},
-    "id": "0",
-    "identity": "0" * 64,
-    "host": "here",
-    "pid": 1,
-    "dataset": {"name": "d", "digest": "0123", "source": "somewhere"},
-}
+from tests.tracking.conftest import START
 
 
 @pytest.fixture
@@ -112,7 +101,7 @@ def test_killed_between_creating_the_run_and_noting_it(client, uri: str, folder:
     first = Delivery(folder, uri)
     first.deliver(client)
     state = json.loads((folder / STATE).read_text())
-    (folder / STATE).write_text(json.dumps({"store": state["store"], "creating": True}))
+    (folder / STATE).write_text(json.dumps({"store": state["store"]}))
     again = Delivery(folder, uri)
     again.deliver(client)
     assert again.run_id == first.run_id

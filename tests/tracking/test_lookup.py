@@ -4,69 +4,22 @@ from __future__ import annotations
 
 import itertools
 import json
-import platform
-import time
-import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from experiments.journal import Journal
-from experiments.tracking import lease
 from experiments.tracking.delivery import STATE, Delivery
-from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.lookup import find, mark_dead
-from tests.tracking.test_delivery import START
-
-Store = Callable[..., str]
-HERE = platform.node()
-
-
-def heartbeat(*, seconds_ago: float) -> str:
-    return str(int((time.time() - seconds_ago) * 1000))
-
-
-FRESH, STALE = 5.0, LEASE_SECONDS + 60
-TERMINATED = ("FINISHED", "FAILED", "KILLED")
-
-
-@pytest.fixture
-def identity() -> str:
-    return uuid.uuid4().hex * 2
-
-
-@pytest.fixture
-def store(client: MlflowClient, identity: str) -> Iterator[Store]:
-    """Put a run of the identity into the store, by default one of another machine."""
-    made: list[str] = []
-
-    def stored(status: str = "RUNNING", *, renewed: float | None = None, **tags: str) -> str:
-        lease_tag = {} if renewed is None else {"heartbeat": heartbeat(seconds_ago=renewed)}
-        process = {"identity": identity, "host": "elsewhere", "pid": "7", "folder": "/nowhere/run"}
-        own = {"journal_id": uuid.uuid4().hex} | lease_tag
-        run = client.create_run("0", tags=process | own | tags)
-        made.append(run.info.run_id)
-        if status in TERMINATED:
-            client.set_terminated(run.info.run_id, status)
-        return run.info.run_id
-
-    yield stored
-    for run_id in made:
-        if client.get_run(run_id).info.lifecycle_stage == "active":
-            client.delete_run(run_id)
-
-
-def status_of(client: MlflowClient, run_id: str) -> str:
-    return client.get_run(run_id).info.status
-
-
-def begin(journal: Journal, identity: str, **fields: object) -> str:
-    """Write the journal's first event; return its id."""
-    own = {"id": uuid.uuid4().hex, "identity": identity, "host": HERE} | fields
-    journal.write("start", **START | own)
-    return own["id"]
+from tests.tracking.conftest import (
+    FRESH,
+    STALE,
+    Store,
+    begin,
+    heartbeat,
+    status_of,
+)
 
 
 def test_an_identity_nobody_has_is_found_nowhere(client: MlflowClient, identity: str) -> None:
@@ -118,75 +71,6 @@ def test_a_finished_run_comes_before_one_alive_before_a_dead_one(
         assert (found["state"], found["run_id"]) == (state, made[state])
         client.delete_run(made[state])
     assert find(client, identity) is None
-
-
-@pytest.mark.parametrize(
-    ("status", "renewed", "state"),
-    [
-        ("RUNNING", FRESH, "alive"),
-        ("RUNNING", LEASE_SECONDS - 60, "alive"),
-        ("RUNNING", -60, "alive"),  # a clock that is ahead of ours
-        ("RUNNING", STALE, "dead"),
-        ("RUNNING", None, "dead"),
-        ("KILLED", FRESH, "dead"),
-        ("FAILED", FRESH, "dead"),
-        ("FINISHED", FRESH, "finished"),
-        ("FINISHED", None, "finished"),
-    ],
-)
-def test_on_another_machine_a_run_lives_as_long_as_its_lease(
-    client: MlflowClient, identity: str, store: Store, status, renewed, state
-) -> None:
-    store(status, renewed=renewed)
-    assert find(client, identity)["state"] == state
-
-
-def test_a_lease_is_renewed_by_the_time_of_now(
-    client: MlflowClient, identity: str, store: Store
-) -> None:
-    run_id = store(renewed=STALE)
-    client.set_tag(run_id, lease.TAG, lease.now())
-    assert find(client, identity)["state"] == "alive"
-
-
-@pytest.mark.parametrize("renewed", [FRESH, STALE, None])
-def test_where_its_folder_is_seen_its_journal_tells_at_once(
-    client: MlflowClient, identity: str, store: Store, tmp_path: Path, renewed: float | None
-) -> None:
-    with Journal(tmp_path) as journal:
-        its = begin(journal, identity)
-        store(renewed=renewed, host=HERE, folder=str(tmp_path), journal_id=its)
-        found = find(client, identity)
-        assert (found["state"], found["folder"]) == ("alive", str(tmp_path))
-    found = find(client, identity)
-    assert (found["state"], found["folder"]) == ("dead", str(tmp_path))
-    with Journal(tmp_path):
-        assert find(client, identity)["state"] == "alive"
-
-
-@pytest.mark.parametrize(("renewed", "state"), [(FRESH, "alive"), (STALE, "dead")])
-def test_a_closed_journal_shared_with_another_machine_tells_nothing(
-    client: MlflowClient, identity: str, store: Store, tmp_path: Path, renewed, state
-) -> None:
-    """The lock of a process elsewhere is not seen on every shared file system."""
-    with Journal(tmp_path) as journal:
-        its = begin(journal, identity)
-    store(renewed=renewed, host="elsewhere", folder=str(tmp_path), journal_id=its)
-    found = find(client, identity)
-    assert (found["state"], found["folder"]) == (state, str(tmp_path))
-
-
-def test_the_folder_of_another_run_is_not_taken_for_its_own(
-    client: MlflowClient, identity: str, store: Store, tmp_path: Path
-) -> None:
-    with Journal(tmp_path) as journal:
-        begin(journal, identity)
-        run_id = store(renewed=STALE, host=HERE, folder=str(tmp_path))
-        found = find(client, identity)
-        assert (found["state"], found["folder"]) == ("dead", None)
-        mark_dead(client)
-    assert status_of(client, run_id) == "KILLED"
-    assert not (tmp_path / STATE).exists()
 
 
 @pytest.mark.parametrize(
@@ -255,16 +139,33 @@ def test_marked_once_it_is_left_alone(
     assert client.get_run(Delivery(tmp_path, uri).run_id).to_dictionary() == before
 
 
-def test_a_run_that_is_continued_is_alive_again(
-    client: MlflowClient, uri: str, identity: str, tmp_path: Path
+@pytest.mark.parametrize("what", ["unwritable", "other name of the store", "damaged journal"])
+def test_one_bad_run_is_in_nobody_s_way(
+    client: MlflowClient, uri: str, identity: str, tmp_path: Path, what: str
 ) -> None:
-    with Journal(tmp_path) as journal:
-        begin(journal, identity)
-        Delivery(tmp_path, uri).deliver(client)
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    runs = []
+    for folder in (bad, good):
+        folder.mkdir()
+        with Journal(folder) as journal:
+            begin(journal, identity)
+            Delivery(folder, uri).deliver(client)
+        runs.append(Delivery(folder, uri).run_id)
+        client.set_tag(runs[-1], "heartbeat", heartbeat(seconds_ago=STALE))
+    match what:
+        case "unwritable":
+            (bad / ".mlflow.lock").unlink()
+            (bad / ".mlflow.lock").mkdir()  # also for root, whom no permission stops
+        case "other name of the store":
+            (bad / STATE).write_text(json.dumps({"store": "http://localhost:5000"}))
+        case "damaged journal":
+            (bad / "journal.jsonl").write_text("#\n")
     mark_dead(client)
-    with Journal(tmp_path) as journal:
-        journal.write("continue", host=HERE, pid=8)
-        Delivery(tmp_path, uri).deliver(client)
-        mark_dead(client)
-        found = find(client, identity)
-    assert (found["state"], found["pid"]) == ("alive", 8)
+    assert [status_of(client, run) for run in runs] == ["KILLED", "KILLED"]
+    assert find(client, identity) is not None
+
+
+def test_a_heartbeat_that_is_no_number_is_none(client: MlflowClient, store: Store) -> None:
+    run = store(heartbeat="soon")
+    mark_dead(client)
+    assert status_of(client, run) == "KILLED"

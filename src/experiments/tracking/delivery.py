@@ -139,10 +139,8 @@ class Delivery:
 
         if self.run_id is None:
             experiment = experiment_id(client, self._uri, event["experiment"])
-            mark = f"tags.journal_id = '{event['id']}'"
             # Killed between creating the run and noting its id, a delivery finds it again.
-            found = client.search_runs([experiment], mark) if "creating" in self._state else []
-            self._save(creating=True)
+            found = client.search_runs([experiment], f"tags.journal_id = '{event['id']}'")
             run = next(iter(found), None)
             if run is None:
                 run = client.create_run(

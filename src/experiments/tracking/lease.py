@@ -32,13 +32,11 @@ def now() -> str:
 def folder_of(run: Run) -> Path | None:
     """Return the run's folder if it is on this file system, with a journal that can be read."""
     folder = Path(run.data.tags.get("folder", ""))
-    if not (folder / journal.NAME).exists():
-        return None
     try:
         begun = journal.history(folder).start.get("id")
-    except InputError:  # said by whoever needs the journal: its own command, or `experiments sync`
+    except (InputError, OSError):  # damaged, or another user's: its own command will say so
         return None
-    return folder if begun == run.data.tags.get("journal_id") else None
+    return folder if begun is not None and begun == run.data.tags.get("journal_id") else None
 
 
 def is_alive(run: Run) -> bool:
@@ -50,5 +48,5 @@ def is_alive(run: Run) -> bool:
             return True
         if run.data.tags.get("host") == platform.node():
             return False
-    renewed = int(run.data.tags.get(TAG, "0"))
-    return time.time() - renewed / 1000 < LEASE_SECONDS
+    renewed = run.data.tags.get(TAG, "")
+    return renewed.isdecimal() and time.time() - int(renewed) / 1000 < LEASE_SECONDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from experiments.errors import InputError
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import TAG, folder_of, is_alive
 
@@ -39,10 +40,14 @@ def mark_dead(client: MlflowClient) -> None:
         if TAG not in run.data.tags or is_alive(run):
             continue  # not ours, or training
         folder = folder_of(run)
-        if folder is None:
-            client.set_terminated(run.info.run_id, "KILLED")
-        else:
+        try:
+            if folder is None:
+                raise FileNotFoundError
             Delivery(folder, client.tracking_uri).deliver(client, abandoned=True)
+        except (InputError, OSError):
+            # Its folder is out of sight, another user's, or says another name of the store; what
+            # is left of it in the journal `experiments sync` delivers.
+            client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _experiments(client: MlflowClient) -> list[str]:

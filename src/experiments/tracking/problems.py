@@ -26,17 +26,22 @@ _MISTAKES = {
         "is no kind of address; write sqlite:///mlflow.db, http://host:5000 or the like"
     ),
     r"filesystem tracking backend": (
-        "is a folder, which MLflow no longer writes to; use sqlite:///mlflow.db"
+        "is a path, and MLflow no longer keeps runs in folders; write sqlite:///mlflow.db"
     ),
+    r"Invalid url|Failed to parse|Could not parse|Invalid SQLite URL|No host supplied": (
+        "is no complete address; write sqlite:///mlflow.db, http://host:5000 or the like"
+    ),
+    r"SSLError": "the server speaks no TLS, or its certificate is not trusted; is it http://?",
     r"NameResolutionError": "there is no host of that name; check the spelling and the network",
     r"UNAUTHENTICATED": (
         "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
     ),
     r"PERMISSION_DENIED": "the server does not let you in (403); ask its owner for the permission",
-    r"ENDPOINT_NOT_FOUND|valid JSON format": (
-        "there is a server, but MLflow does not answer under this address (404); check the path"
+    r"ENDPOINT_NOT_FOUND": (
+        "there is a server, but MLflow is not under this address (404); check the path"
     ),
+    r"valid JSON format": "there is a server, but it is no MLflow; check the host and the port",
     r"out-of-date database schema": (
         "the database is from another version of MLflow; back it up, then run "
         "`mlflow db upgrade {uri}`"
@@ -45,8 +50,8 @@ _MISTAKES = {
     r"No module named '(?P<what>[^']*)'": (
         "the database's driver is missing; install the package that provides it"
     ),
-    r"unable to open database file": (
-        "the database cannot be opened; check its folder's permissions"
+    r"unable to open database file|readonly database": (
+        "the database cannot be opened for writing; check the permissions of it and its folder"
     ),
 }
 _PASSING = {

@@ -48,7 +48,14 @@ def connect(uri: str) -> MlflowClient:
 
 
 def contact(uri: str) -> MlflowClient:
-    """Return a client as `connect` does, or fail within few seconds."""
+    """Return a client as `connect` does, or fail within few seconds.
+
+    Raises:
+        OperationalError: a sqlite database cannot be opened or read; MLflow would try for minutes.
+    """
+    if (database := sqlite_file(uri)) is not None and database.exists():
+        with contextlib.closing(sqlite3.connect(database, timeout=2)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
     before = {name: os.environ.get(name) for name in _FIRST_CONTACT}
     os.environ.update(_FIRST_CONTACT)
     try:
