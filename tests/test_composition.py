@@ -41,6 +41,15 @@ BAD = {
     "no part": ("~model", "model: is missing"),
     "cross-field": ("optimizer.nesterov=true optimizer.momentum=0", "needs optimizer.momentum"),
     "onecycle by epoch": ("schedule=onecycle schedule.interval=epoch", "schedule.interval=batch"),
+    "patience without validation": (
+        "trainer.patience=3",
+        "trainer.patience=3: looks at val_loss, and there is no validation split; set "
+        "data.validation_size",
+    ),
+    "best without validation": ("trainer.save_best=true", "trainer.save_best=true: looks at"),
+    "no such metric": ("trainer.monitor=test_accuracy", "should be 'val_loss' or 'val_accuracy'"),
+    "no patience": ("trainer.patience=0", "trainer.patience=0: it should be greater than or equal"),
+    "no checkpoint": ("trainer.checkpoint_every=0", "trainer.checkpoint_every=0: it should be"),
     "no such device": ("trainer.device=gpu", "choose from auto, cpu, cuda, cuda:N or mps"),
     "key without its group": ("lr=0.1", "lr: unknown key; did you mean optimizer.lr?"),
     "added without its group": ("+epochs=5", "epochs: unknown key; did you mean trainer.epochs?"),

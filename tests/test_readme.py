@@ -103,6 +103,29 @@ def test_the_errors_read_as_shown(command: str, error: str, tmp_path: Path) -> N
     assert done.stderr == f"{error}\n"
 
 
+def test_the_certificate_runs(root: str) -> None:
+    assert re.search(r"^\$ experiments verify-resume ", README, flags=re.MULTILINE)
+    program = str(Path(sys.executable).parent / "experiments")
+    overrides = ("data=digits", f"data.root={root}", "trainer.epochs=20")
+    done = run_command(program, "verify-resume", "--kills", "1", *overrides, cwd=PROJECT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (verdict,) = re.findall(r"^The same to the bit: .*", README, flags=re.MULTILINE)
+    assert re.sub(r"\d+", "42", verdict) == done.stdout.splitlines()[-1]  # 2 x 20 epochs + 2
+
+
+def test_the_certificate_says_what_is_wrong(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).parent / "experiments")
+    for arguments, folder, words in (
+        (("--kills", "0"), PROJECT, "--kills=0: it should be at least 1"),
+        ((), tmp_path, "train.py: is not in this folder"),
+        (("optimizer.lr=-1",), PROJECT, "optimizer.lr=-1: it should be greater than 0"),
+    ):
+        done = run_command(program, "verify-resume", *arguments, cwd=folder)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_make_targets_exist() -> None:
     targets = set(re.findall(r"(?:`|^)make ([a-z]+)", README, flags=re.MULTILINE))
     assert targets >= {"train", "test", "bench", "ui"}

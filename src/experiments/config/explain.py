@@ -32,6 +32,9 @@ def check(values: Mapping[str, Any]) -> RunConfig:
 
 
 def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if error["type"] == "value_error":  # our own words; one about several parts has no place
+        return message
     path = _without_tag(error["loc"])
     key = _dotted(path)
     if error["type"] == "extra_forbidden":
@@ -47,9 +50,6 @@ def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
         return f"{key}: unknown key; {did_you_mean(f'{prefix}{name}', known)}"
     if error["type"] == "missing":
         return f"{key}: is missing; give it a value{_help(path, values)}"
-    message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if error["type"] == "value_error":
-        return message
     message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")
     return f"{key}={_shown(error['input'])}: {message}{_help(path, values)}"
 
