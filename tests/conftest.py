@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 PROJECT = Path(__file__).parent.parent
 Program = Callable[..., subprocess.CompletedProcess[str]]
+Starter = Callable[..., subprocess.Popen[str]]
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +79,29 @@ def offline(train: Program, root: str) -> Program:
         )
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path: Path, root: str) -> Starter:
+    """Start a run of 6 epochs that draws random numbers, in a folder below tmp_path."""
+
+    def begin(place: str, *overrides: str, slow: float = 0) -> subprocess.Popen[str]:
+        usual = ("trainer.epochs=6", "data.validation_size=100")
+        folder = tmp_path / place
+        from tests.programs import start as start_program
+
+        return start_program(folder, root, "Dropping", *usual, *overrides, SLOW=str(slow))
+
+    return begin
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Kill what a test leaves running when it fails."""
+    yield
+    from tests.programs import stop_all
+
+    stop_all()
 
 
 def run_folder(cwd: Path) -> Path:

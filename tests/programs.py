@@ -45,6 +45,18 @@ class Failing(SimpleNet):
 """
 
 
+_started: list[subprocess.Popen[str]] = []
+
+
+def stop_all() -> None:
+    """Kill what a test that failed has left running."""
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 def start(
     folder: Path, root: str, model: str, *overrides: str, **environment: str
 ) -> subprocess.Popen[str]:
@@ -52,7 +64,7 @@ def start(
     folder.mkdir(exist_ok=True)
     (folder / "own.py").write_text(OWN)
     program = (sys.executable, str(PROJECT / "train.py"), "data=digits", f"data.root={root}")
-    return subprocess.Popen(
+    process = subprocess.Popen(
         (*program, f"model._target_=own.{model}", *overrides),
         cwd=folder,
         env=clean_environment() | {"PYTHONPATH": str(folder)} | environment,
@@ -60,6 +72,8 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
     )
+    _started.append(process)
+    return process
 
 
 def finish(process: subprocess.Popen[str]) -> str:

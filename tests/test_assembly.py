@@ -8,6 +8,7 @@ import torch
 from experiments.assembly import Parts, assemble
 from experiments.config import check
 from experiments.errors import InputError
+from experiments.models import SimpleNet
 from tests.test_config import VALUES
 
 MODEL = {"_target_": "experiments.models.SimpleNet", "inputs": 25, "hidden": [8], "classes": 4}
@@ -49,3 +50,38 @@ def test_a_batch_larger_than_a_user_s_data_set_is_refused() -> None:
 def test_on_the_cpu_determinism_needs_no_switch() -> None:
     assembled()
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        (
+            {"optimizer": {"_target_": "torch.optim.LBFGS", "lr": 0.1}},
+            "optimizer: LBFGS.step asks for closure",
+        ),
+        (
+            {
+                "schedule": {
+                    "_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau",
+                    "interval": "epoch",
+                }
+            },
+            "schedule: ReduceLROnPlateau.step asks for metrics",
+        ),
+        (
+            {"model": {"_target_": "tests.test_assembly.Extra"}},
+            "model: Extra's state has _extra_state, which is no tensor",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_or_continued_is_refused_before(parts, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        assembled(**parts)
+
+
+class Extra(SimpleNet):
+    def __init__(self) -> None:
+        super().__init__(inputs=25, hidden=[8], classes=4)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"calls": 1}

@@ -235,3 +235,9 @@ def test_keys_of_any_kind_are_told_apart() -> None:
     config = configuration("model._target_=my_net.Net", "+model.map={1:a,x:b}")
     models = [config.model.model_copy(update={"map": each}) for each in maps]
     assert len({of(config.model_copy(update={"model": model})) for model in models}) == 4
+
+
+def test_a_module_named_like_one_of_python_s_counts(write: Write) -> None:
+    write("my_kit/__init__.py", "")
+    write("nturl2path.py", "class Net: pass\n")  # which nothing imports on this system
+    assert set(_sources_of("nturl2path.Net")) == {"nturl2path"}

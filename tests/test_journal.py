@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -58,8 +60,19 @@ def test_a_line_half_written_is_cut_off_before_going_on(tmp_path: Path) -> None:
     assert [event["event"] for event in journal.read(tmp_path)[0]] == ["start", "continue"]
 
 
-def test_a_damaged_line_is_said(tmp_path: Path) -> None:
-    (tmp_path / journal.NAME).write_text('{"event": "st#\n{"event": "end"}\n')
+def test_a_look_at_the_lock_is_waited_for(tmp_path: Path) -> None:
+    Journal(tmp_path).__exit__(None, None, None)
+    with (tmp_path / journal.NAME).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        timer = threading.Timer(0.1, fcntl.flock, (file, fcntl.LOCK_UN))
+        timer.start()
+        with Journal(tmp_path):
+            timer.join()
+
+
+@pytest.mark.parametrize("line", ['{"event": "st#', "1", "{}", "[]"])
+def test_a_damaged_line_is_said(tmp_path: Path, line: str) -> None:
+    (tmp_path / journal.NAME).write_text(f'{line}\n{{"event": "end"}}\n')
     with pytest.raises(InputError, match="is damaged"):
         journal.history(tmp_path)
 

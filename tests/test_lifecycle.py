@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from torch import nn
 
 from experiments import journal
 from experiments.assembly import Parts, assemble
@@ -18,33 +17,8 @@ from experiments.errors import InputError
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal
 from experiments.lifecycle import tidy, train_and_test
-from experiments.models import SimpleNet
 from experiments.tracking import Recorder
 from tests.conftest import PROJECT
-
-
-class Dropping(SimpleNet):
-    """Draws from torch's global generator in every training step."""
-
-    def forward(self, x):
-        return nn.functional.dropout(super().forward(x), 0.2, self.training)
-
-
-class Blind(SimpleNet):
-    """Says NaN unless it is trained, or asked for two images when it is assembled."""
-
-    def forward(self, x):
-        return super().forward(x) * (1 if self.training or len(x) == 2 else float("nan"))
-
-
-class Exploding(SimpleNet):
-    """Its loss is NaN from the second epoch's batches on."""
-
-    calls = 0
-
-    def forward(self, x):
-        self.calls += self.training
-        return super().forward(x) * (float("nan") if self.calls > 24 else 1)
 
 
 def configuration(root: str, *overrides: str) -> RunConfig:
@@ -101,8 +75,12 @@ def assert_the_same(config: RunConfig, tmp_path: Path, *batches: int) -> None:
         "optimizer=sgd_momentum optimizer.nesterov=true schedule=step schedule.step_size=1",
         "optimizer=adamw schedule=onecycle",
         "optimizer=sgd_momentum schedule=cosine optimizer.weight_decay=0.01",
-        "optimizer=adamw model._target_=tests.test_lifecycle.Dropping",
+        "optimizer=adamw model._target_=tests.own_models.Dropping",
         "model=convnet trainer.limit_batches=24",
+        "model._target_=tests.own_models.Transposed",
+        "model._target_=tests.own_models.Transposed optimizer=adamw",
+        "optimizer._target_=tests.own_models.Master ~optimizer.momentum ~optimizer.dampening "
+        "~optimizer.nesterov ~optimizer.fused ~optimizer.weight_decay",
         "optimizer._target_=torch.optim.RMSprop ~optimizer.momentum ~optimizer.dampening "
         "~optimizer.nesterov ~optimizer.fused",
     ],
@@ -182,7 +160,7 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path, root: str) -> Non
 
 def test_without_any_validation_number_the_last_weights_are_kept(tmp_path: Path, root: str) -> None:
     overrides = ("data.validation_size=100", "trainer.save_best=true")
-    blind = "model._target_=tests.test_lifecycle.Blind"
+    blind = "model._target_=tests.own_models.Blind"
     _, history = execute(configuration(root, *overrides, blind), tmp_path)
     assert "test_accuracy" in history.metrics
     assert "best_epoch" not in history.metrics
@@ -197,7 +175,7 @@ def test_early_stopping_survives_an_interruption(tmp_path: Path, root: str) -> N
 def test_a_diverged_run_ends_early_and_keeps_its_last_finite_checkpoint(
     tmp_path: Path, root: str
 ) -> None:
-    config = configuration(root, "model._target_=tests.test_lifecycle.Exploding")
+    config = configuration(root, "model._target_=tests.own_models.Exploding")
     _, history = execute(config, tmp_path)
     assert history.tags["diverged"] == "true"
     assert history.tags["diverged_epoch"] == "2"
@@ -209,7 +187,7 @@ def test_a_diverged_run_ends_early_and_keeps_its_last_finite_checkpoint(
 
 
 def test_a_diverged_run_goes_on_if_told_to(tmp_path: Path, root: str) -> None:
-    target = "model._target_=tests.test_lifecycle.Exploding"
+    target = "model._target_=tests.own_models.Exploding"
     config = configuration(root, target, "trainer.stop_on_divergence=false")
     _, history = execute(config, tmp_path)
     assert history.tags["diverged_epoch"] == "2"
@@ -218,7 +196,7 @@ def test_a_diverged_run_goes_on_if_told_to(tmp_path: Path, root: str) -> None:
 
 
 def test_an_interrupted_epoch_with_nan_is_not_saved(tmp_path: Path, root: str) -> None:
-    config = configuration(root, "model._target_=tests.test_lifecycle.Exploding")
+    config = configuration(root, "model._target_=tests.own_models.Exploding")
     with pytest.raises(Interrupted):
         execute(config, tmp_path, interrupting(30))
     (kept,) = (tmp_path / "checkpoints").iterdir()

@@ -18,6 +18,8 @@ from experiments.redaction import without_passwords
             "postgresql://host/db?user=me&password=***&x=1",
         ),
         ("see http://a:b@c and http://d:e@f.", "see http://a:***@c and http://d:***@f."),
+        ("http://host/?access_token=s3#x", "http://host/?access_token=***#x"),
+        (r"uri=http\://me\:s3cret@host\:5000", r"uri=http\://me:***@host\:5000"),
         ("sqlite:///mlflow.db", "sqlite:///mlflow.db"),
         ("http://host:5000/a@b", "http://host:5000/a@b"),
         ("model.hidden=[128] mail me@host", "model.hidden=[128] mail me@host"),

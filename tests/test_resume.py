@@ -7,34 +7,18 @@ import random
 import re
 import shlex
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from experiments import journal
 from experiments.certificate import compare, result
-from tests import programs
 from tests.conftest import Program, command, run_folder
 from tests.programs import finish, wait_for_epoch, wait_until
 
 EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
-Starter = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture
-def start(tmp_path: Path, root: str) -> Starter:
-    """Start a run of 6 epochs that draws random numbers, in a folder below tmp_path."""
-
-    def begin(place: str, *overrides: str, slow: float = 0) -> subprocess.Popen[str]:
-        usual = ("trainer.epochs=6", "data.validation_size=100")
-        folder = tmp_path / place
-        return programs.start(folder, root, "Dropping", *usual, *overrides, SLOW=str(slow))
-
-    return begin
 
 
 def journals(tmp_path: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from experiments import journal
 from experiments.claims import claimed, look_up
 from experiments.composition import Refused, checked, past_hydra
+from experiments.errors import InputError
 from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
@@ -39,6 +40,7 @@ class Preflight(Callback):
         """Check values, classes, device, data, folders and tracking; look for an earlier run."""
         global _prepared
         try:
+            _check_hydra(config)
             _prepared = prepare(checked(config), config.hydra.run.dir)
         except Exception as error:
             raise Refused(error) from error
@@ -47,6 +49,14 @@ class Preflight(Callback):
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
+
+
+def _check_hydra(config: DictConfig) -> None:
+    if config.hydra.job.chdir:
+        raise InputError(
+            "hydra.job.chdir=true: the folders that the configuration names lie where the command "
+            "is given; leave it false"
+        )
 
 
 @past_hydra

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass
 
@@ -60,7 +61,8 @@ def assemble(config: RunConfig) -> Parts:
     schedule = _schedule(
         schedule_class, config.schedule, optimizer, total_steps=config.trainer.epochs * batches
     )
-    _check_can_be_saved(optimizer=optimizer, schedule=schedule)
+    for key, part in (("model", model), ("optimizer", optimizer), ("schedule", schedule)):
+        _check_can_be_trained(key, part)
     return Parts(model, optimizer, schedule, splits.to(device), device)
 
 
@@ -116,15 +118,29 @@ def _check_fit(model: nn.Module, splits: Splits) -> None:
         )
 
 
-def _check_can_be_saved(**parts: Optimizer | LRScheduler) -> None:
-    for key, part in parts.items():
-        try:
-            pack(part.state_dict(), {})
-        except TypeError as error:
-            raise InputError(
-                f"{key}: {type(part).__name__} cannot be saved in a checkpoint: its {error}; "
-                "choose another class"
-            ) from error
+def _check_can_be_trained(key: str, part: nn.Module | Optimizer | LRScheduler) -> None:
+    """Check that a part steps without help and that a checkpoint can keep it."""
+    name = type(part).__name__
+    if not isinstance(part, nn.Module):
+        for parameter in list(inspect.signature(type(part).step).parameters.values())[1:]:
+            if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
+                raise InputError(
+                    f"{key}: {name}.step asks for {parameter.name}, which the training loop does "
+                    "not have; choose another class"
+                )
+    try:
+        state = part.state_dict()
+        pack(state, {})
+    except TypeError as error:
+        raise InputError(
+            f"{key}: {name} cannot be saved in a checkpoint: its {error}; choose another class"
+        ) from error
+    if isinstance(part, nn.Module):
+        for entry, value in state.items():
+            if not isinstance(value, Tensor):
+                raise InputError(
+                    f"{key}: {name}'s state has {entry}, which is no tensor; remove it"
+                )
 
 
 def _schedule(

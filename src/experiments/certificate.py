@@ -45,7 +45,24 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
     """
     if not Path("train.py").exists():
         raise InputError("train.py: is not in this folder; change to the project's folder")
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key in {"force", "outputs", "hydra.run.dir", "tracking", "tracking.uri"}:
+            raise InputError(f"{override}: is the certificate's own choice; leave it out")
     folder = Path(tempfile.mkdtemp(prefix="verify-resume-"))
+    try:
+        same = _verify(overrides, kills, folder, say)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    if same:
+        shutil.rmtree(folder)
+    else:
+        say(f"Both runs are kept in {folder}")
+    return same
+
+
+def _verify(overrides: Sequence[str], kills: int, folder: Path, say: Callable[[str], None]) -> bool:
     began = time.monotonic()
     _run_to_the_end(overrides, folder / "whole")
     duration = time.monotonic() - began
@@ -69,9 +86,7 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
     for difference in differences:
         say(f"DIFFERENT: {difference}")
     if differences:
-        say(f"Both runs are kept in {folder}")
         return False
-    shutil.rmtree(folder)
     say(
         f"The same to the bit: the weights, {len(whole.points)} metric points in the journal, "
         f"{len(whole.stored)} in MLflow, each once, in one MLflow run"
@@ -136,4 +151,5 @@ def _run_to_the_end(overrides: Sequence[str], folder: Path) -> None:
     process = _start(overrides, folder)
     _, errors = process.communicate()
     if process.returncode:
-        raise InputError(f"train.py {' '.join(overrides)}: {errors.strip().splitlines()[-1]}")
+        said = (errors.strip() or f"it ended with status {process.returncode}").splitlines()[-1]
+        raise InputError(f"train.py {' '.join(overrides)}: {said}")

@@ -184,7 +184,8 @@ def _pack(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
             while name in tensors:  # {"a.b": 1, "a": {"b": 2}}
                 name += "'"
             tensors[name] = _own(value)
-            return {"tensor": name}
+            # Fused kernels pair a weight with its momentum by their places in memory.
+            return {"tensor": [name, torch.empty_like(value, device="meta").stride()]}
         case Counter() | Mapping():
             kind = "counter" if isinstance(value, Counter) else "mapping"
             for key in value:
@@ -208,7 +209,9 @@ def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
     ((kind, content),) = packed.items()
     match kind:
         case "tensor":
-            return tensors[content]
+            name, stride = content
+            saved = tensors[name]
+            return torch.empty_strided(saved.shape, stride, dtype=saved.dtype).copy_(saved)
         case "tuple":
             return tuple(unpack(item, tensors) for item in content)
         case "counter":

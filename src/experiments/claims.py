@@ -111,6 +111,13 @@ def _examine(folder: Path, identity: str) -> Earlier | None:
     )
 
 
+def foremost(*found: Earlier | None) -> Earlier | None:
+    """Return the run that decides: one finished before one alive before one dead, then in order."""
+    rank = {"finished": 0, "alive": 1, "dead": 2}
+    there = [earlier for earlier in found if earlier is not None]
+    return min(there, key=lambda earlier: rank[earlier.state], default=None)
+
+
 @contextmanager
 def claimed(
     outputs: Path, identity: str, folder: Path, *, earlier: Earlier | None

@@ -24,6 +24,7 @@ from omegaconf.errors import (
 )
 
 from experiments.errors import InputError, RunError, did_you_mean
+from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -104,7 +105,8 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
                 shown = trace if before == "1" else _from_the_job_on(trace)
                 traceback.print_exception(error.with_traceback(shown))
             else:
-                print(f"error: {' '.join(line.split())[:_LONGEST_LINE]}", file=sys.stderr)  # noqa: T201
+                said = without_passwords(" ".join(line.split()))[:_LONGEST_LINE]
+                print(f"error: {said}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
         except KeyboardInterrupt:  # before the training, which handles it itself
             sys.exit(128 + signal.SIGINT)

@@ -11,8 +11,12 @@ from experiments.errors import InputError
 _ROOM = 50_000_000  # bytes that should be free for a run's folder
 
 
-def check_writable(folder: Path) -> None:
-    """Check that a run's folder can be made and filled, leaving nothing behind.
+def check_writable(key: str, folder: Path) -> None:
+    """Check that a folder can be made and filled, leaving nothing behind.
+
+    Args:
+        key: what names it in the configuration.
+        folder: the folder.
 
     Raises:
         InputError: it cannot.
@@ -25,12 +29,12 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"hydra.run.dir={folder}: cannot write in {existing} ({error.strerror}); name another "
+            f"{key}={folder}: cannot write in {existing} ({error.strerror}); name another "
             "folder, or make this one writable"
         ) from error
     free = shutil.disk_usage(existing).free
     if free < _ROOM:
         raise InputError(
-            f"hydra.run.dir={folder}: {free:,} bytes are free in {existing} and {_ROOM:,} are "
+            f"{key}={folder}: {free:,} bytes are free in {existing} and {_ROOM:,} are "
             "needed; make room, or name another folder"
         )

@@ -16,7 +16,7 @@ import hashlib
 import importlib.util
 import json
 import platform
-import sys
+import sysconfig
 import warnings
 from collections.abc import Iterator
 from importlib import metadata
@@ -35,6 +35,7 @@ _BESIDE: dict[str, Any] = {
     "trainer": {"device", "checkpoint_every"},
 }
 _MONITORING = frozenset({"monitor", "min_delta"})  # of no effect where nothing is monitored
+_STDLIB = sysconfig.get_path("stdlib")  # where a module lies decides: a user's may be named alike
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _PARTS = ("data", "model", "optimizer", "schedule")
 
@@ -101,6 +102,8 @@ def _sources_of(*targets: str) -> dict[str, str]:
         file = _file_of(name)
         if file is None:
             continue
+        if not _INSTALLED & set(file.parts) and file.is_relative_to(_STDLIB):
+            continue
         if _INSTALLED & set(file.parts):
             top = name.partition(".")[0]
             found[top] = _version_of(top)
@@ -123,9 +126,8 @@ def _version_of(package: str) -> str:
 
 
 def _stands_for_itself(name: str) -> bool:
-    """Whether a module is Python's, torch's or this package's, or none at all."""
-    top = name.partition(".")[0]
-    return top in {"", "torch", "experiments"} or top in sys.stdlib_module_names
+    """Whether a module is torch's or this package's, or none at all."""
+    return name.partition(".")[0] in {"", "torch", "experiments"}
 
 
 def _file_of(name: str) -> Path | None:

@@ -20,6 +20,7 @@ from typing import Any, Self
 from experiments.errors import InputError, no_space
 
 NAME = "journal.jsonl"
+_LOCK_ATTEMPTS, _LOCK_SECONDS = 20, 0.02
 
 
 class InUseError(Exception):
@@ -40,11 +41,15 @@ class Journal:
         """
         self.folder = folder
         self._file = (folder / NAME).open("ab", buffering=0)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.close()
-            raise InUseError(folder) from None
+        for attempts_left in reversed(range(_LOCK_ATTEMPTS)):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not attempts_left:
+                    self._file.close()
+                    raise InUseError(folder) from None
+                time.sleep(_LOCK_SECONDS)  # perhaps somebody only looks whether it is alive
         _, whole = read(folder)
         self._file.truncate(whole)
 
@@ -103,7 +108,11 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
         content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
     try:
-        return [json.loads(line) for line in whole.splitlines()], offset + len(whole)
+        events = [json.loads(line) for line in whole.splitlines()]
+        for event in events:
+            if not isinstance(event, dict) or "event" not in event:
+                raise ValueError(f"{str(event)[:40]} is no event")  # noqa: TRY301
+        return events, offset + len(whole)
     except ValueError as error:
         raise InputError(
             f"{folder / NAME}: is damaged ({error}); restore it, or delete {folder} to train anew"
@@ -120,6 +129,8 @@ class History:
     host: str = ""
     pid: int = 0
     """the process that trained last"""
+    store: str | None = None
+    """where it is tracked; None for nowhere"""
     status: str | None = None
     """how the run ended; None while it goes on, and after a kill"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
@@ -148,6 +159,7 @@ def history(folder: Path) -> History:
         match event["event"]:
             case "start" | "continue" as turn:
                 told |= {"status": None, "host": event.get("host", ""), "pid": event.get("pid", 0)}
+                told["store"] = event.get("store") or told.get("store")
                 if turn == "start":
                     told["start"] = event
             case "metrics":

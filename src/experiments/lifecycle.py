@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from experiments import journal
 from experiments.assembly import Parts
@@ -68,6 +69,17 @@ def tidy(folder: Path) -> None:
         Checkpoints(folder / _CHECKPOINTS).remove()
 
 
+def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Put an optimizer to where it was; each tensor keeps the precision it had."""
+    optimizer.load_state_dict(dict(saved))  # which casts to the precision of the weights
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, entries in saved["state"].items():
+        loaded = optimizer.state[parameters[index]]
+        for name, value in entries.items():
+            if isinstance(value, Tensor) and loaded[name].dtype != value.dtype:
+                loaded[name] = value.to(loaded[name].device)
+
+
 class _Run:
     """A run's objects, and where they stand."""
 
@@ -90,7 +102,7 @@ class _Run:
         parts = self._parts
         check_architecture(self.checkpoints.folder, parts.model.state_dict(), saved=state["model"])
         parts.model.load_state_dict(state["model"])
-        parts.optimizer.load_state_dict(state["optimizer"])
+        _restore_optimizer(parts.optimizer, state["optimizer"])
         parts.schedule.load_state_dict(state["schedule"])
         set_random_state(parts.device, state["random"])
         self._position = Position(**state["position"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import journal
-from experiments.claims import Earlier, look_up
+from experiments.claims import Earlier, foremost, look_up
 from experiments.errors import InputError
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
@@ -55,23 +55,26 @@ def prepare(config: RunConfig, run_dir: str) -> Prepared:
     """
     if not run_dir:
         raise InputError("hydra.run.dir=: is empty; name a folder")
-    folder = Path(run_dir)
-    check_writable(folder)
+    folder, outputs = Path(run_dir), Path(config.outputs)
+    check_writable("hydra.run.dir", folder)
+    check_writable("outputs", outputs)
     parts = _assemble(config)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     identity = identity_of(what)
-    here = earlier = look_up(Path(config.outputs), identity, folder)
-    warning = None
-    if config.tracking.uri is not None and (here is None or here.state != "finished"):
+    earlier, warning = look_up(outputs, identity, folder), None
+    if config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
         there, warning = _ask_store(config.tracking.uri, identity)
-        earlier = here or there
+        earlier = foremost(earlier, there)
     if earlier is not None:
         earlier.refuse_alive()
-        if earlier.state == "dead" and earlier.folder is not None and not config.force:
-            folder = earlier.folder
-            _check_store(config, folder)
-    if folder != (earlier and earlier.folder) and (folder / journal.NAME).exists():
+    if earlier and earlier.state == "dead" and earlier.folder is not None and not config.force:
+        folder = earlier.folder
+        _check_store(config, folder)
+    elif (earlier is None or earlier.state == "dead" or config.force) and (
+        folder / journal.NAME
+    ).exists():
         raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
+    here = look_up(outputs, identity, folder)
     return Prepared(config, parts, what, identity, here, earlier, folder, warning)
 
 
@@ -116,11 +119,11 @@ def _check_store(config: RunConfig, folder: Path) -> None:
     Raises:
         InputError: it is not.
     """
-    from experiments.tracking import address
+    from experiments.tracking import address, same_store
 
-    begun = journal.history(folder).start.get("store")
+    begun = journal.history(folder).store
     uri = config.tracking.uri
-    if begun is not None and uri is not None and address(uri) != begun:
+    if begun is not None and uri is not None and not same_store(begun, address(uri)):
         raise InputError(
             f"tracking.uri={without_passwords(uri)}: the run to continue in {folder} is recorded "
             f"in {begun}; continue it there, or train anew with force=true"

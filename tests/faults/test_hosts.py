@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 from experiments.tracking.lease import LEASE_SECONDS
+from experiments.tracking.store import connect
 from tests.faults.test_disks import has_namespaces
 from tests.programs import children_of, start, wait_for_epoch, wait_until
 
@@ -88,7 +88,7 @@ def test_a_lease_keeps_other_machines_away_until_it_runs_out(
 
 
 def statuses(uri: str) -> list[str]:
-    client = MlflowClient(uri)
+    client = connect(uri)
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return [run.info.status for run in client.search_runs(experiments)]
 

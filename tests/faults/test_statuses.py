@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
+from experiments.tracking.store import connect
 from tests.programs import children_of, finish, start, wait_for_epoch, wait_until
 
 ENDS = {
@@ -23,7 +23,7 @@ ENDS = {
 
 def runs(folder: Path) -> dict[str, str]:
     """Return the status of every run by its name."""
-    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    client = connect(f"sqlite:///{folder}/mlflow.db")  # waits while a run creates the database
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     return {run.info.run_name: run.info.status for run in client.search_runs(experiments)}
 

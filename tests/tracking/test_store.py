@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments.tracking.store import connect, experiment_id, sqlite_file
+from tests.programs import wait_until
 
 
 def test_an_experiment_is_made_once(client: MlflowClient, uri: str) -> None:
@@ -75,6 +76,19 @@ def test_a_new_database_finds_tags_by_their_value(tmp_path: Path) -> None:
         assert "index_tags_key_value (key=? AND value=?)" in str(
             connection.execute(query).fetchall()
         )
+
+
+def test_killed_while_it_makes_the_database_nothing_is_in_the_way(tmp_path: Path) -> None:
+    program = "import sys; from experiments.tracking.store import connect; connect(sys.argv[1])"
+    uri, staged = f"sqlite:///{tmp_path}/new.db", tmp_path / ".new.db.partial"
+    for size in (1, 100_000, 300_000):
+        process = subprocess.Popen((sys.executable, "-c", program, uri), stderr=subprocess.DEVNULL)
+        wait_until(lambda: staged.exists() and staged.stat().st_size >= size)  # noqa: B023
+        process.kill()
+        process.wait()
+        assert not (tmp_path / "new.db").exists()
+    assert connect(uri).search_experiments()
+    assert not staged.exists()
 
 
 def test_a_database_of_the_user_s_is_left_as_it_is(tmp_path: Path) -> None:

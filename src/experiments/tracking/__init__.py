@@ -4,6 +4,6 @@ from experiments.tracking.delivery import run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.recording import Recorder, recording
 from experiments.tracking.sender import sender
-from experiments.tracking.store import address
+from experiments.tracking.store import address, same_store
 
-__all__ = ["Problem", "Recorder", "address", "recording", "run_id_of", "sender"]
+__all__ = ["Problem", "Recorder", "address", "recording", "run_id_of", "same_store", "sender"]

@@ -15,7 +15,7 @@ from experiments import journal
 from experiments.durable import write_atomically
 from experiments.errors import InputError
 from experiments.tracking import lease
-from experiments.tracking.store import address, experiment_id, rename_run
+from experiments.tracking.store import address, experiment_id, rename_run, same_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -103,7 +103,9 @@ class Delivery:
         with FileLock(self.folder / ".mlflow.lock"):
             self._state = self._load()  # another process may have been here since
             taken_by = self._state.setdefault("store", address(self._uri))
-            if taken_by != address(self._uri):
+            if same_store(taken_by, address(self._uri)):
+                self._state["store"] = address(self._uri)
+            else:
                 raise InputError(
                     f"{self.folder}: is delivered to {taken_by} in part; use --uri {taken_by}, or "
                     f"delete {STATE} there to deliver all of it anew"
@@ -183,7 +185,10 @@ class Delivery:
 
     def _load(self) -> dict[str, Any]:
         state = self.folder / STATE
-        loaded: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
+        try:
+            loaded: dict[str, Any] = json.loads(state.read_text()) if state.exists() else {}
+        except ValueError:
+            return {}  # damaged; the store is told all again, and finds the run by its journal's id
         return loaded
 
     def _save(self, **changes: Any) -> None:

@@ -58,6 +58,9 @@ _PASSING = {
     r"Connection refused": "nothing listens there (connection refused)",
     r"ConnectTimeout|Read timed out|ReadTimeout": "the server does not answer in time",
     r"too many 5\d\d error": "the server answers with an error of its own (5xx)",
+    r"RESOURCE_DOES_NOT_EXIST": (
+        "the store has lost the run; `experiments sync --rebuild` delivers all of it again"
+    ),
     r"database is locked": "the database is locked by another program",
 }
 

@@ -52,6 +52,7 @@ class _Server:
         self._uri, self._answers = uri, answers
         self._unfinished: set[str] = set()
         self._pending: set[str] = set()
+        self._marks_dead = False
         self._problem = self._first_contact()
         self._renewed = time.monotonic()
         self._answer({"ready": True})
@@ -61,9 +62,10 @@ class _Server:
         if not exists(self._uri):
             return None
         try:
-            mark_dead(contact(self._uri))
+            contact(self._uri)
         except Exception as error:  # noqa: BLE001  (said when the other side asks)
             return problem_of(error, self._uri)
+        self._marks_dead = True
         return None
 
     def serve(self, inbox: _Inbox, received: list[dict[str, str]] | None) -> None:
@@ -75,6 +77,7 @@ class _Server:
                 else:
                     self._unfinished.add(message["news"])
                     self._pending.add(message["news"])
+            self._mark_dead()
             self._deliver()
             seconds = HEARTBEAT_SECONDS if self._unfinished else None
             received = inbox.read(_RETRY_SECONDS if self._pending else seconds)
@@ -84,6 +87,15 @@ class _Server:
         while self._pending and time.monotonic() < deadline:
             time.sleep(_RETRY_SECONDS)
             self._deliver(abandoned=True)
+
+    def _mark_dead(self) -> None:
+        """Mark the runs that died unnoticed, once, when nobody waits for an answer."""
+        if self._marks_dead:
+            self._marks_dead = False
+            try:
+                mark_dead(connect(self._uri))
+            except Exception as error:  # noqa: BLE001  (the next command tries again)
+                print(problem_of(error, self._uri).text, file=sys.stderr)  # noqa: T201
 
     def _find(self, identity: str) -> None:
         found, problem = None, self._problem
@@ -116,6 +128,7 @@ class _Server:
             run.deliver(client, abandoned=abandoned)
             if renew:
                 run.renew_lease(client)
+            self._problem = None
         except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
             return answer | {"problem": problem_of(error, self._uri).text}
         return answer | {"run_id": run.run_id, "complete": run.complete, "problem": None}

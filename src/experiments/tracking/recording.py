@@ -33,21 +33,22 @@ class Recorder:
         """Record values at a step; what a continued run had recorded already is not repeated."""
         new = {key: value for key, value in metrics.items() if (key, step) not in self._past.points}
         if new:
-            self._write("metrics", metrics=new, step=step)
+            self.write("metrics", metrics=new, step=step)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Record searchable texts about the run."""
-        self._write("tags", tags=dict(tags))
+        self.write("tags", tags=dict(tags))
 
     def artifacts(self, *names: str) -> None:
         """Record files of the run's folder as artifacts; they stay where they are."""
-        self._write("artifacts", names=names)
+        self.write("artifacts", names=names)
 
     def end(self, status: Status) -> None:
         """Record how the run ended."""
-        self._write("end", status=status)
+        self.write("end", status=status)
 
-    def _write(self, event: str, **fields: Any) -> None:
+    def write(self, event: str, **fields: Any) -> None:
+        """Record an event, durably, and have it delivered."""
         self._journal.write(event, **fields)
         self._journal.sync()
         if self._to is not None:
@@ -85,14 +86,15 @@ def recording(
     to = sender(uri) if uri is not None else None
     recorder = Recorder(journal, past, to)
     process = {"host": platform.node(), "pid": os.getpid()}
+    store = address(uri) if uri is not None else None
     if past.start:
-        journal.write("continue", **process)
+        recorder.write("continue", store=store, **process)
     else:
-        journal.write(
+        recorder.write(
             "start",
             id=uuid.uuid4().hex,
             identity=identity,
-            store=address(uri) if uri is not None else None,
+            store=store,
             experiment=experiment,
             name=name,
             params=dict(params),

@@ -41,10 +41,28 @@ def connect(uri: str) -> MlflowClient:
     preload(uri)
     from mlflow import MlflowClient
 
-    with _schema_lock(uri):
+    with _schema_lock(uri) as database:
+        if database is not None and not database.exists():
+            _create(database)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     return client
+
+
+def _create(database: Path) -> None:
+    """Create a database whole or not at all, with an index on tags by their value.
+
+    Killed while it makes its tables, MLflow leaves a database that it cannot use and cannot mend.
+    And it has no such index, so that finding an identity would take longer with every run.
+    """
+    from mlflow import MlflowClient
+
+    staged = database.with_name(f".{database.name}.partial")
+    staged.unlink(missing_ok=True)
+    MlflowClient(f"sqlite:///{staged}").search_experiments(max_results=1)
+    with contextlib.closing(sqlite3.connect(staged)) as connection, connection:
+        connection.execute("CREATE INDEX index_tags_key_value ON tags (key, value)")
+    staged.replace(database)
 
 
 def contact(uri: str) -> MlflowClient:
@@ -75,25 +93,17 @@ def exists(uri: str) -> bool:
 
 
 @contextlib.contextmanager
-def _schema_lock(uri: str) -> Iterator[None]:
-    """Let one process at a time create the database, with an index on tags by their value.
-
-    MLflow has none, so that finding an identity would take longer with every run. A database that
-    is there already is left as it is.
-    """
+def _schema_lock(uri: str) -> Iterator[Path | None]:
+    """Let one process at a time look at a sqlite database and create it; yield its file."""
     database = sqlite_file(uri)
     if database is None:
-        yield
+        yield None
         return
     from filelock import FileLock
 
     database.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(database.parent / f".{database.name}.lock"):
-        is_new = not database.exists()
-        yield
-        if is_new:
-            with contextlib.closing(sqlite3.connect(database)) as connection, connection:
-                connection.execute("CREATE INDEX index_tags_key_value ON tags (key, value)")
+        yield database
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -101,13 +111,21 @@ def sqlite_file(uri: str) -> Path | None:
     scheme, found, path = uri.partition(":///")
     if not found or scheme.partition("+")[0] != "sqlite":
         return None
-    return Path(url2pathname(path.partition("?")[0])).absolute()
+    return Path(url2pathname(path.partition("?")[0])).resolve()
 
 
 def address(uri: str) -> str:
     """Return a tracking address that holds no password and means the same in every folder."""
     database = sqlite_file(uri)
     return without_passwords(uri) if database is None else f"sqlite:///{database}"
+
+
+def same_store(recorded: str, wanted: str) -> bool:
+    """Return whether two addresses from `address` are one store, perhaps moved with its folder."""
+    if recorded == wanted:
+        return True
+    before, now = sqlite_file(recorded), sqlite_file(wanted)
+    return bool(before and now and not before.exists() and now.exists())
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:

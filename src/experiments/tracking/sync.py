@@ -12,7 +12,7 @@ from experiments import journal
 from experiments.errors import InputError
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.problems import problem_of
-from experiments.tracking.store import connect
+from experiments.tracking.store import address, connect, sqlite_file
 
 Outcome = Literal["delivered", "failed", "still running", "had no need"]
 
@@ -55,12 +55,18 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
 
 
 def _sync(folder: Path, uri: str | None, *, rebuild: bool) -> Synced:
-    store = uri or journal.history(folder).start.get("store")
-    if store is None:
+    past = journal.history(folder)
+    store = uri or past.store
+    if store is None or not past.start:
         return Synced(folder, "had no need")
-    if "***" in store:
-        # The journal does not hold the password; the environment may.
-        store = os.environ.get("MLFLOW_TRACKING_URI", store)
+    known = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if address(known) == store:
+        store = known  # with the password, which the journal does not hold
+    database = sqlite_file(store)
+    if database is not None and not database.parent.exists():
+        return Synced(
+            folder, "failed", f"{store}: its folder is gone; name the new place with --uri"
+        )
     try:
         run = Delivery(folder, store)
         if journal.is_open(folder):
