@@ -14,7 +14,7 @@ from tests.faults.servers import bad_server
 from benchmarks.report import report, spread
 from experiments import journal
 
-REPEATS, EPOCHS = 7, 10
+REPEATS, EPOCHS = 2, 40
 PROJECT = Path(__file__).parent.parent
 
 
@@ -47,7 +47,7 @@ def main() -> None:
                 seconds, ("tracking=none", f"tracking.uri={address}"), strict=True
             ):
                 taken, whole = epochs(tracking)
-                seconds[name].append(sum(taken))
+                seconds[name] += taken[1:]  # the first one warms up
                 wholes[name].append(whole)
     base = statistics.median(seconds["without tracking"])
     rows = [
@@ -59,7 +59,7 @@ def main() -> None:
         ]
         for name, taken in seconds.items()
     ]
-    header = ("tracking", f"{EPOCHS} epochs, s", "slower by", "the whole process, s")
+    header = ("tracking", "an epoch, s", "slower by", f"the whole process, {EPOCHS} epochs, s")
     report("outage", "Training while the tracking server hangs, MNIST", header, rows)
 
 
