@@ -172,6 +172,7 @@ def loaded_by_torch(content: bytes) -> None:
     torch.load(io.BytesIO(content), weights_only=False)
 
 
+@pytest.mark.row("unsafe load")
 @pytest.mark.parametrize(
     ("write", "read"), [(pickle.dumps, pickle.loads), (saved_by_torch, loaded_by_torch)]
 )
