@@ -32,7 +32,7 @@ def report(theme: str, title: str, header: Sequence[str], rows: Sequence[Sequenc
         table.add_row(*row)
     Console(width=130).print(table)
     lines = [f"# {title}", "", _line(header), _line(["---"] * len(header)), *map(_line, rows)]
-    lines += ["", _circumstances(), ""]
+    lines += ["", f"{circumstances()} Median and range of n.", ""]
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{theme}_{_hardware()}_{datetime.date.today():%Y%m}.md"
     file.write_text("\n".join(lines))
@@ -47,10 +47,11 @@ def _hardware() -> str:
     return re.sub(r"\W+", "-", f"{told['processor']} {told['cores']} cores").strip("-").lower()
 
 
-def _circumstances() -> str:
+def circumstances() -> str:
+    """Return the day, the machine and the versions that a figure belongs to."""
     told = environment()
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "hydra-core", "mlflow"))
     return (
         f"{datetime.date.today()}, {told['processor']}, {told['cores']} cores, "
-        f"Python {told['python']}, {versions}. Median and range of n."
+        f"Python {told['python']}, {versions}."
     )

@@ -6,13 +6,12 @@ tests renews the rows that they are about.
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterator
 
 import pytest
+from benchmarks.report import circumstances
 
-from experiments.provenance import environment, version
 from tests.conftest import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "reliability.md"
@@ -42,7 +41,7 @@ def _title(name: str) -> str:
 
 
 def pytest_sessionfinish() -> None:
-    lines = [BEGIN, f"{_circumstances()}\n", "\n| hazard | tests passed | seen |\n|---|---|---|\n"]
+    lines = [BEGIN, f"{circumstances()}\n", "\n| hazard | tests passed | seen |\n|---|---|---|\n"]
     before, _, rest = DOCUMENT.read_text().partition(BEGIN)
     matrix, _, after = rest.partition(END)
     known = {line.split(" |")[0]: f"{line}\n" for line in matrix.splitlines()}
@@ -57,12 +56,3 @@ def pytest_sessionfinish() -> None:
         )
         lines.append(f"| {hazard} | {passed} of {len(results)} | {seen or 'not yet tested'} |\n")
     DOCUMENT.write_text(before + "".join(lines) + END + after)
-
-
-def _circumstances() -> str:
-    told = environment()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "hydra-core", "mlflow"))
-    return (
-        f"{datetime.date.today()}, {told['processor']}, {told['cores']} cores, "
-        f"Python {told['python']}, {versions}."
-    )

@@ -15,7 +15,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.composition import checked
-from tests.conftest import PROJECT
+from tests.conftest import EXPERIMENTS, PROJECT
 from tests.conftest import command as run_command
 
 README = (PROJECT / "README.md").read_text()
@@ -105,22 +105,20 @@ def test_the_errors_read_as_shown(command: str, error: str, tmp_path: Path) -> N
 
 def test_the_certificate_runs(root: str) -> None:
     assert re.search(r"^\$ experiments verify-resume ", README, flags=re.MULTILINE)
-    program = str(Path(sys.executable).parent / "experiments")
     overrides = ("data=digits", f"data.root={root}", "trainer.epochs=20")
-    done = run_command(program, "verify-resume", "--kills", "1", *overrides, cwd=PROJECT)
+    done = run_command(EXPERIMENTS, "verify-resume", "--kills", "1", *overrides, cwd=PROJECT)
     assert done.returncode == 0, done.stdout + done.stderr
     (verdict,) = re.findall(r"^The same to the bit: .*", README, flags=re.MULTILINE)
     assert re.sub(r"\d+", "42", verdict) == done.stdout.splitlines()[-1]  # 2 x 20 epochs + 2
 
 
 def test_the_certificate_says_what_is_wrong(tmp_path: Path) -> None:
-    program = str(Path(sys.executable).parent / "experiments")
     for arguments, folder, words in (
         (("--kills", "0"), PROJECT, "--kills=0: it should be at least 1"),
         ((), tmp_path, "train.py: is not in this folder"),
         (("optimizer.lr=-1",), PROJECT, "optimizer.lr=-1: it should be greater than 0"),
     ):
-        done = run_command(program, "verify-resume", *arguments, cwd=folder)
+        done = run_command(EXPERIMENTS, "verify-resume", *arguments, cwd=folder)
         assert done.returncode == 2
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1

@@ -7,7 +7,6 @@ import random
 import re
 import shlex
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -15,10 +14,8 @@ import pytest
 
 from experiments import journal
 from experiments.certificate import compare, result
-from tests.conftest import Program, command, run_folder
+from tests.conftest import EXPERIMENTS, Program, command, run_folder
 from tests.programs import finish, wait_for_epoch, wait_until
-
-EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
 
 
 def journals(tmp_path: Path) -> list[Path]:

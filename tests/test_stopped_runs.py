@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 from experiments.certificate import result
 from experiments.tracking.store import connect
-from tests.conftest import Starter, command
+from tests.conftest import EXPERIMENTS, Starter, command
 from tests.programs import finish, wait_for_epoch, wait_until
-
-EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
 
 
 def stopped(start: Starter, *overrides: str) -> None:

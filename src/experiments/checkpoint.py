@@ -82,18 +82,16 @@ class Checkpoints:
         """
         for staged in self.folder.glob(".*.partial"):
             staged.unlink()  # of a process that was killed
-        damaged = []
         for path in self._newest_first():
             content = path.read_bytes()
             if path.stem.partition("-")[2] == _digest(content):
                 return _read(path, content)
-            damaged.append(path)
             _log.warning(
                 "%s: is damaged (its SHA-256 is not the one in its name); taking the one before",
                 os.path.relpath(path),
             )
             path.rename(path.with_suffix(".damaged"))
-        if damaged or any(self.folder.glob("*.damaged")):
+        if any(self.folder.glob("*.damaged")):
             raise InputError(
                 f"{os.path.relpath(self.folder)}: every checkpoint is damaged (its SHA-256 is not "
                 "the one in its name); restore one, or train anew with force=true"

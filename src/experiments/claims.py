@@ -32,6 +32,7 @@ from experiments.journal import InUseError, Journal
 _INDEX = ".identities"
 
 State = Literal["finished", "dead", "alive"]
+RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # which of several runs decides
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,8 @@ def _examine(folder: Path, identity: str) -> Earlier | None:
 
 def foremost(*found: Earlier | None) -> Earlier | None:
     """Return the run that decides: one finished before one alive before one dead, then in order."""
-    rank = {"finished": 0, "alive": 1, "dead": 2}
     there = [earlier for earlier in found if earlier is not None]
-    return min(there, key=lambda earlier: rank[earlier.state], default=None)
+    return min(there, key=lambda earlier: RANK[earlier.state], default=None)
 
 
 @contextmanager

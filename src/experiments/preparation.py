@@ -61,7 +61,8 @@ def prepare(config: RunConfig, run_dir: str) -> Prepared:
     parts = _assemble(config)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     identity = identity_of(what)
-    earlier, warning = look_up(outputs, identity, folder), None
+    here = earlier = look_up(outputs, identity, folder)
+    warning = None
     if config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
         there, warning = _ask_store(config.tracking.uri, identity)
         earlier = foremost(earlier, there)
@@ -70,11 +71,11 @@ def prepare(config: RunConfig, run_dir: str) -> Prepared:
     if earlier and earlier.state == "dead" and earlier.folder is not None and not config.force:
         folder = earlier.folder
         _check_store(config, folder)
+        here = look_up(outputs, identity, folder)
     elif (earlier is None or earlier.state == "dead" or config.force) and (
         folder / journal.NAME
     ).exists():
         raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
-    here = look_up(outputs, identity, folder)
     return Prepared(config, parts, what, identity, here, earlier, folder, warning)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.store import connect
-from tests.faults.test_disks import has_namespaces
+from tests.faults.test_disks import NAMESPACE, has_namespaces
 from tests.programs import children_of, start, wait_for_epoch, wait_until
 
 # Another name, and an empty file system where the first machine has its folders.
@@ -30,9 +30,8 @@ exec "$@"
 
 def start_elsewhere(here: Path, folder: Path, program: list[str]) -> subprocess.Popen[str]:
     """Start the program of a run in a folder of the other machine's."""
-    namespaces = ("unshare", "--map-root-user", "--mount", "--uts")
     return subprocess.Popen(
-        (*namespaces, "sh", "-c", ELSEWHERE, "sh", str(here), *program),
+        (*NAMESPACE, "--uts", "sh", "-c", ELSEWHERE, "sh", str(here), *program),
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(folder), "SLOW": "0"},
         stdout=subprocess.PIPE,

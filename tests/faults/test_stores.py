@@ -16,12 +16,11 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments import journal
-from tests.conftest import clean_environment, command, run_folder
+from tests.conftest import EXPERIMENTS, clean_environment, command, run_folder
 from tests.faults.servers import bad_server
 from tests.programs import finish, start, wait_for_epoch, wait_until
 from tests.tracking.test_store import cold_start
 
-EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
 WRITER = """
 import sys, uuid
 from pathlib import Path

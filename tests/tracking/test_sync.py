@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from mlflow import MlflowClient
 
-from tests.conftest import Program, command, run_folder
+from tests.conftest import EXPERIMENTS, Program, command, run_folder
 from tests.programs import start, wait_for_epoch
 from tests.test_end_to_end import recorded
 
@@ -69,7 +68,7 @@ def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def experiments(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return command(str(Path(sys.executable).parent / "experiments"), *arguments, cwd=cwd)
+    return command(EXPERIMENTS, *arguments, cwd=cwd)
 
 
 def test_a_lost_database_is_rebuilt_from_the_journals(offline: Program, tmp_path: Path) -> None:

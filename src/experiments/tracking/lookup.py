@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from experiments.claims import RANK, State
 from experiments.errors import InputError
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import TAG, folder_of, is_alive
@@ -27,8 +28,7 @@ def find(client: MlflowClient, identity: str) -> dict[str, Any] | None:
         max_results=_PAGE,
     )
     described = [_described(run) for run in runs]
-    rank = {"finished": 0, "alive": 1, "dead": 2}
-    return min(described, key=lambda run: rank[run["state"]], default=None)
+    return min(described, key=lambda run: RANK[run["state"]], default=None)
 
 
 def mark_dead(client: MlflowClient) -> None:
@@ -56,7 +56,7 @@ def _experiments(client: MlflowClient) -> list[str]:
 
 def _described(run: Run) -> dict[str, Any]:
     tags = run.data.tags
-    state = "alive" if is_alive(run) else "dead"
+    state: State = "alive" if is_alive(run) else "dead"
     if run.info.status == "FINISHED":
         state = "finished"
     folder = folder_of(run)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from experiments import journal
 from experiments.errors import InputError
+from experiments.journal import History
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.problems import problem_of
 from experiments.tracking.store import address, connect, sqlite_file
@@ -44,19 +45,18 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the one that holds the runs")
-    begun: list[tuple[int, Path]] = []
+    begun: list[History] = []
     for path in sorted(folder.rglob(journal.NAME)):
         try:
-            begun.append((journal.history(path.parent).start.get("time", 0), path.parent))
+            begun.append(journal.history(path.parent))
         except InputError as error:
             yield Synced(path.parent, "failed", str(error))
-    for _, run in sorted(begun):
-        yield _sync(run, uri, rebuild=rebuild)
+    for past in sorted(begun, key=lambda past: past.start.get("time", 0)):
+        yield _sync(past, uri, rebuild=rebuild)
 
 
-def _sync(folder: Path, uri: str | None, *, rebuild: bool) -> Synced:
-    past = journal.history(folder)
-    store = uri or past.store
+def _sync(past: History, uri: str | None, *, rebuild: bool) -> Synced:
+    folder, store = past.folder, uri or past.store
     if store is None or not past.start:
         return Synced(folder, "had no need")
     known = os.environ.get("MLFLOW_TRACKING_URI", "")
