@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help setup train test test-faults check bench ui clean
+.PHONY: help setup train test test-launchers test-faults check bench ui clean
 
 # The first interpreter here that is new enough; `make PYTHON=… setup` overrules it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # `ready` is written last, so a set-up cut short is begun again and a finished one costs nothing.
 $(READY): pyproject.toml constraints.txt
@@ -27,6 +27,13 @@ train: $(READY) ## train and test SimpleNet on MNIST, recorded in MLflow
 
 test: check ## lint, type-check and run the tests
 	$(BIN)/python -m pytest
+
+test-launchers: .venv/launchers ## the sweeps' tests on Ray and Slurm's submitit as well
+	$(BIN)/python -m pytest -m launchers
+
+.venv/launchers: $(READY)
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev,ray,slurm]'
+	@touch $@
 
 test-faults: $(READY) ## kill, lock, fill and unplug everything; writes the matrix in docs/reliability.md
 	$(BIN)/python -m pytest -p tests.matrix -m row

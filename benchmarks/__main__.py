@@ -9,7 +9,8 @@ from benchmarks import (
     outage,
     process,
     startup,
+    sweep,
 )
 
-for script in (startup, epoch, checkpoint, contention, outage, process, lookup, accuracy):
+for script in (startup, epoch, checkpoint, contention, outage, process, lookup, sweep, accuracy):
     script.main()

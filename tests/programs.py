@@ -12,7 +12,10 @@ from tests.conftest import PROJECT, clean_environment
 
 OWN = """
 import os
+import signal
+import sys
 import time
+import torch
 from torch import nn
 from experiments.models import SimpleNet
 
@@ -30,6 +33,24 @@ class Exiting(SimpleNet):
     def forward(self, x):
         if self.training:
             raise SystemExit(0)
+        return super().forward(x)
+
+class Fragile(SimpleNet):
+    def __init__(self, inputs, hidden, classes, fate):
+        super().__init__(inputs=inputs, hidden=hidden, classes=classes)
+        self.fate = fate
+
+    def forward(self, x):
+        if self.training and self.fate == "raise":
+            raise ArithmeticError("in the middle of training")
+        if self.training and self.fate == os.environ.get("FAILING"):
+            raise ArithmeticError("this time")
+        if self.training and self.fate == "exit":
+            sys.exit(0)
+        if self.training and self.fate == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.training and self.fate == "memory":
+            torch.empty(2**55)
         return super().forward(x)
 
 class Lazy(nn.Sequential):

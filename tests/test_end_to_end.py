@@ -84,15 +84,6 @@ def test_the_same_twice_gives_the_same_weights(offline: Program, tmp_path: Path)
     assert first == second
 
 
-def test_a_sweep_gives_each_job_its_folder(offline: Program, tmp_path: Path) -> None:
-    done = offline("hydra.mode=MULTIRUN", "seed=0,1", "optimizer.lr=0.01,0.1")
-    assert done.returncode == 0, done.stderr
-    (sweep,) = tmp_path.glob("outputs/*/*_sweep")
-    jobs = {path.name for path in sweep.iterdir() if path.is_dir()}
-    assert jobs == {"0", "1", "2", "3"}
-    assert all((sweep / job / "weights.safetensors").exists() for job in jobs)
-
-
 @pytest.mark.row("output directories")
 def test_50_starts_at_once_choose_50_folders(tmp_path: Path) -> None:
     program = [sys.executable, str(PROJECT / "train.py")]

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments import journal
 from experiments.claims import claimed, look_up
-from experiments.composition import Refused, checked, past_hydra
+from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
+from experiments.identity import SOURCE, source_sha256
 from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
@@ -40,7 +42,7 @@ class Preflight(Callback):
         """Check values, classes, device, data, folders and tracking; look for an earlier run."""
         global _prepared
         try:
-            _check_hydra(config)
+            check_hydra(config)
             _prepared = prepare(checked(config), config.hydra.run.dir)
         except Exception as error:
             raise Refused(error) from error
@@ -49,14 +51,6 @@ class Preflight(Callback):
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
-
-
-def _check_hydra(config: DictConfig) -> None:
-    if config.hydra.job.chdir:
-        raise InputError(
-            "hydra.job.chdir=true: the folders that the configuration names lie where the command "
-            "is given; leave it false"
-        )
 
 
 @past_hydra
@@ -73,6 +67,7 @@ def run(cfg: DictConfig) -> float:
     prepared, _prepared = _prepared, None
     if prepared is None or prepared.config != config:  # a job of a sweep
         prepared = prepare(config, HydraConfig.get().runtime.output_dir)
+        _refuse_edited(prepared)
     if prepared.finished:
         _log.info(_report(prepared.finished, config))
         return prepared.finished.objective
@@ -82,6 +77,18 @@ def run(cfg: DictConfig) -> float:
     _log.info("Everything about this run: %s", os.path.relpath(prepared.folder))
     ended = look_up(Path(config.outputs), prepared.identity, prepared.folder)
     return ended.objective if ended else float("nan")
+
+
+def _refuse_edited(prepared: Prepared) -> None:
+    """Refuse a job whose source is not the one that its sweep was planned with.
+
+    Its worker may have imported the one and would record the other.
+    """
+    planned = HydraConfig.get().job.env_set.get(SOURCE)
+    if planned is not None and planned != source_sha256(prepared.ingredients):
+        raise InputError(
+            "the source was edited after the sweep was planned; repeat the command to plan it anew"
+        )
 
 
 def _report(finished: Earlier, config: RunConfig) -> str:
@@ -107,10 +114,11 @@ def _train(prepared: Prepared) -> None:
     from experiments.interruption import interruptible
     from experiments.lifecycle import tidy
     from experiments.provenance import commit, tags, write_origin
-    from experiments.tracking import recording
+    from experiments.tracking import parent_of, recording
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
-    overrides = [without_passwords(override) for override in HydraConfig.get().overrides.task]
+    hydra = HydraConfig.get()
+    overrides = [without_passwords(override) for override in hydra.overrides.task]
     source = commit(Path(__file__).parent)
     with (
         interruptible() as check,
@@ -131,6 +139,7 @@ def _train(prepared: Prepared) -> None:
                 "digest": parts.splits.sha256[:32],
                 "source": config.data.root,
             },
+            parent=parent_of(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None,
         ) as recorder:
             if not past.artifacts:
                 origin = write_origin(

@@ -34,9 +34,7 @@ class Parts:
     @property
     def device_kind(self) -> str:
         """The GPU's name, or `cpu` or `mps`: what decides which kernels compute."""
-        if self.device.type == "cuda":
-            return torch.cuda.get_device_name(self.device)
-        return self.device.type
+        return _kind(self.device)
 
 
 def assemble(config: RunConfig) -> Parts:
@@ -64,6 +62,20 @@ def assemble(config: RunConfig) -> Parts:
     for key, part in (("model", model), ("optimizer", optimizer), ("schedule", schedule)):
         _check_can_be_trained(key, part)
     return Parts(model, optimizer, schedule, splits.to(device), device)
+
+
+def surroundings(config: RunConfig) -> tuple[str, str]:
+    """Return the checksum of a run's data, fetched if need be, and the kind of its device.
+
+    Raises:
+        InputError: the data cannot be had, or the device is not there.
+    """
+    device = _prepare_torch(config.trainer)
+    return _splits(config.data, config.seed).sha256, _kind(device)
+
+
+def _kind(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _prepare_torch(trainer: Trainer) -> torch.device:

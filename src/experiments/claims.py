@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from experiments import journal
 from experiments.durable import write_atomically
-from experiments.errors import InputError
+from experiments.errors import AliveError, InputError
 from experiments.journal import InUseError, Journal
 
 _INDEX = ".identities"
@@ -65,13 +65,13 @@ class Earlier:
         """Refuse where a process is training it.
 
         Raises:
-            InputError: one is.
+            AliveError: one is.
         """
         if self.state == "alive":
             where = "" if self.folder is None else f" in {os.path.relpath(self.folder)}"
             # Between opening its journal and the first line in it, a process has not said its name.
             who = f"process {self.pid} on {self.host}" if self.pid else "another process"
-            raise InputError(
+            raise AliveError(
                 f"this run is being trained{where} by {who}; wait for it, or stop it and repeat "
                 "the command, which then continues it"
             )
@@ -92,6 +92,14 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
         if found is not None:
             return found
     return _examine(folder, identity)
+
+
+def newest(outputs: Path, count: int) -> list[Path]:
+    """Return the folders of the runs begun or continued last, at most so many."""
+    index = outputs / _INDEX
+    entries = [path for path in index.glob("*") if not path.name.startswith(".")]
+    entries.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [outputs / json.loads(path.read_text())["folder"] for path in entries[:count]]
 
 
 def _examine(folder: Path, identity: str) -> Earlier | None:

@@ -40,6 +40,15 @@ OmegaConf.register_new_resolver(
     "unique", lambda: secrets.token_hex(3), use_cache=True, replace=True
 )
 
+OmegaConf.register_new_resolver("workers", lambda threads: workers(threads), replace=True)
+
+
+def workers(threads: int) -> int:
+    """Return how many processes of so many threads find cores of their own here, at least one."""
+    allowed = getattr(os, "sched_getaffinity", None)  # what a container or a scheduler leaves us
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return max(1, cores // threads)
+
 
 class Refused(BaseException):
     """Carries an error past Hydra, which would turn it into a warning or words of its own."""
@@ -81,6 +90,19 @@ def checked(cfg: DictConfig) -> RunConfig:
     if not isinstance(values, dict):
         raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
     return check({str(key): value for key, value in values.items()})
+
+
+def check_hydra(config: DictConfig) -> None:
+    """Check what is Hydra's own in a composed configuration.
+
+    Raises:
+        InputError: it would not work with this project's.
+    """
+    if config.hydra.job.chdir:
+        raise InputError(
+            "hydra.job.chdir=true: the folders that the configuration names lie where the command "
+            "is given; leave it false"
+        )
 
 
 def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:

@@ -16,6 +16,10 @@ class InputError(Exception):
     """A wrong key, value, file or device. Its text is one line naming what to do; exit code 2."""
 
 
+class AliveError(InputError):
+    """Another process trains the run; it can be waited for."""
+
+
 class RunError(Exception):
     """What stopped a run from outside. Its text is one line naming what to do; exit code 1."""
 

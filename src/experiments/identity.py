@@ -30,10 +30,12 @@ if TYPE_CHECKING:
 _BESIDE: dict[str, Any] = {
     "force": True,
     "outputs": True,
+    "sweep": True,
     "tracking": True,
     "data": {"root"},
     "trainer": {"device", "checkpoint_every"},
 }
+SOURCE = "EXPERIMENTS_SOURCE"  # in a job's environment: the source that its sweep was planned with
 _MONITORING = frozenset({"monitor", "min_delta"})  # of no effect where nothing is monitored
 _STDLIB = sysconfig.get_path("stdlib")  # where a module lies decides: a user's may be named alike
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
@@ -65,6 +67,11 @@ def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str
 def identity_of(what: dict[str, Any]) -> str:
     """Return the SHA-256 of some ingredients, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def source_sha256(what: dict[str, Any]) -> str:
+    """Return the SHA-256 of the source among some ingredients."""
+    return identity_of(what["source"])
 
 
 def _plain(value: Any) -> Any:
@@ -153,7 +160,12 @@ def _file_of(name: str) -> Path | None:
     return None
 
 
-def _imported(source: bytes, package: str) -> Iterator[str]:
+@functools.lru_cache(maxsize=1024)
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    return tuple(_imports(source, package))
+
+
+def _imports(source: bytes, package: str) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # whoever imports the module is warned of its source

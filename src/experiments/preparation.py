@@ -64,7 +64,7 @@ def prepare(config: RunConfig, run_dir: str) -> Prepared:
     here = earlier = look_up(outputs, identity, folder)
     warning = None
     if config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
-        there, warning = _ask_store(config.tracking.uri, identity)
+        there, warning = ask_store(config.tracking.uri, identity)
         earlier = foremost(earlier, there)
     if earlier is not None:
         earlier.refuse_alive()
@@ -84,15 +84,22 @@ def _assemble(config: RunConfig) -> Parts:
         from experiments.tracking import sender
 
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    # Idle OpenMP threads spin for so many rounds before they sleep. With libgomp's own 300,000 an
-    # epoch takes minutes once other processes want the cores; see benchmarks/contention.py.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    share_the_cores()
     from experiments.assembly import assemble
 
     return assemble(config)
 
 
-def _ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:
+def share_the_cores() -> None:
+    """Let other processes have the cores that torch, when it is imported, leaves idle.
+
+    Idle OpenMP threads spin for so many rounds before they sleep. With libgomp's own 300,000 an
+    epoch takes minutes once other processes want the cores; see benchmarks/contention.py.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
+
+def ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:
     """Return the identity's run in the store, and what is wrong with the store if it may pass.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import json
 import os
@@ -68,7 +69,8 @@ def _git(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
-def environment() -> dict[str, Any]:
+@functools.cache
+def environment() -> Mapping[str, Any]:
     """Return the machine and all installed versions. Nothing of the process's environment."""
     packages = {item.metadata["Name"]: item.version for item in metadata.distributions()}
     return {

@@ -60,6 +60,17 @@ class Tracking(Strict):
     """the name of the MLflow experiment"""
 
 
+class Sweep(Strict):
+    """How a sweep goes; of no effect on a single run."""
+
+    plan_only: bool = Field(examples=["true"])
+    """whether the plan is all that is wanted"""
+    fail_fast: bool = Field(examples=["true"])
+    """whether no further job begins once one has failed"""
+    max_jobs: Count = Field(examples=[5000])
+    """the number of jobs above which a sweep is taken for a slip of the finger"""
+
+
 class RunConfig(Strict):
     """Everything a run is made from."""
 
@@ -69,6 +80,7 @@ class RunConfig(Strict):
     schedule: Schedule
     trainer: Trainer
     tracking: Tracking
+    sweep: Sweep
     seed: int = Field(ge=0, lt=2**63, examples=[0])
     """the number that initial weights, shuffles and the validation split derive from"""
     force: bool = Field(examples=["true"])
@@ -95,8 +107,10 @@ class RunConfig(Strict):
         return values
 
     def leaves(self) -> dict[str, str]:
-        """Return every value as text under its dotted key; a list is one value."""
-        return dict(_leaves(self.public(), ""))
+        """Return every value of the run's own as text by its dotted key; a list is one value."""
+        values = self.public()
+        del values["sweep"]
+        return dict(_leaves(values, ""))
 
 
 def _leaves(value: Any, key: str) -> list[tuple[str, str]]:

@@ -2,8 +2,17 @@
 
 from experiments.tracking.delivery import run_id_of
 from experiments.tracking.problems import Problem
-from experiments.tracking.recording import Recorder, recording
+from experiments.tracking.recording import Recorder, parent_of, recording
 from experiments.tracking.sender import sender
 from experiments.tracking.store import address, same_store
 
-__all__ = ["Problem", "Recorder", "address", "recording", "run_id_of", "same_store", "sender"]
+__all__ = [
+    "Problem",
+    "Recorder",
+    "address",
+    "parent_of",
+    "recording",
+    "run_id_of",
+    "same_store",
+    "sender",
+]

@@ -139,6 +139,7 @@ class Delivery:
     def _create(self, client: MlflowClient, event: dict[str, Any]) -> None:
         from mlflow.entities import Dataset, DatasetInput, Param
 
+        parent = self._parent_of(client, event)
         if self.run_id is None:
             experiment = experiment_id(client, self._uri, event["experiment"])
             # Killed between creating the run and noting its id, a delivery finds it again.
@@ -152,6 +153,7 @@ class Delivery:
                         "journal_id": event["id"],
                         "identity": event["identity"],
                         "folder": str(self.folder.absolute()),
+                        **parent,
                         **event["tags"],
                     },
                     run_name=event["name"],
@@ -164,8 +166,22 @@ class Delivery:
             Param(re.sub(r"[^\w\-. :/]", "_", key), value) for key, value in event["params"].items()
         ]
         client.log_batch(self._state["run_id"], params=params)
-        dataset = Dataset(**event["dataset"], source_type="local")
-        client.log_inputs(self._state["run_id"], [DatasetInput(dataset)])
+        if event["dataset"] is not None:
+            dataset = Dataset(**event["dataset"], source_type="local")
+            client.log_inputs(self._state["run_id"], [DatasetInput(dataset)])
+
+    def _parent_of(self, client: MlflowClient, event: dict[str, Any]) -> dict[str, str]:
+        """Return the tag that nests a job's run under its sweep's, delivered now if need be."""
+        sweep = event.get("parent")
+        if sweep is None:
+            return {}
+        folder = Path(sweep["folder"])
+        if journal.history(folder).start.get("id") != sweep["id"]:
+            return {}  # the sweep's folder is gone
+        above = Delivery(folder, self._uri)
+        if above.run_id is None:
+            above.deliver(client)
+        return {"mlflow.parentRunId": above.run_id} if above.run_id else {}
 
     def _take(self, client: MlflowClient, event: dict[str, Any]) -> None:
         """Say which process trains the run from now on."""

@@ -9,11 +9,12 @@ import platform
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 from experiments.errors import RunError
 from experiments.interruption import Interrupted
-from experiments.journal import History, Journal
+from experiments.journal import History, Journal, history
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
 
@@ -66,7 +67,8 @@ def recording(
     name: str,
     params: Mapping[str, str],
     tags: Mapping[str, str],
-    dataset: Mapping[str, str],
+    dataset: Mapping[str, str] | None,
+    parent: Mapping[str, str] | None = None,
 ) -> Iterator[Recorder]:
     """Record a run in its folder and in MLflow, with the right status however it ends.
 
@@ -81,7 +83,8 @@ def recording(
         name: the run's name in MLflow.
         params: the configuration, flat.
         tags: searchable texts about the run.
-        dataset: the data's `name`, `digest` (at most 36 characters) and `source`.
+        dataset: the data's `name`, `digest` (at most 36 characters) and `source`; None for a sweep.
+        parent: the sweep that the run belongs to, as `parent_of` returns it.
     """
     to = sender(uri) if uri is not None else None
     recorder = Recorder(journal, past, to)
@@ -99,7 +102,8 @@ def recording(
             name=name,
             params=dict(params),
             tags=dict(tags),
-            dataset=dict(dataset),
+            dataset=dataset and dict(dataset),
+            parent=parent and dict(parent),
             **process,
         )
     patience = 30.0
@@ -120,6 +124,12 @@ def recording(
     finally:
         if to is not None:
             _confirm(to, journal, experiment, patience)
+
+
+def parent_of(folder: Path) -> dict[str, str] | None:
+    """Return what a run's journal says of the sweep in `folder`; None where there is none."""
+    begun = history(folder).start
+    return {"id": begun["id"], "folder": str(folder.absolute())} if begun else None
 
 
 def _confirm(to: Sender, journal: Journal, experiment: str, patience: float) -> None:

@@ -1,0 +1,89 @@
+"""Sweeps: what a job costs beside its training, a plan, a repeated command, two workers."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.process import PROJECT, seconds
+from benchmarks.report import report, spread
+from experiments import journal
+
+REPEATS = 3
+TINY = ("data=digits", "trainer.epochs=1")
+
+
+def sweep(folder: str, *overrides: str) -> float:
+    """Run a sweep in a folder and return its seconds."""
+    return seconds(sys.executable, str(PROJECT / "train.py"), "-m", *overrides, folder=folder)
+
+
+def cost_of_a_job(folder: Path) -> float:
+    """Return the median seconds from one job's end to the next one's, less the epoch's."""
+    (sweep_folder,) = folder.glob("outputs/*/*_sweep")
+    ends = sorted(
+        json.loads(path.read_text())["time"] for path in sweep_folder.glob(".jobs/*/*.json")
+    )
+    epochs = [
+        journal.history(path.parent).metrics["epoch_seconds"]
+        for path in sweep_folder.glob("*/journal.jsonl")
+    ]
+    between = [later - earlier for earlier, later in itertools.pairwise(ends)]
+    return statistics.median(between) - statistics.median(epochs)
+
+
+def tiny_jobs() -> list[tuple[str, str, str]]:
+    """Measure 100 jobs of one short epoch, and the same command once more."""
+    costs, walls, again, one = [], [], [], []
+    for _ in range(REPEATS):
+        with tempfile.TemporaryDirectory() as folder:
+            walls.append(sweep(folder, *TINY, "seed=range(100)"))
+            costs.append(cost_of_a_job(Path(folder)))
+            again.append(sweep(folder, *TINY, "seed=range(100)"))
+            sweep(folder, *TINY, "seed=0,1")
+            one.append(sweep(folder, *TINY, "seed=0,1"))
+    skipped = [(many - few) / 98 for many, few in zip(again, one, strict=True)]
+    with tempfile.TemporaryDirectory() as folder:
+        sweep(folder, *TINY, "seed=0", "tracking=none")  # the digits are made once
+        wide = ("sweep.plan_only=true", "seed=range(250)", "optimizer.lr=0.1,0.2")
+        plans = [
+            sweep(folder, *TINY, *wide, "optimizer=sgd,adamw", "tracking=none")
+            for _ in range(REPEATS)
+        ]
+    return [
+        ("100 jobs of one epoch of digits, the whole command", spread(walls, "{:.1f} s"), ""),
+        ("a job beside its epoch", spread([1e3 * c for c in costs], "{:.0f} ms"), "< 150 ms"),
+        ("the same command, all finished", spread(again), "< 5 s beyond imports"),
+        ("skipping a finished job", spread([1e3 * s for s in skipped], "{:.1f} ms"), "< 50 ms"),
+        ("the plan of 1,000 jobs, the whole command", spread(plans, "{:.1f} s"), "< 20 s"),
+    ]
+
+
+def two_workers() -> list[tuple[str, str, str]]:
+    """Measure 16 jobs of three epochs of MNIST, one thread each: in turn, and two at a time."""
+    overrides = ("trainer.threads=1", "trainer.epochs=3", "seed=range(16)")
+    basic, joblib = [], []
+    for _ in range(REPEATS):
+        for launcher, walls in (("basic", basic), ("processes", joblib)):
+            with tempfile.TemporaryDirectory() as folder:
+                walls.append(sweep(folder, f"hydra/launcher={launcher}", *overrides))
+    ratios = [slow / fast for slow, fast in zip(basic, joblib, strict=True)]
+    return [
+        ("16 jobs of 3 epochs of MNIST, basic", spread(basic, "{:.1f} s"), ""),
+        ("the same with hydra/launcher=processes, 2 workers", spread(joblib, "{:.1f} s"), ""),
+        ("basic / processes", spread(ratios), ">= 1.7"),
+    ]
+
+
+def main() -> None:
+    """Measure and report."""
+    rows = [*tiny_jobs(), *two_workers()]
+    report("sweep", "Sweeps", ("what", "measured", "bar"), rows)
+
+
+if __name__ == "__main__":
+    main()

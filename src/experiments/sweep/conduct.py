@@ -1,0 +1,200 @@
+"""A sweep from its command line to its verdict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import cloudpickle
+from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from experiments.claims import Earlier, claimed, look_up
+from experiments.composition import check_hydra, workers
+from experiments.errors import AliveError, InputError
+from experiments.folders import check_writable
+from experiments.interruption import Interrupted
+from experiments.sweep.estimate import seconds_of_training
+from experiments.sweep.loader import SweepLoader, expand
+from experiments.sweep.outcomes import Outcomes
+from experiments.sweep.parent import parent_run, record_end
+from experiments.sweep.plan import Plan, ask_stores, make_plan
+from experiments.sweep.rounds import run_jobs
+from experiments.sweep.task import Task, worker
+from experiments.sweep.verdict import Result, failures, ranking, results_of
+from experiments.sweep.view import View, duration, watching
+from experiments.tracking import run_id_of
+
+_EXTRAS = {
+    "hydra_joblib_launcher": "joblib",
+    "hydra_ray_launcher": "ray",
+    "hydra_submitit": "slurm",
+}
+
+
+def run_grid(
+    context: HydraContext, main: TaskFunction, config: DictConfig, arguments: Sequence[str]
+) -> None:
+    """Run what is left to run of the sweep over all combinations.
+
+    Args:
+        context: Hydra's.
+        main: the program's main function.
+        config: the sweep's composed configuration.
+        arguments: the overrides, some of them with several values.
+
+    Raises:
+        InputError: the sweep, or a job of it, cannot be run; nothing was begun.
+        RunError: jobs have failed.
+    """
+    check_hydra(config)
+    loader = SweepLoader(context.config_loader.get_search_path())
+    combinations = expand(arguments, loader, at_most=_max_jobs(config))
+    plan = make_plan(loader, config, combinations)
+    settings = plan.jobs[0].config
+    if plan.left:
+        if _is_basic(config) and not settings.sweep.plan_only:
+            worker(settings.tracking.uri)  # it imports torch meanwhile
+        plan, warning = ask_stores(plan)
+        _say(*filter(None, [warning]))
+    _print_plan(plan, config)
+    if settings.sweep.plan_only:
+        return
+    earlier = look_up(Path(settings.outputs), plan.identity, Path(config.hydra.sweep.dir))
+    known = _folder_of(earlier) if not settings.force else None
+    folder = (known or Path(config.hydra.sweep.dir)).absolute()
+    if earlier and earlier.state == "finished" and not plan.left:
+        _print_verdict(results_of(plan, folder, {}), folder)
+        return
+    check_writable("hydra.sweep.dir", folder)
+    check_writable("outputs", Path(settings.outputs))
+    loader.settle(config, folder)
+    task = Task(
+        cloudpickle.dumps(main),
+        folder,
+        str(time.time_ns()),
+        platform.node(),
+        settings.sweep.fail_fast,
+    )
+    launcher = _launcher(HydraContext(loader, context.callbacks), task, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes = Outcomes(folder, task.turn)
+    with (
+        _terminable(),
+        claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
+        parent_run(opened, plan, arguments) as recorder,
+    ):
+        outcomes.begin()
+        left = plan.left
+        finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
+        try:
+            with watching(View(left, finished=finished), outcomes):
+                run_jobs(left, launcher, outcomes, folder)
+        except (Interrupted, KeyboardInterrupt):
+            _say("Stopped, each job with a checkpoint; the same command goes on")
+            raise
+        results = results_of(plan, folder, outcomes.all())
+        _print_verdict(results, folder)
+        record_end(recorder, results, folder)
+
+
+def _is_basic(config: DictConfig) -> bool:
+    return str(config.hydra.launcher._target_).endswith(".BasicLauncher")
+
+
+def _max_jobs(config: DictConfig) -> int:
+    given = OmegaConf.select(config, "sweep.max_jobs")
+    if not isinstance(given, int) or given < 1:
+        raise InputError(f"sweep.max_jobs={given}: it should be a whole number above 0")
+    return given
+
+
+def _folder_of(earlier: Earlier | None) -> Path | None:
+    """Return the folder of the sweep to continue.
+
+    Raises:
+        AliveError: another process runs it.
+    """
+    if earlier and earlier.state == "alive":
+        raise AliveError(
+            f"this sweep is being run by process {earlier.pid} on {earlier.host}; wait for it, or "
+            "stop it and repeat the command, which then continues it"
+        )
+    return earlier.folder if earlier else None
+
+
+def _launcher(context: HydraContext, task: Task, config: DictConfig) -> Launcher:
+    target = str(config.hydra.launcher._target_)
+    try:
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=task, config=config
+        )
+    except Exception as error:
+        missing = [extra for name, extra in _EXTRAS.items() if name in target]
+        advice = f"; pip install -c constraints.txt -e '.[{missing[0]}]'" if missing else ""
+        chosen = config.hydra.runtime.choices["hydra/launcher"]
+        raise InputError(f"hydra/launcher={chosen}: cannot be used ({error}){advice}") from error
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """End the sweep on SIGTERM as on Ctrl-C: its jobs save a checkpoint first."""
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        raise Interrupted(signum)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(*lines: str) -> None:
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for line in lines:
+        console.print(line)
+
+
+def _print_plan(plan: Plan, config: DictConfig) -> None:
+    settings = plan.jobs[0].config
+    seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
+    processes = OmegaConf.select(config, "hydra.launcher.n_jobs")
+    if seconds is not None:
+        time_needed = f"; about {duration(seconds / max(1, processes or 1))}"
+    _say(f"{plan}{time_needed}")
+    threads = settings.trainer.threads
+    if processes == 1 and workers(threads) < workers(1):
+        _say(
+            f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
+            f"for {workers(1)}"
+        )
+    for job in plan.of("duplicate"):
+        _say(f"  job {job.number} ({job.name}) is job {job.twin} again, and trained once")
+    if settings.sweep.plan_only:
+        _say(*(f"  job {job.number}: {job.kind}, {job.name}" for job in plan.jobs))
+
+
+def _print_verdict(results: Sequence[Result], folder: Path) -> None:
+    _say(*ranking(results))
+    failed = list(failures(results, folder))
+    if failed:
+        count = sum(not result.finished for result in results)
+        _say(f"{count} of {len(results)} jobs have not finished:", *failed)
+    waiting = sum(
+        result.outcome is not None and result.outcome.state == "held back" for result in results
+    )
+    if waiting:
+        _say(f"{waiting} jobs were not begun, as another had failed")
+    run_id = run_id_of(folder)
+    recorded = f", MLflow run {run_id}" if run_id else ""
+    _say(f"Everything about this sweep: {os.path.relpath(folder)}{recorded}")

@@ -1,0 +1,70 @@
+"""The sweep's own run: a journal in its folder, in MLflow the parent of its jobs' runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments import journal
+from experiments.errors import RunError
+from experiments.journal import Journal
+from experiments.provenance import commit, tags
+from experiments.redaction import without_passwords
+from experiments.sweep.plan import Plan
+from experiments.sweep.verdict import Result, as_csv, best, command, ranking
+from experiments.tracking import Recorder, recording, run_id_of
+
+
+@contextmanager
+def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
+    """Record a sweep in its journal and in MLflow, with the right status however it ends."""
+    settings = plan.jobs[0].config
+    public = [without_passwords(argument) for argument in arguments]
+    pairs = [argument.lstrip("+").partition("=") for argument in public]
+    with recording(
+        journal=opened,
+        past=journal.history(opened.folder),
+        uri=settings.tracking.uri,
+        identity=plan.identity,
+        experiment=settings.tracking.experiment,
+        name=" ".join(public)[:200],
+        params={key: values for key, _, values in pairs},
+        tags=tags(commit(Path(__file__).parent)),
+        dataset=None,
+    ) as recorder:
+        recorder.tags({"sweep.command": command("-m", *arguments), "sweep.plan": str(plan)})
+        yield recorder
+
+
+def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> None:
+    """Record what a sweep found.
+
+    Raises:
+        RunError: jobs have not finished.
+    """
+    finished = sum(result.finished for result in results)
+    told = {
+        "sweep.jobs": str(len(results)),
+        "sweep.finished": str(finished),
+        "sweep.failed": str(len(results) - finished),
+    }
+    winner = best(results)
+    if winner is not None and winner.run is not None:
+        told |= {
+            "sweep.best_job": str(winner.job.number),
+            "sweep.best_overrides": winner.job.name,
+            "sweep.best_objective": repr(winner.objective),
+        }
+        run_id = winner.run.run_id or (winner.run.folder and run_id_of(winner.run.folder))
+        if run_id:
+            told["sweep.best_run_id"] = run_id
+    (sweep / "jobs.csv").write_text(as_csv(results, sweep))
+    (sweep / "verdict.txt").write_text("\n".join([*ranking(results), ""]))
+    recorder.tags(told)
+    recorder.artifacts("jobs.csv", "verdict.txt")
+    if finished < len(results):
+        raise RunError(
+            f"{len(results) - finished} of {len(results)} jobs have not finished; the same command "
+            "tries them again"
+        )

@@ -1,0 +1,210 @@
+"""The plan of a sweep: every job composed and checked, and what is left to train of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.claims import Earlier, foremost, look_up
+from experiments.composition import checked, in_one_line
+from experiments.config import RunConfig
+from experiments.errors import InputError
+from experiments.identity import identity_of, ingredients, source_sha256
+from experiments.preparation import ask_store
+from experiments.redaction import without_passwords
+from experiments.sweep.facts import facts_of
+from experiments.sweep.loader import NUMBER, SOURCE, SweepLoader, as_override
+
+Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
+_SHOWN = 5  # errors
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep, checked."""
+
+    number: int
+    overrides: tuple[str, ...]
+    config: RunConfig
+    identity: str
+    source: str
+    """the SHA-256 of what it was planned with"""
+    kind: Kind
+    earlier: Earlier | None
+    """the run that the identity has already"""
+    subdir: str
+    """its place in the sweep's folder, for a run that is new"""
+    twin: int | None
+    """the job before it that is the same"""
+    varied: tuple[str, ...]
+    """the overrides that not all jobs share"""
+
+    @property
+    def name(self) -> str:
+        """What is different about it."""
+        return _public(self.varied)
+
+    def folder(self, sweep: Path) -> Path:
+        """Return where its run is, or will be."""
+        earlier = self.earlier and self.earlier.folder
+        return earlier if earlier and self.kind != "new" else sweep / self.subdir
+
+    def launched(self, sweep: Path) -> list[str]:
+        """Return the overrides to launch it with."""
+        place = self.folder(sweep).absolute()
+        told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
+        return [*self.overrides, *(as_override(key, value) for key, value in told.items())]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep, before anything of it is trained."""
+
+    jobs: Sequence[Job]
+    identity: str
+
+    def of(self, *kinds: Kind) -> list[Job]:
+        """Return the jobs of some kinds."""
+        return [job for job in self.jobs if job.kind in kinds]
+
+    @property
+    def left(self) -> list[Job]:
+        """The jobs that are not finished."""
+        return self.of("new", "to continue", "in use")
+
+    def __str__(self) -> str:
+        counts = Counter(job.kind for job in self.jobs)
+        told = [f"{counts['finished']} finished", f"{counts['to continue']} to continue"]
+        told += [f"{counts['new']} new", "0 invalid", f"{counts['duplicate']} duplicates"]
+        if counts["in use"]:
+            told.append(f"{counts['in use']} trained by another process")
+        return f"{len(self.jobs)} jobs: {', '.join(told)}"
+
+
+def make_plan(
+    loader: SweepLoader, master: DictConfig, combinations: Sequence[tuple[str, ...]]
+) -> Plan:
+    """Compose and check all jobs, and look for what each has of a run already.
+
+    Loads neither torch nor mlflow, unless a data set or device needs them: see `facts_of`.
+
+    Raises:
+        InputError: jobs cannot be run; the first of them are named.
+    """
+    composed = [_compose(loader, master, number, each) for number, each in enumerate(combinations)]
+    shared = set.intersection(*map(set, combinations))
+    varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
+    _refuse_errors(varied, [error for _, _, error in composed])
+    configs = [config for config, _, _ in composed if config is not None]
+    found = facts_of(configs, here=_is_local(master))
+    _refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
+    facts = [each for each in found if not isinstance(each, str)]
+    jobs: list[Job] = []
+    first: dict[str, int] = {}
+    for number, (overrides, config, (_, subdir, _), (data_sha256, device)) in enumerate(
+        zip(combinations, configs, composed, facts, strict=True)
+    ):
+        what = ingredients(config, data_sha256=data_sha256, device=device)
+        identity = identity_of(what)
+        twin = first.setdefault(identity, number)
+        earlier: Earlier | None = None
+        kind: Kind = "duplicate"
+        if twin == number:
+            folder = Path(master.hydra.sweep.dir, subdir)
+            earlier = look_up(Path(config.outputs), identity, folder)
+            kind = _kind(earlier, force=config.force)
+        jobs.append(
+            Job(
+                number,
+                overrides,
+                config,
+                identity,
+                source_sha256(what),
+                kind,
+                earlier,
+                subdir,
+                twin if twin != number else None,
+                varied[number],
+            )
+        )
+    told = json.dumps({"sweep": list(first)})
+    return Plan(jobs, hashlib.sha256(told.encode()).hexdigest())
+
+
+def _is_local(master: DictConfig) -> bool:
+    """Return whether all jobs run on this machine."""
+    launcher = str(master.hydra.launcher._target_)
+    elsewhere = OmegaConf.select(master, "hydra.launcher.ray.init.address") is not None
+    return not elsewhere and not launcher.endswith(("SlurmLauncher", "RayAWSLauncher"))
+
+
+def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
+    """Return the plan with what the tracking store knows of runs on other machines.
+
+    And what is wrong with the store, if it may pass.
+
+    Raises:
+        InputError: its address is wrong.
+    """
+    jobs, warning = [], None
+    for job in plan.jobs:
+        config, earlier = job.config, job.earlier
+        if job.kind in {"new", "to continue"} and config.tracking.uri and not warning:
+            there, warning = ask_store(config.tracking.uri, job.identity)
+            earlier = foremost(earlier, there)
+            jobs.append(replace(job, earlier=earlier, kind=_kind(earlier, force=config.force)))
+        else:
+            jobs.append(job)
+    return replace(plan, jobs=jobs), warning
+
+
+def _public(overrides: Sequence[str]) -> str:
+    return without_passwords(" ".join(overrides)) or "defaults"
+
+
+def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
+    """Return what is to be done where an identity has this run already."""
+    if earlier is None:
+        return "new"
+    if earlier.state == "alive":
+        return "in use"
+    if force or (earlier.state == "dead" and earlier.folder is None):
+        return "new"
+    return "finished" if earlier.state == "finished" else "to continue"
+
+
+def _compose(
+    loader: SweepLoader, master: DictConfig, number: int, overrides: tuple[str, ...]
+) -> tuple[RunConfig | None, str, str | None]:
+    """Return a job's configuration and its place in the sweep's folder, or what is wrong."""
+    try:
+        config = loader.load_sweep_config(master, overrides)
+        with open_dict(config.hydra.job):
+            config.hydra.job.num = number
+            config.hydra.job.id = str(number)
+        return checked(config), str(OmegaConf.select(config, "hydra.sweep.subdir")), None
+    except (InputError, HydraException, OmegaConfBaseException, ValueError) as error:
+        said = in_one_line(error)
+        if said is None:
+            raise
+        return None, "", said
+
+
+def _refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
+    found = [(number, error) for number, error in enumerate(errors) if error is not None]
+    if not found:
+        return
+    named = [
+        f"job {number} ({_public(varied[number])}): {error}" for number, error in found[:_SHOWN]
+    ]
+    count = f"{len(found)} of {len(varied)} jobs are invalid and none was begun"
+    raise InputError(f"{count}; {'; '.join(named)}{'; …' if len(found) > _SHOWN else ''}")

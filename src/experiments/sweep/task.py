@@ -1,0 +1,218 @@
+"""What a launcher calls for each job: it has a worker train the job and notes what became of it.
+
+The same on every launcher: the worker is a process of its own, so that a job that exits, is killed
+or runs out of memory ends nothing but itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import os
+import pickle
+import platform
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from experiments import journal
+from experiments.sweep.loader import NUMBER
+from experiments.sweep.outcomes import Outcome, Outcomes
+from experiments.sweep.worker import SIZE
+
+_LOOK_SECONDS = 1.0  # from one look at whether the sweep is alive to the next
+_END_SECONDS = 60.0  # for a job that was asked to stop
+
+
+class WorkerDiedError(Exception):
+    """The worker ended in the middle of a request; the text says how."""
+
+
+class Worker:
+    """The process that trains jobs; see `experiments.sweep.worker`."""
+
+    def __init__(self, uri: str | None) -> None:
+        """Start it.
+
+        Args:
+            uri: the tracking address that its jobs will most likely have.
+        """
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.sweep.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches it through us, so that we hear of its end
+        )
+        self._send({"path": sys.path, "uri": uri})
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, request: dict[str, Any], look: Callable[[], None]) -> dict[str, Any]:
+        """Return the answer to a request.
+
+        Args:
+            request: what `experiments.sweep.worker` answers.
+            look: called each second; what it raises stops the job.
+
+        Raises:
+            WorkerDiedError: the process ended.
+        """
+        try:
+            self._send(request)
+            return self._answer(look)
+        except (BrokenPipeError, EOFError):
+            raise WorkerDiedError(_how(self._process.wait())) from None
+
+    def stop(self) -> dict[str, Any]:
+        """Have the job in training save a checkpoint and stop; return the answer."""
+        self._process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _END_SECONDS
+
+        def look() -> None:
+            if time.monotonic() > deadline:
+                self._process.kill()
+
+        try:
+            return self._answer(look)
+        except EOFError:
+            raise WorkerDiedError(_how(self._process.wait())) from None
+
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
+        content = pickle.dumps(request)
+        self._process.stdin.write(SIZE.pack(len(content)) + content)
+        self._process.stdin.flush()
+
+    def _answer(self, look: Callable[[], None]) -> dict[str, Any]:
+        stream = self._process.stdout
+        assert stream is not None  # noqa: S101
+        while not select.select([stream], [], [], _LOOK_SECONDS)[0]:
+            look()
+        line = stream.readline()
+        if not line:
+            raise EOFError
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _how(returncode: int) -> str:
+    if returncode >= 0:
+        return f"its process ended with exit code {returncode}"
+    name = signal.Signals(-returncode).name
+    memory = "; perhaps the machine ran out of memory" if name == "SIGKILL" else ""
+    return f"its process was killed by {name}{memory}"
+
+
+def worker(uri: str | None) -> Worker:
+    """Return this process's worker, another one where it died or other GPUs are to be seen."""
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not _worker(uri, gpus).is_alive:
+        _worker.cache_clear()
+    return _worker(uri, gpus)
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(uri: str | None, _gpus: str | None) -> Worker:
+    return Worker(uri)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Trains one job of a sweep; launchers send it to wherever they run jobs."""
+
+    function: bytes
+    """the program's main function, pickled"""
+    sweep: Path
+    """the sweep's folder"""
+    turn: str
+    """which of a restarted sweep's turns this is"""
+    host: str
+    """where the sweep's command runs"""
+    fail_fast: bool
+    """whether no further job begins once one has failed"""
+
+    def __call__(self, config: DictConfig) -> float:
+        """Have a job trained; return what it returned, NaN where it did not finish."""
+        hydra = HydraConfig.get()
+        number = int(hydra.job.env_set[NUMBER.rpartition(".")[2]])
+        outcomes = Outcomes(self.sweep, self.turn)
+        folder = hydra.runtime.output_dir
+        if not self._is_wanted():
+            _leave()
+        if self.fail_fast and outcomes.any_failed:
+            reason = "not begun, as another job had failed"
+            outcomes.write(Outcome(number, "held back", reason, folder))
+            return math.nan
+        begun = time.monotonic()
+        outcomes.write(Outcome(number, "running", folder=folder))
+        answer: dict[str, Any] = {"state": "interrupted", "reason": "interrupted"}
+        try:
+            answer = self._train(_whole(config, number))
+        except Exception as error:
+            answer = {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
+            raise
+        finally:
+            done = Outcome(number, folder=folder, seconds=time.monotonic() - begun, **answer)
+            with contextlib.suppress(FileNotFoundError):  # the sweep has begun another turn
+                outcomes.write(done)
+        return done.objective
+
+    def _train(self, config: DictConfig) -> dict[str, Any]:
+        asked = worker(OmegaConf.select(config, "tracking.uri"))
+        try:
+            return asked.ask({"job": self.function, "config": config}, self._look)
+        except WorkerDiedError as died:
+            return {"state": "failed", "reason": str(died)}
+        except _SweepGoneError:
+            asked.stop()
+            _leave()
+            raise
+        except BaseException:
+            asked.stop()
+            raise
+
+    def _look(self) -> None:
+        if not self._is_wanted():
+            raise _SweepGoneError
+
+    def _is_wanted(self) -> bool:
+        """Return whether the sweep's process lives.
+
+        On another machine a job belongs to whoever gave it the machine.
+        """
+        return platform.node() != self.host or journal.is_open(self.sweep)
+
+
+def _whole(config: DictConfig, number: int) -> DictConfig:
+    """Return a job's configuration with Hydra's part, such that another process can read it."""
+    with open_dict(config):
+        config.hydra = HydraConfig.get()
+    hydra = config.hydra
+    with read_write(hydra):
+        hydra.job.num = number  # a launcher counts what it launches, not what there is
+        for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
+            hydra[plugin] = OmegaConf.to_container(hydra[plugin])
+    return config
+
+
+class _SweepGoneError(Exception):
+    """The sweep's process is gone."""
+
+
+def _leave() -> None:
+    """End a launcher's process that nobody waits for any more."""
+    os._exit(1)

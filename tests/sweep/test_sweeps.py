@@ -1,0 +1,198 @@
+"""Sweeps as their users see them: planned, refused, continued, extended, stopped."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from experiments import journal
+from tests.conftest import PROJECT
+from tests.programs import wait_until
+from tests.sweep.conftest import Sweep
+
+
+def plan_of(output: str) -> str:
+    (line,) = re.findall(r"^(\d+ jobs: .*?)(?:;.*)?$", output, flags=re.MULTILINE)
+    return line
+
+
+def test_a_plan_creates_nothing_and_loads_neither_torch_nor_mlflow(sweep: Sweep) -> None:
+    command = sweep.command("seed=0,1", "sweep.plan_only=true", "tracking=none", model="Slow")
+    done = subprocess.run(
+        [command[0], "-X", "importtime", *command[1:]],
+        cwd=sweep.folder,
+        env=sweep.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "pydantic" in loaded
+    assert not loaded & {"torch", "mlflow", "numpy", "sklearn"}
+    assert (
+        plan_of(done.stdout) == "2 jobs: 0 finished, 0 to continue, 2 new, 0 invalid, 0 duplicates"
+    )
+    assert "  job 1: new, seed=1" in done.stdout.splitlines()
+    assert {path.name for path in sweep.folder.iterdir()} <= {"own.py"}
+
+
+def training(sweep: Sweep) -> list[Path]:
+    """Return the folders of jobs that have begun."""
+    return [path.parent for path in sweep.folder.glob("outputs/*/*_sweep/*/journal.jsonl")]
+
+
+def test_an_invalid_job_stops_the_sweep_before_any_begins(sweep: Sweep) -> None:
+    done = sweep.run("optimizer.lr=0.1,-1,0", "seed=0,1", "tracking=none")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: 4 of 6 jobs are invalid and none was begun; job 2 (optimizer.lr")
+    assert "optimizer.lr=-1: it should be greater than 0" in line
+    assert not (sweep.folder / "outputs").exists()
+
+
+def test_data_that_cannot_be_had_stops_the_sweep_before_any_begins(sweep: Sweep) -> None:
+    done = sweep.run(
+        "data._target_=own.Nothing", "seed=0,1", "tracking=none", "+data.more=1", model="Slow"
+    )
+    assert done.returncode == 2
+    assert (
+        "2 of 2 jobs are invalid and none was begun; job 0 (seed=0): data._target_" in done.stderr
+    )
+    assert not (sweep.folder / "outputs").exists()
+
+
+def test_a_million_jobs_are_a_slip_of_the_finger(sweep: Sweep) -> None:
+    done = sweep.run("seed=range(1000)", "optimizer.lr=range(0.001,1,0.001)", "tracking=none")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        "error: sweep.max_jobs=1000: this sweep has 999,000 jobs; repeat it with "
+        "sweep.max_jobs=999000 if that is meant"
+    )
+    assert not (sweep.folder / "outputs").exists()
+
+
+def test_the_same_job_twice_is_said_and_trained_once(sweep: Sweep) -> None:
+    done = sweep.run("optimizer.lr=0.1,0.2,0.10", "tracking=none")
+    assert done.returncode == 0, done.stderr
+    assert plan_of(done.stdout).endswith("2 new, 0 invalid, 1 duplicates")
+    assert "  job 2 (optimizer.lr=0.1) is job 0 again, and trained once" in done.stdout
+    (folder,) = sweep.folders
+    assert len(list(folder.glob("*/journal.jsonl"))) == 2
+
+
+def test_finished_it_is_reported_and_extended_it_trains_what_is_new(sweep: Sweep) -> None:
+    overrides = ("trainer.limit_batches=2", "tracking=none")
+    first = sweep.run("seed=0,1", *overrides)
+    assert first.returncode == 0, first.stderr
+    again = sweep.run("seed=0,1", *overrides)
+    assert plan_of(again.stdout).startswith("2 jobs: 2 finished, 0 to continue, 0 new")
+    assert (
+        again.stdout.splitlines()[1:]
+        == first.stdout.splitlines()[-len(again.stdout.splitlines()) + 1 :]
+    )
+    assert len(sweep.folders) == 1
+    more = sweep.run("seed=0,1,2", *overrides)
+    assert plan_of(more.stdout).startswith("3 jobs: 2 finished, 0 to continue, 1 new")
+    assert "job 2: begun, seed=2" in more.stdout
+    assert "job 1: begun" not in more.stdout
+    assert [len(list(folder.glob("*/journal.jsonl"))) for folder in sweep.folders] == [2, 1]
+
+
+def test_a_failed_job_is_tried_again_and_nothing_else(sweep: Sweep) -> None:
+    failed = sweep.run("model.fate=a,b", "tracking=none", FAILING="b")
+    assert failed.returncode == 1
+    assert [job["state"] for job in sweep.jobs()] == ["finished", "failed"]
+    repaired = sweep.run("model.fate=a,b", "tracking=none")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert plan_of(repaired.stdout).startswith("2 jobs: 1 finished, 1 to continue, 0 new")
+    assert [job["state"] for job in sweep.jobs()] == ["finished", "finished"]
+    (folder,) = sweep.folders
+    assert journal.history(folder).status == "FINISHED"
+
+
+def test_fail_fast_begins_no_further_job(sweep: Sweep) -> None:
+    done = sweep.run("model.fate=raise,fine", "seed=0,1", "sweep.fail_fast=true", "tracking=none")
+    assert done.returncode == 1
+    assert "job 0: ArithmeticError: in the middle of training" in done.stdout
+    assert "3 jobs were not begun" in done.stdout
+    (folder,) = sweep.folders
+    assert len(list(folder.glob("*/journal.jsonl"))) == 1
+
+
+def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
+    for signum, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = sweep.start("seed=0,1", "trainer.epochs=4", "tracking=none", SLOW="0.03")
+        wait_until(lambda: any(map(journal.is_open, training(sweep))))
+        process.send_signal(signum)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == code, errors
+        assert "the same command goes on" in output
+        (folder,) = sweep.folders
+        assert journal.history(folder).status == "KILLED"
+        assert journal.history(folder / "0").status == "KILLED"
+    done = sweep.run("seed=0,1", "trainer.epochs=4", "tracking=none", model="Slow", SLOW="0")
+    assert done.returncode == 0, done.stderr
+    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 1 to continue, 1 new")
+    assert "Continuing with" in (folder / "0" / "train.log").read_text()
+
+
+def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
+    process = sweep.start("seed=0,1", "trainer.epochs=2", "tracking=none", SLOW="0.2")
+    wait_until(lambda: training(sweep))
+    same = sweep.run("seed=0,1", "trainer.epochs=2", "tracking=none", model="Slow")
+    assert same.returncode == 2
+    assert f"this sweep is being run by process {process.pid}" in same.stderr
+    other = sweep.run("seed=0,7", "trainer.epochs=2", "tracking=none", model="Slow", SLOW="0")
+    assert other.returncode == 0, other.stdout + other.stderr
+    assert "1 new, 0 invalid, 0 duplicates, 1 trained by another process" in plan_of(other.stdout)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert sum(len(list(folder.glob("*/weights.safetensors"))) for folder in sweep.folders) == 3
+
+
+def test_no_password_reaches_a_file_or_the_screen(sweep: Sweep) -> None:
+    password = "hunter" + "2"  # apart, or git.patch would hold it before it is committed
+    uri = f"http://me:{password}@127.0.0.1:9/"
+    done = sweep.run(f"tracking.uri='{uri}'", "seed=0,1", "trainer.limit_batches=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert password not in done.stdout + done.stderr
+    for path in sweep.folder.rglob("*"):
+        assert not path.is_file() or password.encode() not in path.read_bytes(), path
+
+
+def test_params_in_the_configuration_are_swept_over(sweep: Sweep) -> None:
+    done = sweep.run("+hydra.sweeper.params.seed='3,4'", "sweep.plan_only=true", "tracking=none")
+    assert done.returncode == 0, done.stderr
+    assert "  job 1: new, seed=4" in done.stdout
+
+
+def test_a_launcher_that_is_not_installed_says_what_to_install(sweep: Sweep) -> None:
+    target = "hydra_plugins.hydra_ray_launcher.nowhere.RayLauncher"
+    done = sweep.run("seed=0,1", f"hydra.launcher._target_={target}", "tracking=none")
+    assert done.returncode == 2
+    assert "hydra/launcher=basic: cannot be used" in done.stderr
+    assert "-e '.[ray]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (sweep.folder / "outputs").exists()
+
+
+def test_a_single_run_repeats_a_job_and_continues_it(sweep: Sweep) -> None:
+    failed = sweep.run("model.fate=a,b", "tracking=none", FAILING="b")
+    (repeat,) = re.findall(r"repeat: python (train\.py.*)", failed.stdout)
+    command = [sys.executable, str(PROJECT / "train.py"), *repeat.split()[1:]]
+    done = subprocess.run(
+        command,
+        cwd=sweep.folder,
+        env=sweep.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (folder,) = sweep.folders
+    assert journal.history(folder / "1").status == "FINISHED"
+    assert Path(folder / "1" / "weights.safetensors").exists()
