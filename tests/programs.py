@@ -93,6 +93,11 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
     )
+    return cleaned_up(process)
+
+
+def cleaned_up(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
+    """Return a process that is killed if its test leaves it running."""
     _started.append(process)
     return process
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT, clean_environment
-from tests.programs import OWN
+from tests.programs import OWN, cleaned_up
 
 LAUNCHERS = [
     pytest.param(("basic",), id="basic"),
@@ -70,13 +70,15 @@ class Sweep:
     def start(
         self, *overrides: str, model: str = "Slow", **environment: str
     ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*overrides, model=model),
-            cwd=self.folder,
-            env=self.environment() | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        return cleaned_up(
+            subprocess.Popen(
+                self.command(*overrides, model=model),
+                cwd=self.folder,
+                env=self.environment() | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         )
 
     @property

@@ -83,6 +83,7 @@ def run_grid(
         folder,
         str(time.time_ns()),
         platform.node(),
+        os.getpid(),
         settings.sweep.fail_fast,
     )
     launcher = _launcher(HydraContext(loader, context.callbacks), task, config)

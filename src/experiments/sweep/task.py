@@ -17,8 +17,8 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,35 +61,27 @@ class Worker:
         """Whether the process can be asked."""
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, Any], look: Callable[[], None]) -> dict[str, Any]:
-        """Return the answer to a request.
-
-        Args:
-            request: what `experiments.sweep.worker` answers.
-            look: called each second; what it raises stops the job.
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a request that `experiments.sweep.worker` knows.
 
         Raises:
             WorkerDiedError: the process ended.
         """
         try:
             self._send(request)
-            return self._answer(look)
+            return self._answer()
         except (BrokenPipeError, EOFError):
             raise WorkerDiedError(_how(self._process.wait())) from None
 
-    def stop(self) -> dict[str, Any]:
-        """Have the job in training save a checkpoint and stop; return the answer."""
+    def stop(self) -> None:
+        """Have the job in training save a checkpoint and stop; it has a minute."""
         self._process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + _END_SECONDS
-
-        def look() -> None:
-            if time.monotonic() > deadline:
-                self._process.kill()
-
-        try:
-            return self._answer(look)
-        except EOFError:
-            raise WorkerDiedError(_how(self._process.wait())) from None
+        assert self._process.stdout is not None  # noqa: S101  (Popen's contract for PIPE)
+        if select.select([self._process.stdout], [], [], _END_SECONDS)[0]:
+            with contextlib.suppress(EOFError):
+                self._answer()
+        else:
+            self._process.kill()
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
@@ -97,12 +89,9 @@ class Worker:
         self._process.stdin.write(SIZE.pack(len(content)) + content)
         self._process.stdin.flush()
 
-    def _answer(self, look: Callable[[], None]) -> dict[str, Any]:
-        stream = self._process.stdout
-        assert stream is not None  # noqa: S101
-        while not select.select([stream], [], [], _LOOK_SECONDS)[0]:
-            look()
-        line = stream.readline()
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101
+        line = self._process.stdout.readline()
         if not line:
             raise EOFError
         answer: dict[str, Any] = json.loads(line)
@@ -141,7 +130,8 @@ class Task:
     turn: str
     """which of a restarted sweep's turns this is"""
     host: str
-    """where the sweep's command runs"""
+    pid: int
+    """the sweep's process"""
     fail_fast: bool
     """whether no further job begins once one has failed"""
 
@@ -151,8 +141,7 @@ class Task:
         number = int(hydra.job.env_set[NUMBER.rpartition(".")[2]])
         outcomes = Outcomes(self.sweep, self.turn)
         folder = hydra.runtime.output_dir
-        if not self._is_wanted():
-            _leave()
+        self._end_with_the_sweep()
         if self.fail_fast and outcomes.any_failed:
             reason = "not begun, as another job had failed"
             outcomes.write(Outcome(number, "held back", reason, folder))
@@ -174,27 +163,33 @@ class Task:
     def _train(self, config: DictConfig) -> dict[str, Any]:
         asked = worker(OmegaConf.select(config, "tracking.uri"))
         try:
-            return asked.ask({"job": self.function, "config": config}, self._look)
+            return asked.ask({"job": self.function, "config": config})
         except WorkerDiedError as died:
             return {"state": "failed", "reason": str(died)}
-        except _SweepGoneError:
-            asked.stop()
-            _leave()
-            raise
         except BaseException:
             asked.stop()
             raise
 
-    def _look(self) -> None:
-        if not self._is_wanted():
-            raise _SweepGoneError
+    def _end_with_the_sweep(self) -> None:
+        """End this process once the sweep's is gone; its worker then saves a checkpoint and ends.
 
-    def _is_wanted(self) -> bool:
-        """Return whether the sweep's process lives.
-
-        On another machine a job belongs to whoever gave it the machine.
+        That is what a launcher's process on the sweep's machine is to do, busy or not. One on
+        another machine belongs to whoever gave the machine away.
         """
-        return platform.node() != self.host or journal.is_open(self.sweep)
+        if platform.node() == self.host and os.getpid() != self.pid:
+            if not journal.is_open(self.sweep):
+                os._exit(1)
+            _watch(self.sweep)
+
+
+@functools.lru_cache(maxsize=1)
+def _watch(sweep: Path) -> None:
+    def watch() -> None:
+        while journal.is_open(sweep):
+            time.sleep(_LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _whole(config: DictConfig, number: int) -> DictConfig:
@@ -207,12 +202,3 @@ def _whole(config: DictConfig, number: int) -> DictConfig:
         for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
             hydra[plugin] = OmegaConf.to_container(hydra[plugin])
     return config
-
-
-class _SweepGoneError(Exception):
-    """The sweep's process is gone."""
-
-
-def _leave() -> None:
-    """End a launcher's process that nobody waits for any more."""
-    os._exit(1)
