@@ -46,7 +46,7 @@ def test_a_job_that_fails_takes_no_other_along(anywhere: Sweep) -> None:
         "raise": "ArithmeticError: in the middle of training",
         "exit": "called sys.exit(0)",
         "kill": "killed by SIGKILL; perhaps the machine ran out of memory",
-        "memory": "not enough memory",
+        "memory": "can't allocate memory",
     }
     for job in jobs[:8]:
         fate = job["overrides"].split("=")[1].split()[0]
