@@ -92,6 +92,11 @@ class Sweep:
         return list(csv.DictReader((folder / "jobs.csv").read_text().splitlines()))
 
 
+def training(sweep: Sweep) -> list[Path]:
+    """Return the folders of jobs that have begun."""
+    return [path.parent for path in sweep.folder.glob("outputs/*/*_sweep/*/journal.jsonl")]
+
+
 @pytest.fixture
 def sweep(tmp_path: Path, root: str) -> Sweep:
     return Sweep(tmp_path, root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mlflow.entities import Run
 from experiments import journal
 from experiments.claims import look_up
 from tests.programs import wait_until
-from tests.sweep.conftest import Sweep
+from tests.sweep.conftest import LAUNCHERS, Sweep, training
 
 
 def runs(folder: Path) -> list[Run]:
@@ -133,3 +134,36 @@ def test_each_job_has_a_folder_of_its_own(anywhere: Sweep) -> None:
         found = look_up(anywhere.folder / "outputs", identity, folder)
         assert found is not None
         assert found.state == "finished"
+
+
+@pytest.mark.parametrize("anywhere", LAUNCHERS[1:], indirect=True)
+def test_a_launcher_s_process_may_be_killed(anywhere: Sweep) -> None:
+    process = anywhere.start("seed=range(4)", "tracking=none", model="Slow", SLOW="0.05")
+    wait_until(lambda: training(anywhere))
+    names = ("joblib.externals.loky.backend.popen", "ray::", "submitit.core._submit")
+    found = [p for p in processes_in(anywhere.folder) if any(name in p for name in names)]
+    os.kill(int(found[0].split()[0]), signal.SIGKILL)
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    assert [job["state"] for job in anywhere.jobs()] == ["finished"] * 4
+
+
+@pytest.mark.launchers
+@pytest.mark.row("preemption")
+def test_a_preempted_job_is_queued_again_and_continues(tmp_path: Path, root: str) -> None:
+    sweep = Sweep(tmp_path, root, ("submitit_local", "hydra.launcher.max_num_timeout=3"))
+    process = sweep.start("seed=0", "trainer.epochs=5", model="Slow", SLOW="0.05")
+    wait_until(lambda: any(path.glob("checkpoints/*") for path in training(sweep)))
+    (folder,) = training(sweep)
+    wait_until(lambda: journal.history(folder).metrics)
+    (found,) = [p for p in processes_in(sweep.folder) if "submitit.core._submit" in p]
+    os.kill(int(found.split()[0]), signal.SIGUSR2)  # what Slurm sends
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, output + errors
+    assert "Continuing with epoch" in (folder / "train.log").read_text()
+    assert training(sweep) == [folder]
+    points = [key for key in journal.history(folder).points if key[0] == "train_loss"]
+    assert points == [("train_loss", epoch) for epoch in range(1, 6)]
+    told = runs(sweep.folder)
+    assert len(told) == 2
+    assert {run.info.status for run in told} == {"FINISHED"}

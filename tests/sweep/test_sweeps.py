@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments import journal
 from tests.conftest import PROJECT
 from tests.programs import wait_until
-from tests.sweep.conftest import Sweep
+from tests.sweep.conftest import Sweep, training
 
 
 def plan_of(output: str) -> str:
@@ -37,11 +37,6 @@ def test_a_plan_creates_nothing_and_loads_neither_torch_nor_mlflow(sweep: Sweep)
     )
     assert "  job 1: new, seed=1" in done.stdout.splitlines()
     assert {path.name for path in sweep.folder.iterdir()} <= {"own.py"}
-
-
-def training(sweep: Sweep) -> list[Path]:
-    """Return the folders of jobs that have begun."""
-    return [path.parent for path in sweep.folder.glob("outputs/*/*_sweep/*/journal.jsonl")]
 
 
 def test_an_invalid_job_stops_the_sweep_before_any_begins(sweep: Sweep) -> None:
