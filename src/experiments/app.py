@@ -12,11 +12,11 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
-from experiments import journal
+from experiments import job, journal
 from experiments.claims import claimed, look_up
 from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
-from experiments.identity import SOURCE, source_sha256
+from experiments.identity import source_sha256
 from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
@@ -66,7 +66,8 @@ def run(cfg: DictConfig) -> float:
     config = checked(cfg)
     prepared, _prepared = _prepared, None
     if prepared is None or prepared.config != config:  # a job of a sweep
-        prepared = prepare(config, HydraConfig.get().runtime.output_dir)
+        hydra = HydraConfig.get()
+        prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
         _refuse_edited(prepared)
     if prepared.finished:
         _log.info(_report(prepared.finished, config))
@@ -79,13 +80,18 @@ def run(cfg: DictConfig) -> float:
     return ended.objective if ended else float("nan")
 
 
+def _told(name: str) -> str:
+    """Return what a sweep has told its job; nothing outside a sweep."""
+    return HydraConfig.get().job.env_set.get(name, "")
+
+
 def _refuse_edited(prepared: Prepared) -> None:
     """Refuse a job whose source is not the one that its sweep was planned with.
 
     Its worker may have imported the one and would record the other.
     """
-    planned = HydraConfig.get().job.env_set.get(SOURCE)
-    if planned is not None and planned != source_sha256(prepared.ingredients):
+    planned = _told(job.SOURCE)
+    if planned and planned != source_sha256(prepared.ingredients):
         raise InputError(
             "the source was edited after the sweep was planned; repeat the command to plan it anew"
         )
@@ -140,6 +146,7 @@ def _train(prepared: Prepared) -> None:
                 "source": config.data.root,
             },
             parent=parent_of(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None,
+            delivered=bool(_told(job.DELIVERED)),
         ) as recorder:
             if not past.artifacts:
                 origin = write_origin(

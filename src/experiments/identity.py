@@ -35,7 +35,6 @@ _BESIDE: dict[str, Any] = {
     "data": {"root"},
     "trainer": {"device", "checkpoint_every"},
 }
-SOURCE = "EXPERIMENTS_SOURCE"  # in a job's environment: the source that its sweep was planned with
 _MONITORING = frozenset({"monitor", "min_delta"})  # of no effect where nothing is monitored
 _STDLIB = sysconfig.get_path("stdlib")  # where a module lies decides: a user's may be named alike
 _INSTALLED = frozenset({"site-packages", "dist-packages"})

@@ -43,12 +43,13 @@ class Prepared:
         return self.earlier if is_needless else None
 
 
-def prepare(config: RunConfig, run_dir: str) -> Prepared:
+def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
     """Check and build everything, and find the run that the identity has already.
 
     Args:
         config: what to run.
         run_dir: the folder of a new run; one that is continued keeps its own.
+        ask: whether to ask the tracking store for runs on other machines.
 
     Raises:
         InputError: something is not as it must be.
@@ -58,12 +59,16 @@ def prepare(config: RunConfig, run_dir: str) -> Prepared:
     folder, outputs = Path(run_dir), Path(config.outputs)
     check_writable("hydra.run.dir", folder)
     check_writable("outputs", outputs)
+    if ask and config.tracking.uri is not None:
+        from experiments.tracking import sender
+
+        sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     parts = _assemble(config)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     identity = identity_of(what)
     here = earlier = look_up(outputs, identity, folder)
     warning = None
-    if config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
+    if ask and config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
         there, warning = ask_store(config.tracking.uri, identity)
         earlier = foremost(earlier, there)
     if earlier is not None:
@@ -80,10 +85,6 @@ def prepare(config: RunConfig, run_dir: str) -> Prepared:
 
 
 def _assemble(config: RunConfig) -> Parts:
-    if config.tracking.uri is not None:
-        from experiments.tracking import sender
-
-        sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     share_the_cores()
     from experiments.assembly import assemble
 
@@ -105,8 +106,10 @@ def ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:
     Raises:
         InputError: the address is wrong.
     """
-    from experiments.tracking import Problem, sender
+    from experiments.tracking import Problem, exists, sender
 
+    if not exists(uri):
+        return None, None
     answer = sender(uri).find(identity)
     if isinstance(answer, Problem):
         if answer.mistake:

@@ -23,6 +23,7 @@ from experiments.composition import check_hydra, workers
 from experiments.errors import AliveError, InputError
 from experiments.folders import check_writable
 from experiments.interruption import Interrupted
+from experiments.sweep.delivering import Delivering
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
@@ -63,7 +64,7 @@ def run_grid(
     settings = plan.jobs[0].config
     if plan.left:
         if _is_basic(config) and not settings.sweep.plan_only:
-            worker(settings.tracking.uri)  # it imports torch meanwhile
+            worker()  # it imports torch meanwhile
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
     _print_plan(plan, config)
@@ -79,7 +80,7 @@ def run_grid(
     check_writable("outputs", Path(settings.outputs))
     loader.settle(config, folder)
     task = Task(
-        cloudpickle.dumps(main),
+        _pickled(main),
         folder,
         str(time.time_ns()),
         platform.node(),
@@ -97,15 +98,27 @@ def run_grid(
         outcomes.begin()
         left = plan.left
         finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
+        delivering = Delivering(left, folder)
         try:
-            with watching(View(left, finished=finished), outcomes):
+            with watching(View(left, finished=finished), outcomes, delivering):
                 run_jobs(left, launcher, outcomes, folder)
+            delivering.finish()
         except (Interrupted, KeyboardInterrupt):
             _say("Stopped, each job with a checkpoint; the same command goes on")
             raise
         results = results_of(plan, folder, outcomes.all())
         _print_verdict(results, folder)
         record_end(recorder, results, folder)
+
+
+def _pickled(main: TaskFunction) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(main))
+    except Exception as error:
+        raise InputError(
+            f"train.py: its main function cannot be sent to another process ({error}); move what "
+            "it uses into a module"
+        ) from error
 
 
 def _is_basic(config: DictConfig) -> bool:
@@ -179,6 +192,10 @@ def _print_plan(plan: Plan, config: DictConfig) -> None:
             f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
             f"for {workers(1)}"
         )
+    for job in plan.of("in use"):
+        if job.earlier:
+            who = f"process {job.earlier.pid} on {job.earlier.host}"
+            _say(f"  job {job.number} ({job.name}) is trained by {who}, and comes last")
     for job in plan.of("duplicate"):
         _say(f"  job {job.number} ({job.name}) is job {job.twin} again, and trained once")
     if settings.sweep.plan_only:

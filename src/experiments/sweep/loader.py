@@ -22,11 +22,11 @@ from hydra.core.override_parser.types import (
 )
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments import identity
+from experiments import job
 from experiments.errors import InputError
 
-NUMBER = "hydra.job.env_set.EXPERIMENTS_JOB"  # where a job finds its own number
-SOURCE = f"hydra.job.env_set.{identity.SOURCE}"
+_TOLD = "hydra.job.env_set"
+NUMBER, SOURCE = f"{_TOLD}.{job.NUMBER}", f"{_TOLD}.{job.SOURCE}"  # each job has its own
 
 
 class SweepLoader(ConfigLoaderImpl):
@@ -55,7 +55,7 @@ class SweepLoader(ConfigLoaderImpl):
         OmegaConf.update(config, "hydra.sweep.dir", str(folder))
         with open_dict(config.hydra):
             config.hydra.overrides.hydra.append(as_override("hydra.sweep.dir", folder))
-            config.hydra.overrides.hydra += [f"+{NUMBER}=''", f"+{SOURCE}=''"]  # each job's own
+            config.hydra.overrides.hydra += [f"+{NUMBER}=''", f"+{SOURCE}=''"]
         self._bases.clear()
 
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:

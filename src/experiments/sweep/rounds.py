@@ -18,6 +18,7 @@ from experiments.sweep.plan import Job
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # to launch a job whose launcher's process dies under it
 _LOOK_SECONDS = 1.0
+_TRY_SECONDS = 15.0
 
 
 def run_jobs(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep: Path) -> None:
@@ -68,12 +69,11 @@ def _launch(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep: 
 def _wait_for_one(jobs: Sequence[Job], sweep: Path) -> list[Job]:
     """Return those that no other process trains any more, once there is one."""
     while True:
-        ended = [
-            job
-            for job in jobs
-            if (run := look_up(Path(job.config.outputs), job.identity, job.folder(sweep))) is None
-            or run.state != "alive"
-        ]
+        time.sleep(_LOOK_SECONDS)
+        found = [look_up(Path(job.config.outputs), job.identity, job.folder(sweep)) for job in jobs]
+        if all(run is None for run in found):  # on other machines, where only trying tells
+            time.sleep(_TRY_SECONDS)
+            return list(jobs)
+        ended = [job for job, run in zip(jobs, found, strict=True) if run and run.state != "alive"]
         if ended:
             return ended
-        time.sleep(_LOOK_SECONDS)

@@ -26,8 +26,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from experiments import journal
-from experiments.sweep.loader import NUMBER
+from experiments import job, journal
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.sweep.worker import SIZE
 
@@ -42,19 +41,14 @@ class WorkerDiedError(Exception):
 class Worker:
     """The process that trains jobs; see `experiments.sweep.worker`."""
 
-    def __init__(self, uri: str | None) -> None:
-        """Start it.
-
-        Args:
-            uri: the tracking address that its jobs will most likely have.
-        """
+    def __init__(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "experiments.sweep.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches it through us, so that we hear of its end
         )
-        self._send({"path": sys.path, "uri": uri})
+        self._send({"path": sys.path})
 
     @property
     def is_alive(self) -> bool:
@@ -106,17 +100,17 @@ def _how(returncode: int) -> str:
     return f"its process was killed by {name}{memory}"
 
 
-def worker(uri: str | None) -> Worker:
+def worker() -> Worker:
     """Return this process's worker, another one where it died or other GPUs are to be seen."""
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if not _worker(uri, gpus).is_alive:
+    if not _worker(gpus).is_alive:
         _worker.cache_clear()
-    return _worker(uri, gpus)
+    return _worker(gpus)
 
 
 @functools.lru_cache(maxsize=1)
-def _worker(uri: str | None, _gpus: str | None) -> Worker:
-    return Worker(uri)
+def _worker(_gpus: str | None) -> Worker:
+    return Worker()
 
 
 @dataclass(frozen=True)
@@ -138,7 +132,7 @@ class Task:
     def __call__(self, config: DictConfig) -> float:
         """Have a job trained; return what it returned, NaN where it did not finish."""
         hydra = HydraConfig.get()
-        number = int(hydra.job.env_set[NUMBER.rpartition(".")[2]])
+        number = int(hydra.job.env_set[job.NUMBER])
         outcomes = Outcomes(self.sweep, self.turn)
         folder = hydra.runtime.output_dir
         self._end_with_the_sweep()
@@ -150,7 +144,7 @@ class Task:
         outcomes.write(Outcome(number, "running", folder=folder))
         answer: dict[str, Any] = {"state": "interrupted", "reason": "interrupted"}
         try:
-            answer = self._train(_whole(config, number))
+            answer = self._train(self._whole(config, number))
         except Exception as error:
             answer = {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
             raise
@@ -161,7 +155,7 @@ class Task:
         return done.objective
 
     def _train(self, config: DictConfig) -> dict[str, Any]:
-        asked = worker(OmegaConf.select(config, "tracking.uri"))
+        asked = worker()
         try:
             return asked.ask({"job": self.function, "config": config})
         except WorkerDiedError as died:
@@ -169,6 +163,19 @@ class Task:
         except BaseException:
             asked.stop()
             raise
+
+    def _whole(self, config: DictConfig, number: int) -> DictConfig:
+        """Return a job's configuration with Hydra's part, such that another process can read it."""
+        with open_dict(config):
+            config.hydra = HydraConfig.get()
+        hydra = config.hydra
+        with read_write(hydra), open_dict(hydra):
+            hydra.job.num = number  # a launcher counts what it launches, not what there is
+            if platform.node() == self.host:
+                hydra.job.env_set[job.DELIVERED] = "1"
+            for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
+                hydra[plugin] = OmegaConf.to_container(hydra[plugin])
+        return config
 
     def _end_with_the_sweep(self) -> None:
         """End this process once the sweep's is gone; its worker then saves a checkpoint and ends.
@@ -190,15 +197,3 @@ def _watch(sweep: Path) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _whole(config: DictConfig, number: int) -> DictConfig:
-    """Return a job's configuration with Hydra's part, such that another process can read it."""
-    with open_dict(config):
-        config.hydra = HydraConfig.get()
-    hydra = config.hydra
-    with read_write(hydra):
-        hydra.job.num = number  # a launcher counts what it launches, not what there is
-        for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
-            hydra[plugin] = OmegaConf.to_container(hydra[plugin])
-    return config

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from experiments.sweep.delivering import Delivering
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.sweep.plan import Job
 
@@ -86,8 +87,8 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def watching(view: View, outcomes: Outcomes) -> Iterator[None]:
-    """Show how the jobs stand until the block ends."""
+def watching(view: View, outcomes: Outcomes, delivering: Delivering) -> Iterator[None]:
+    """Show how the jobs stand, and have it delivered, until the block ends."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -95,9 +96,11 @@ def watching(view: View, outcomes: Outcomes) -> Iterator[None]:
         while True:
             is_last = ended.wait(_LOOK_SECONDS)
             for outcome in outcomes.news():
+                delivering.note(outcome)
                 line = view.note(outcome)
                 if not (view.console.is_terminal and outcome.state in {"running", "finished"}):
                     view.console.print(line, markup=False)
+            delivering.look()
             progress.update(task, completed=view.done, description=str(view))
             if is_last:
                 return

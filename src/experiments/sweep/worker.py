@@ -29,7 +29,6 @@ from experiments.composition import Refused, in_one_line
 from experiments.errors import AliveError, InputError
 from experiments.interruption import Interrupted
 from experiments.preparation import share_the_cores
-from experiments.tracking import sender
 
 SIZE = struct.Struct(">Q")  # before each request
 
@@ -43,10 +42,7 @@ def main() -> None:
         busy = threading.Event()
         threading.Thread(target=_stop_when_alone, args=(busy,), daemon=True).start()
         requests = _requests(sys.stdin.buffer)
-        first = next(requests)
-        sys.path[:] = first["path"]
-        if first["uri"] is not None:
-            sender(first["uri"])  # MLflow is imported there while torch is imported here
+        sys.path[:] = next(requests)["path"]
         import experiments.lifecycle  # noqa: F401
 
         for request in requests:

@@ -4,12 +4,13 @@ from experiments.tracking.delivery import run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.recording import Recorder, parent_of, recording
 from experiments.tracking.sender import sender
-from experiments.tracking.store import address, same_store
+from experiments.tracking.store import address, exists, same_store
 
 __all__ = [
     "Problem",
     "Recorder",
     "address",
+    "exists",
     "parent_of",
     "recording",
     "run_id_of",

@@ -1,9 +1,9 @@
 """The delivery process: `python -m experiments.tracking.process`, started by `sender`.
 
-It reads a JSON object a line: first the tracking address, then the folders of runs with news and
-identities to look up. It answers in kind: that MLflow is loaded, what an identity has, and, once a
-run has ended, each attempt to deliver it. While runs go on it renews their leases. When its input
-ends, the training process is gone; a run without an end was killed.
+It reads a JSON object a line: first the tracking address, then the folders of runs with news or
+whose process is gone, and identities to look up. It answers in kind: that MLflow is loaded, what an
+identity has, and, once a run has ended, each attempt to deliver it. While runs go on it renews the
+leases. When its input ends, the training process is gone; a run without an end was killed.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class _Server:
         self._uri, self._answers = uri, answers
         self._unfinished: set[str] = set()
         self._pending: set[str] = set()
+        self._gone: set[str] = set()
         self._marks_dead = False
         self._problem = self._first_contact()
         self._renewed = time.monotonic()
@@ -74,19 +75,27 @@ class _Server:
             for message in received:
                 if "find" in message:
                     self._find(message["find"])
+                elif "gone" in message:
+                    self._gone.add(message["gone"])
+                    self._pending.add(message["gone"])
                 else:
+                    self._gone.discard(message["news"])
                     self._unfinished.add(message["news"])
                     self._pending.add(message["news"])
             self._mark_dead()
             self._deliver()
             seconds = HEARTBEAT_SECONDS if self._unfinished else None
             received = inbox.read(_RETRY_SECONDS if self._pending else seconds)
-        self._pending |= self._unfinished
         deadline = time.monotonic() + _LAST_SECONDS
-        self._deliver(abandoned=True)
-        while self._pending and time.monotonic() < deadline:
+        self._deliver_all()
+        while self._pending | self._unfinished and time.monotonic() < deadline:
             time.sleep(_RETRY_SECONDS)
-            self._deliver(abandoned=True)
+            self._deliver_all()
+
+    def _deliver_all(self) -> None:
+        """Deliver what is left; a sweep's jobs may still be saving their last checkpoints."""
+        self._pending |= self._unfinished
+        self._deliver(abandoned=True)
 
     def _mark_dead(self) -> None:
         """Mark the runs that died unnoticed, once, when nobody waits for an answer."""
@@ -109,7 +118,8 @@ class _Server:
     def _deliver(self, *, abandoned: bool = False) -> None:
         renew = not abandoned and time.monotonic() - self._renewed >= HEARTBEAT_SECONDS
         for folder in sorted(self._unfinished if renew else self._pending):
-            answer = self._attempt(Path(folder), abandoned=abandoned, renew=renew)
+            is_gone = abandoned or folder in self._gone
+            answer = self._attempt(Path(folder), abandoned=is_gone, renew=renew)
             if answer["problem"] is None:
                 self._pending.discard(folder)
             if answer["complete"]:
@@ -131,7 +141,8 @@ class _Server:
             self._problem = None
         except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
             return answer | {"problem": problem_of(error, self._uri).text}
-        return answer | {"run_id": run.run_id, "complete": run.complete, "problem": None}
+        told = {"run_id": run.run_id, "complete": run.complete, "problem": None}
+        return answer | told | {"ended": answer["ended"] or run.complete}
 
     def _answer(self, answer: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on

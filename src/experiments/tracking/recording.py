@@ -69,6 +69,7 @@ def recording(
     tags: Mapping[str, str],
     dataset: Mapping[str, str] | None,
     parent: Mapping[str, str] | None = None,
+    delivered: bool = False,
 ) -> Iterator[Recorder]:
     """Record a run in its folder and in MLflow, with the right status however it ends.
 
@@ -85,8 +86,9 @@ def recording(
         tags: searchable texts about the run.
         dataset: the data's `name`, `digest` (at most 36 characters) and `source`; None for a sweep.
         parent: the sweep that the run belongs to, as `parent_of` returns it.
+        delivered: whether another process takes the journal to MLflow.
     """
-    to = sender(uri) if uri is not None else None
+    to = sender(uri) if uri is not None and not delivered else None
     recorder = Recorder(journal, past, to)
     process = {"host": platform.node(), "pid": os.getpid()}
     store = address(uri) if uri is not None else None

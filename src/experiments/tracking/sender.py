@@ -7,6 +7,7 @@ training never does. See docs/decisions/0002-delivery-process.md.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -47,6 +48,7 @@ class Sender:
         self._input, self._output = self._process.stdin.fileno(), self._process.stdout.fileno()
         self._rest = b""
         self._unread: deque[dict[str, Any]] = deque()
+        self._ended: dict[str, dict[str, Any]] = {}
         self._ready_at: float | None = None
         # The address may hold a password, so it goes through the pipe: no command line, no file.
         os.write(self._input, json.dumps({"uri": self._uri}).encode() + b"\n")
@@ -66,6 +68,11 @@ class Sender:
             self._start()
             for each in self._folders:
                 self._send({"news": each})
+
+    def abandon(self, folder: Path) -> None:
+        """Say that a run's process is gone, which perhaps could not say so itself."""
+        with contextlib.suppress(BrokenPipeError):  # then the next command finds the run
+            self._send({"gone": str(folder)})
 
     def find(self, identity: str, *, patience: float = 4.0) -> dict[str, Any] | Problem | None:
         """Return the store's run with an identity, None if there is none, or why it cannot tell.
@@ -97,7 +104,11 @@ class Sender:
         """
         deadline = time.monotonic() + patience
         problem = None
+        if (known := self._ended.pop(str(folder), None)) is not None:
+            self._unread.appendleft(known)
         for answer in self._answers(lambda: deadline):
+            if "folder" in answer and answer["folder"] != str(folder):
+                self._ended[answer["folder"]] = answer  # asked for later, perhaps
             if answer.get("folder") != str(folder):
                 continue
             if answer["problem"] is None:
