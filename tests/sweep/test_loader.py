@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import experiments.composition  # noqa: F401  (its resolvers)
 from experiments.errors import InputError
-from experiments.sweep.loader import SweepLoader, expand
+from experiments.sweep.loader import SweepLoader, _composed, expand
 from tests.conftest import PROJECT
 
 JOBS = [
@@ -37,6 +37,7 @@ JOBS = [
 @pytest.fixture
 def loader() -> Iterator[SweepLoader]:
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        _composed.clear()  # as in another process
         known = GlobalHydra.instance().config_loader()
         yield SweepLoader(known.get_search_path())
 

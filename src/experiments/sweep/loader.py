@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,6 +26,9 @@ from experiments.errors import InputError
 
 _TOLD = "hydra.job.env_set"
 NUMBER, SOURCE = f"{_TOLD}.{job.NUMBER}", f"{_TOLD}.{job.SOURCE}"  # each job has its own
+
+
+_composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader with every job
 
 
 class SweepLoader(ConfigLoaderImpl):
@@ -56,12 +58,12 @@ class SweepLoader(ConfigLoaderImpl):
         with open_dict(config.hydra):
             config.hydra.overrides.hydra.append(as_override("hydra.sweep.dir", folder))
             config.hydra.overrides.hydra += [f"+{NUMBER}=''", f"+{SOURCE}=''"]
-        self._bases.clear()
 
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
-        if choices not in self._bases:
-            self._bases[choices] = super().load_sweep_config(master_config, list(choices))
-        return self._bases[choices]
+        key = (*master_config.hydra.overrides.hydra, "", *choices)
+        if key not in _composed:
+            _composed[key] = super().load_sweep_config(master_config, list(choices))
+        return _composed[key]
 
     def _chooses(self, master_config: DictConfig, override: Override) -> bool:
         """Return whether an override chooses a part rather than a value."""
@@ -74,16 +76,8 @@ class SweepLoader(ConfigLoaderImpl):
         return self._groups[key]
 
     @functools.cached_property
-    def _bases(self) -> dict[tuple[str, ...], DictConfig]:
-        return {}
-
-    @functools.cached_property
     def _groups(self) -> dict[str, bool]:
         return {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A launcher sends the loader to its workers, once for each job.
-        return {key: value for key, value in self.__dict__.items() if key != "_bases"}
 
 
 @functools.lru_cache(maxsize=4096)
