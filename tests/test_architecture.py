@@ -80,6 +80,20 @@ def test_tracking_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=False) & HEAVY
 
 
+@pytest.mark.parametrize("path", [p for p in FILES if "sweep" in p.parts], ids=name_of)
+def test_a_sweep_s_own_process_never_imports_torch(path: Path) -> None:
+    assert not packages(path, everywhere=True) & {"torch", "mlflow"}
+    trains = "experiments.lifecycle" in set(imports(path, everywhere=True))
+    assert trains == (path.name == "worker.py")
+
+
+def test_plugins_are_thin_shells() -> None:
+    (plugin,) = (SOURCE.parent / "hydra_plugins").rglob("*.py")
+    assert packages(plugin, everywhere=False) <= {
+        *("hydra", "omegaconf", "__future__", "collections", "typing")
+    }
+
+
 def test_only_a_run_s_lifecycle_trains() -> None:
     importers = {
         name_of(path)

@@ -12,6 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from experiments.claims import look_up
+from experiments.errors import RunError
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.sweep.plan import Job
 
@@ -58,7 +59,10 @@ def _launch(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep: 
         returns = launcher.launch([job.launched(sweep) for job in jobs], initial_job_idx=0)
     except Exception as error:
         if all(outcomes.read(job.number) == before[job.number] for job in jobs):
-            raise  # it cannot launch at all
+            raise RunError(
+                f"the launcher cannot launch ({type(error).__name__}: {error}); once that is put "
+                "right, the same command goes on"
+            ) from error
         _log.warning("The launcher lost a process (%s); launching again what it ran", error)
     for job, returned in zip(jobs, returns, strict=False):
         if returned.status == JobStatus.FAILED and outcomes.read(job.number) == before[job.number]:
