@@ -111,6 +111,11 @@ def test_a_slip_of_the_finger_is_counted_not_made(
         expand(arguments, loader, at_most=1000)
 
 
+def test_no_values_are_refused(loader: SweepLoader) -> None:
+    with pytest.raises(InputError, match="seed=range\\(0\\): has no values"):
+        expand(["seed=range(0)", "optimizer.lr=0.1,0.2"], loader, at_most=10)
+
+
 def test_an_interval_is_refused(loader: SweepLoader) -> None:
     with pytest.raises(InputError, match="an interval has endless values"):
         expand(["optimizer.lr=interval(0,1)"], loader, at_most=10)

@@ -159,6 +159,25 @@ def test_no_password_reaches_a_file_or_the_screen(sweep: Sweep) -> None:
         assert not path.is_file() or password.encode() not in path.read_bytes(), path
 
 
+def test_two_jobs_in_one_folder_are_refused(sweep: Sweep) -> None:
+    done = sweep.run("seed=0,1", "hydra.sweep.subdir=same", "tracking=none")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: hydra.sweep.subdir=same: jobs 0 and 1 would share it")
+    assert not (sweep.folder / "outputs").exists()
+
+
+def test_edited_code_is_not_mixed_with_what_was_planned(sweep: Sweep) -> None:
+    process = sweep.start("seed=0,1", "tracking=none", SLOW="0.1")
+    wait_until(lambda: training(sweep))
+    own = sweep.folder / "own.py"
+    own.write_text(f"{own.read_text()}\n# edited\n")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    assert "job 1: the source was edited after the sweep was planned" in output
+    assert [job["state"] for job in sweep.jobs()] == ["finished", "failed"]
+
+
 def test_params_in_the_configuration_are_swept_over(sweep: Sweep) -> None:
     done = sweep.run("+hydra.sweeper.params.seed='3,4'", "sweep.plan_only=true", "tracking=none")
     assert done.returncode == 0, done.stderr

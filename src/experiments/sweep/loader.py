@@ -108,7 +108,7 @@ def expand(arguments: Sequence[str], loader: SweepLoader, *, at_most: int) -> li
     """Return the overrides of each job: all combinations of the values, the last key fastest.
 
     Raises:
-        InputError: there are more jobs than `at_most`, or values that no grid has.
+        InputError: there are more jobs than `at_most`, none, or values that no grid has.
     """
     overrides = {
         override.get_key_element(): override
@@ -117,6 +117,9 @@ def expand(arguments: Sequence[str], loader: SweepLoader, *, at_most: int) -> li
         )
     }
     count = math.prod(_size(override) for override in overrides.values())
+    for override in overrides.values():
+        if _size(override) == 0:
+            raise InputError(f"{override.input_line}: has no values; name at least one")
     if count > at_most:
         raise InputError(
             f"sweep.max_jobs={at_most}: this sweep has {count:,} jobs; repeat it with "

@@ -136,8 +136,20 @@ def make_plan(
                 varied[number],
             )
         )
+    _refuse_shared_folders(job for job in jobs if job.twin is None)
     told = json.dumps({"sweep": list(first)})
     return Plan(jobs, hashlib.sha256(told.encode()).hexdigest())
+
+
+def _refuse_shared_folders(jobs: Iterable[Job]) -> None:
+    first: dict[str, int] = {}
+    for job in jobs:
+        other = first.setdefault(job.subdir, job.number)
+        if other != job.number:
+            raise InputError(
+                f"hydra.sweep.subdir={job.subdir}: jobs {other} and {job.number} would share it; "
+                "leave it at ${hydra.job.num}, or have it name what differs"
+            )
 
 
 def _is_local(master: DictConfig) -> bool:
