@@ -35,7 +35,7 @@ test-launchers: .venv/launchers ## the sweeps' tests on Ray and Slurm's submitit
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev,ray,slurm]'
 	@touch $@
 
-test-faults: $(READY) ## kill, lock, fill and unplug everything; writes the matrix in docs/reliability.md
+test-faults: .venv/launchers ## kill, lock, fill and unplug everything; writes the matrix in docs/reliability.md
 	$(BIN)/python -m pytest -p tests.matrix -m row
 
 check: $(READY) ## format check, lint and strict types
