@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from tests.conftest import PROJECT, clean_environment
 from tests.programs import OWN, cleaned_up
@@ -95,6 +97,11 @@ class Sweep:
 def training(sweep: Sweep) -> list[Path]:
     """Return the folders of jobs that have begun."""
     return [path.parent for path in sweep.folder.glob("outputs/*/*_sweep/*/journal.jsonl")]
+
+
+def runs(folder: Path) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    return list(client.search_runs([e.experiment_id for e in client.search_experiments()]))
 
 
 @pytest.fixture

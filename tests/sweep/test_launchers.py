@@ -12,12 +12,7 @@ from mlflow.entities import Run
 
 from experiments import journal
 from tests.programs import wait_until
-from tests.sweep.conftest import LAUNCHERS, Sweep, training
-
-
-def runs(folder: Path) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    return list(client.search_runs([e.experiment_id for e in client.search_experiments()]))
+from tests.sweep.conftest import LAUNCHERS, Sweep, runs, training
 
 
 def family(folder: Path) -> tuple[Run, list[Run]]:

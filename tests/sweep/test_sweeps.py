@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments import journal
 from tests.conftest import PROJECT
 from tests.programs import wait_until
-from tests.sweep.conftest import Sweep, training
+from tests.sweep.conftest import Sweep, runs, training
 
 
 def plan_of(output: str) -> str:
@@ -210,3 +210,14 @@ def test_a_single_run_repeats_a_job_and_continues_it(sweep: Sweep) -> None:
     (folder,) = sweep.folders
     assert journal.history(folder / "1").status == "FINISHED"
     assert Path(folder / "1" / "weights.safetensors").exists()
+
+
+def test_what_nobody_delivered_the_next_sweep_delivers(sweep: Sweep) -> None:
+    assert sweep.run("seed=0,1", "trainer.limit_batches=1").returncode == 0
+    (folder,) = sweep.folders
+    note = folder / "0" / "mlflow.json"
+    note.unlink()  # as if its sweep had been killed while it ended
+    done = sweep.run("seed=0,1,2", "trainer.limit_batches=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert note.exists()
+    assert len(runs(sweep.folder)) == 3 + 2

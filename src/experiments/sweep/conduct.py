@@ -98,7 +98,7 @@ def run_grid(
         outcomes.begin()
         left = plan.left
         finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
-        delivering = Delivering(left, folder)
+        delivering = Delivering(plan.jobs, folder)
         try:
             with watching(View(left, finished=finished), outcomes, delivering):
                 run_jobs(left, launcher, outcomes, folder)

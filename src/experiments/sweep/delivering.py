@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments import journal
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.plan import Job
-from experiments.tracking import sender
+from experiments.tracking import is_behind, sender
 
 _log = logging.getLogger(__name__)
 
@@ -20,11 +20,17 @@ class Delivering:
     """Delivers what the jobs on this machine report; those on other machines do it themselves."""
 
     def __init__(self, jobs: Sequence[Job], sweep: Path) -> None:
+        """Begin with the jobs of a plan; finished ones may have ended when nobody could deliver."""
         self._folders = {job.number: job.folder(sweep) for job in jobs if job.config.tracking.uri}
         self._uris = {job.number: job.config.tracking.uri or "" for job in jobs}
         self._running: set[int] = set()
         self._begun: set[int] = set()
         self._sizes: dict[int, int] = {}
+        for job in jobs:
+            known = job.number in self._folders and self._has_journal(job.number)
+            if job.kind == "finished" and known and is_behind(self._folders[job.number]):
+                self._begun.add(job.number)
+                self._tell(job.number)
 
     def note(self, outcome: Outcome) -> None:
         """Take in how a job stands."""

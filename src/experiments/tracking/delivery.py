@@ -28,6 +28,11 @@ def run_id_of(folder: Path) -> str | None:
     return Delivery(folder, "").run_id
 
 
+def is_behind(folder: Path) -> bool:
+    """Return whether MLflow lacks a part of a run that has ended and was to be recorded there."""
+    return journal.history(folder).store is not None and not Delivery(folder, "").complete
+
+
 class Delivery:
     """Delivers one run's journal, from where the last delivery stopped, whoever made that."""
 
