@@ -104,7 +104,7 @@ def run_grid(
                 run_jobs(left, launcher, outcomes, folder)
             delivering.finish()
         except (Interrupted, KeyboardInterrupt):
-            _say("Stopped, each job with a checkpoint; the same command goes on")
+            _say("Stopped; the same command goes on from the last checkpoints")
             raise
         results = results_of(plan, folder, outcomes.all())
         _print_verdict(results, folder)
