@@ -5,7 +5,6 @@ A sweep's plan needs the checksum of the data that its jobs would train on, befo
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -81,10 +80,5 @@ def checksum(target: str, root: str) -> str | None:
     folder = raw_folder(root, name)
     files = [folder / file for file in FILES]
     if all(file.exists() for file in files):
-        return combined(_sha256_cached(file, file.stat().st_mtime_ns) for file in files)
+        return combined(map(sha256_of, files))
     return combined(MNIST_SHA256.values()) if name == "MNIST" else None
-
-
-@functools.cache
-def _sha256_cached(file: Path, _changed: int) -> str:
-    return sha256_of(file)

@@ -14,26 +14,22 @@ from mlflow import MlflowClient
 
 from experiments import journal
 from tests.programs import wait_until
-from tests.sweep.conftest import Sweep
+from tests.sweep.conftest import LAUNCHERS, Sweep
 from tests.sweep.test_launchers import family, processes_in
 
 KILLS, JOBS, EPOCHS = 5, 6, 2
-LAUNCHERS = {
-    "basic": ("basic",),
-    "joblib": ("processes", "hydra.launcher.n_jobs=2"),
-    "ray": ("ray_cluster", "hydra.launcher.ray.init.num_cpus=2"),
-}
+COMMANDS = {str(param.id): param.values[0] for param in LAUNCHERS[:3]}
 
 
 @pytest.mark.faults
 @pytest.mark.row("failing job in a sweep")
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("launcher", COMMANDS)
 def test_killed_at_random_moments_each_job_is_finished_once(
     launcher: str, tmp_path: Path, root: str, record_property: Callable[[str, object], None]
 ) -> None:
     if launcher == "ray" and importlib.util.find_spec("ray") is None:
         pytest.skip("the extra ray is not installed; `make test-launchers` installs it")
-    sweep = Sweep(tmp_path, root, LAUNCHERS[launcher])
+    sweep = Sweep(tmp_path, root, COMMANDS[launcher])
     overrides = (f"seed=range({JOBS})", f"trainer.epochs={EPOCHS}")
     moments = random.Random(launcher)
     killed, chosen = 0, []

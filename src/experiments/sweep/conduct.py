@@ -208,9 +208,7 @@ def _print_verdict(results: Sequence[Result], folder: Path) -> None:
     if failed:
         count = sum(not result.finished for result in results)
         _say(f"{count} of {len(results)} jobs have not finished:", *failed)
-    waiting = sum(
-        result.outcome is not None and result.outcome.state == "held back" for result in results
-    )
+    waiting = sum(result.held_back for result in results)
     if waiting:
         _say(f"{waiting} jobs were not begun, as another had failed")
     run_id = run_id_of(folder)

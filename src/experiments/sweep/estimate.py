@@ -17,8 +17,12 @@ _LOOKED_AT = 50  # of the newest runs
 def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
     """Return the seconds that the jobs left may train, one after the other.
 
-    None where a job has no finished run of the same data, model and batch size to tell it from.
+    None where a job has no finished run of the same data, model and batch size to tell it from,
+    and where there is none left.
     """
+    left = plan.of("new", "to continue")
+    if not left:
+        return None
     folders = {job.earlier.folder for job in plan.of("finished") if job.earlier}
     folders |= set(newest(outputs, _LOOKED_AT))
     known: dict[str, list[float]] = {}
@@ -30,12 +34,12 @@ def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
         if seconds:
             known.setdefault(_kind(past.start["params"]), []).extend(seconds)
     total = 0.0
-    for job in plan.of("new", "to continue"):
+    for job in left:
         found = known.get(_kind(job.config.leaves()))
         if found is None:
             return None
         total += statistics.median(found) * job.config.trainer.epochs
-    return total or None
+    return total
 
 
 def _kind(params: Mapping[str, str]) -> str:

@@ -116,10 +116,11 @@ def expand(arguments: Sequence[str], loader: SweepLoader, *, at_most: int) -> li
             list(arguments)
         )
     }
-    count = math.prod(_size(override) for override in overrides.values())
-    for override in overrides.values():
-        if _size(override) == 0:
+    sizes = {key: _size(override) for key, override in overrides.items()}
+    for key, override in overrides.items():
+        if sizes[key] == 0:
             raise InputError(f"{override.input_line}: has no values; name at least one")
+    count = math.prod(sizes.values())
     if count > at_most:
         raise InputError(
             f"sweep.max_jobs={at_most}: this sweep has {count:,} jobs; repeat it with "

@@ -31,15 +31,10 @@ class Outcome:
     state: State
     reason: str = ""
     """why it is not finished, in one line"""
-    folder: str = ""
-    """the run's folder"""
     objective: float = math.nan
     """what the job returned"""
-    seconds: float = 0.0
-    """from its beginning to its end"""
     time: float = field(default_factory=time.time)
     host: str = field(default_factory=platform.node)
-    pid: int = field(default_factory=os.getpid)
 
 
 class Outcomes:

@@ -134,14 +134,12 @@ class Task:
         hydra = HydraConfig.get()
         number = int(hydra.job.env_set[job.NUMBER])
         outcomes = Outcomes(self.sweep, self.turn)
-        folder = hydra.runtime.output_dir
         self._end_with_the_sweep()
         if self.fail_fast and outcomes.any_failed:
             reason = "not begun, as another job had failed"
-            outcomes.write(Outcome(number, "held back", reason, folder))
+            outcomes.write(Outcome(number, "held back", reason))
             return math.nan
-        begun = time.monotonic()
-        outcomes.write(Outcome(number, "running", folder=folder))
+        outcomes.write(Outcome(number, "running"))
         answer: dict[str, Any] = {"state": "interrupted", "reason": "interrupted"}
         try:
             answer = self._train(self._whole(config, number))
@@ -149,7 +147,7 @@ class Task:
             answer = {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
             raise
         finally:
-            done = Outcome(number, folder=folder, seconds=time.monotonic() - begun, **answer)
+            done = Outcome(number, **answer)
             with contextlib.suppress(FileNotFoundError):  # the sweep has begun another turn
                 outcomes.write(done)
         return done.objective
@@ -160,7 +158,7 @@ class Task:
             return asked.ask({"job": self.function, "config": config})
         except WorkerDiedError as died:
             return {"state": "failed", "reason": str(died)}
-        except BaseException:
+        except BaseException:  # Ctrl-C, or a scheduler's signal to the launcher's process
             asked.stop()
             raise
 

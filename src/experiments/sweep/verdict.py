@@ -46,6 +46,11 @@ class Result:
         return self.outcome.objective if self.outcome else math.nan
 
     @property
+    def held_back(self) -> bool:
+        """Whether it was not begun because another job had failed."""
+        return self.outcome is not None and self.outcome.state == "held back"
+
+    @property
     def reason(self) -> str:
         """Why it is not finished."""
         return self.outcome.reason if self.outcome and self.outcome.reason else "not begun"
@@ -72,7 +77,7 @@ def command(*overrides: str) -> str:
 def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
     """Yield lines that name each job that is not finished, why, its log and how to repeat it."""
     for result in results:
-        if result.finished or (result.outcome and result.outcome.state == "held back"):
+        if result.finished or result.held_back:
             continue
         log = result.job.folder(sweep) / "train.log"
         yield f"  job {result.job.number}: {result.reason}"

@@ -25,7 +25,7 @@ class View:
         """Begin with jobs to run beside some that are finished with these objectives."""
         self._jobs: Mapping[int, Job] = {job.number: job for job in jobs}
         self._finished_before = len(finished)
-        self._total = len(jobs) + len(finished)
+        self.total = len(jobs) + len(finished)
         self._states: dict[int, str] = {}
         numbers = [value for value in finished if not math.isnan(value)]
         self._best, self._begun = max(numbers, default=-math.inf), time.monotonic()
@@ -46,7 +46,7 @@ class View:
     def __str__(self) -> str:
         states = list(self._states.values())
         running = states.count("running")
-        told = [f"{self.done} of {self._total} done"]
+        told = [f"{self.done} of {self.total} done"]
         if running:
             told.append(f"{running} running")
         failed = states.count("failed")
@@ -64,14 +64,9 @@ class View:
         ended = [state for state in self._states.values() if state != "running"]
         return self._finished_before + len(ended)
 
-    @property
-    def total(self) -> int:
-        """All jobs."""
-        return self._total
-
     def _seconds_left(self) -> float:
         ended = self.done - self._finished_before
-        return (time.monotonic() - self._begun) / ended * (self._total - self.done) if ended else 0
+        return (time.monotonic() - self._begun) / ended * (self.total - self.done) if ended else 0
 
 
 def accuracy(value: float) -> str:

@@ -1,6 +1,6 @@
 """The process that trains jobs, one after the other: `python -m experiments.sweep.worker`.
 
-Torch and MLflow are imported once for all of them. Whatever a job does to its process, it does to
+Torch is imported once for all of them. Whatever a job does to its process, it does to
 this one: the launcher's own process lives on, says what happened, and starts another.
 """
 

@@ -141,8 +141,9 @@ class _Server:
             self._problem = None
         except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
             return answer | {"problem": problem_of(error, self._uri).text}
-        told = {"run_id": run.run_id, "complete": run.complete, "problem": None}
-        return answer | told | {"ended": answer["ended"] or run.complete}
+        ended = answer["ended"] or run.complete
+        told = {"run_id": run.run_id, "ended": ended, "complete": run.complete, "problem": None}
+        return answer | told
 
     def _answer(self, answer: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on

@@ -107,9 +107,9 @@ class Sender:
         if (known := self._ended.pop(str(folder), None)) is not None:
             self._unread.appendleft(known)
         for answer in self._answers(lambda: deadline):
-            if "folder" in answer and answer["folder"] != str(folder):
-                self._ended[answer["folder"]] = answer  # asked for later, perhaps
             if answer.get("folder") != str(folder):
+                if "folder" in answer:
+                    self._ended[answer["folder"]] = answer  # asked for later, perhaps
                 continue
             if answer["problem"] is None:
                 self._folders.discard(str(folder))
