@@ -83,7 +83,7 @@ def test_tracking_never_imports_torch(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if "sweep" in p.parts], ids=name_of)
 def test_a_sweep_s_own_process_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & {"torch", "mlflow"}
-    trains = "experiments.lifecycle" in set(imports(path, everywhere=True))
+    trains = "experiments.runtime" in set(imports(path, everywhere=True))
     assert trains == (path.name == "worker.py")
 
 

@@ -48,7 +48,7 @@ def assemble(config: RunConfig) -> Parts:
     optimizer_class = resolve("optimizer", config.optimizer.target, Optimizer)
     schedule_class = resolve("schedule", config.schedule.target, LRScheduler)
     device = _prepare_torch(config.trainer)
-    splits = _splits(config.data, config.seed)
+    splits = hold_out(_load(config.data, device), config.data.validation_size, config.seed)
     torch.manual_seed(derive(config.seed, "weights"))
     model = build("model", model_class, {}, config.model.arguments())
     _check_fit(model, splits)
@@ -61,7 +61,7 @@ def assemble(config: RunConfig) -> Parts:
     )
     for key, part in (("model", model), ("optimizer", optimizer), ("schedule", schedule)):
         _check_can_be_trained(key, part)
-    return Parts(model, optimizer, schedule, splits.to(device), device)
+    return Parts(model, optimizer, schedule, splits, device)
 
 
 def surroundings(config: RunConfig) -> tuple[str, str]:
@@ -71,7 +71,7 @@ def surroundings(config: RunConfig) -> tuple[str, str]:
         InputError: the data cannot be had, or the device is not there.
     """
     device = _prepare_torch(config.trainer)
-    return _splits(config.data, config.seed).sha256, _kind(device)
+    return _load(config.data, device).sha256, _kind(device)
 
 
 def _kind(device: torch.device) -> str:
@@ -82,7 +82,9 @@ def _prepare_torch(trainer: Trainer) -> torch.device:
     torch.set_num_threads(trainer.threads)
     device = torch.device(_device_name(trainer.device))
     # On the CPU torch's kernels repeat themselves anyway; the switch would only slow them.
-    torch.use_deterministic_algorithms(trainer.deterministic and device.type != "cpu")
+    wanted = trainer.deterministic and device.type != "cpu"
+    if wanted != torch.are_deterministic_algorithms_enabled():  # to set it loads torch's compiler
+        torch.use_deterministic_algorithms(wanted)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks of determinism
     return device
@@ -103,18 +105,18 @@ def _device_name(wanted: str) -> str:
     return name
 
 
-def _splits(data: DataPart, seed: int) -> Splits:
-    splits = load(resolve("data", data.target, Dataset), data.arguments())
+def _load(data: DataPart, device: torch.device) -> Splits:
+    splits = load(resolve("data", data.target, Dataset), data.arguments(), device)
     try:
         data.check_fits(len(splits.train))
     except ValueError as error:
         raise InputError(str(error)) from error
-    return hold_out(splits, data.validation_size, seed)
+    return splits
 
 
 def _check_fit(model: nn.Module, splits: Splits) -> None:
     """Run two images through the model, so that a misfit is found before anything is recorded."""
-    images = normalise(splits.train.images[:2])
+    images = normalise(splits.train.images[:2].cpu())
     shape = " x ".join(map(str, images.shape[1:]))
     try:
         with torch.no_grad():  # what a lazy module makes here must be trainable afterwards

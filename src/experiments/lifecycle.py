@@ -24,6 +24,7 @@ from experiments.progress import progress_bar
 from experiments.randomness import random_state, set_random_state
 from experiments.tracking import Recorder
 from experiments.training import Position, evaluate, fit
+from experiments.updates import follow_layout, parameters_of
 
 _log = logging.getLogger(__name__)
 _CHECKPOINTS = "checkpoints"
@@ -72,12 +73,13 @@ def tidy(folder: Path) -> None:
 def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     """Put an optimizer to where it was; each tensor keeps the precision it had."""
     optimizer.load_state_dict(dict(saved))  # which casts to the precision of the weights
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parameters = parameters_of(optimizer)
     for index, entries in saved["state"].items():
         loaded = optimizer.state[parameters[index]]
         for name, value in entries.items():
             if isinstance(value, Tensor) and loaded[name].dtype != value.dtype:
                 loaded[name] = value.to(loaded[name].device)
+    follow_layout(optimizer)
 
 
 class _Run:
@@ -106,8 +108,6 @@ class _Run:
         parts.schedule.load_state_dict(state["schedule"])
         set_random_state(parts.device, state["random"])
         self._position = Position(**state["position"])
-        # A schedule warns if it steps before its optimizer, which has stepped, in another process.
-        parts.optimizer._opt_called = self._position.steps > 0  # type: ignore[attr-defined]
         self._best = dataclasses.replace(self._best, **state["best"])
         self._best_weights = state["best_weights"]
         place = f"epoch {self._position.epoch}"

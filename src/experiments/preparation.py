@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from experiments.errors import InputError
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
 from experiments.redaction import without_passwords
+from experiments.runtime import load_torch
 
 if TYPE_CHECKING:
     from experiments.assembly import Parts
@@ -85,19 +85,10 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
 
 
 def _assemble(config: RunConfig) -> Parts:
-    share_the_cores()
+    load_torch()
     from experiments.assembly import assemble
 
     return assemble(config)
-
-
-def share_the_cores() -> None:
-    """Let other processes have the cores that torch, when it is imported, leaves idle.
-
-    Idle OpenMP threads spin for so many rounds before they sleep. With libgomp's own 300,000 an
-    epoch takes minutes once other processes want the cores; see benchmarks/contention.py.
-    """
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 
 def ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:

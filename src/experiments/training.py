@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.data import Split, batches
 from experiments.randomness import derive, generator
+from experiments.updates import Updates
 
 EVALUATION_BATCH = 1000  # no gradients are kept, so this is about speed alone
 
@@ -100,13 +101,14 @@ def fit(
         after_batch: called after every batch; whatever it raises ends the training, with all
             standing where it can be continued.
     """
+    updates = Updates([optimizer])
     while position.epoch <= epochs and not position.stopped:
         if position.batches == 0:
             torch.manual_seed(derive(seed, "forward", position.epoch))
             position.lr = float(schedule.get_last_lr()[0])
         train_loss = _train_epoch(
             model=model,
-            optimizer=optimizer,
+            updates=updates,
             schedule=schedule if schedule_interval == "batch" else None,
             split=train,
             batch_size=batch_size,
@@ -127,6 +129,7 @@ def fit(
             metrics |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
         if schedule_interval == "epoch":
             schedule.step()
+            updates.refresh()
         log(metrics, position.epoch)
         position.epoch, position.batches = position.epoch + 1, 0
         position.loss = position.seconds = 0.0
@@ -136,7 +139,7 @@ def fit(
 def _train_epoch(
     *,
     model: nn.Module,
-    optimizer: Optimizer,
+    updates: Updates,
     schedule: LRScheduler | None,
     split: Split,
     batch_size: int,
@@ -159,11 +162,11 @@ def _train_epoch(
     try:
         for images, labels in rest:
             loss = F.cross_entropy(model(images), labels)
-            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            updates.step()
             if schedule is not None:
                 schedule.step()
+                updates.refresh()
             total += loss.detach()
             position.batches += 1
             position.steps += 1

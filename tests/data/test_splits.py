@@ -52,17 +52,27 @@ def test_the_validation_split_is_exact_disjoint_and_stratified(digits, size: int
     assert held.validation is not None
     assert len(held.validation) == size
     assert len(held.train) == 1500 - size
-    everything = torch.cat([held.train.images, held.validation.images]).view(1500, -1)
-    assert torch.equal(everything.float().sum(0), digits.train.images.view(1500, -1).float().sum(0))
+    indices = torch.cat([held.train.index, held.validation.index])
+    assert torch.equal(indices.sort().values, torch.arange(1500))
     share = digits.train.labels.bincount(minlength=10) * size / 1500
-    assert (held.validation.labels.bincount(minlength=10) - share).abs().max() <= 1
+    _, labels = held.validation.at(slice(None))
+    assert (labels.bincount(minlength=10) - share).abs().max() <= 1
     assert held.test is digits.test
 
 
 def test_the_validation_split_derives_from_the_seed(digits) -> None:
     first, again, other = (hold_out(digits, 100, seed).validation for seed in (1, 1, 2))
-    assert torch.equal(first.images, again.images)
-    assert not torch.equal(first.images, other.images)
+    assert torch.equal(first.index, again.index)
+    assert not torch.equal(first.index, other.index)
+
+
+def test_splits_share_the_memory_of_their_data_set(digits) -> None:
+    held = hold_out(digits, 100, seed=1)
+    assert held.train.images is held.validation.images is digits.train.images
+    images, labels = held.validation.at(torch.tensor([3, 0]))
+    places = held.validation.index[[3, 0]]
+    assert torch.equal(images, digits.train.images[places])
+    assert torch.equal(labels, digits.train.labels[places])
 
 
 def test_no_validation_split_unless_asked(digits) -> None:

@@ -20,21 +20,26 @@ from experiments.targets import build
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: images uint8 (N, H, W) or (N, C, H, W), labels int64 (N), on one device."""
+    """Examples: images uint8 (M, H, W) or (M, C, H, W), labels int64 (M), on one device.
+
+    The split is all of them, or the N at `index`, int64 (N), so that splits of one data set share
+    its memory.
+    """
 
     images: Tensor
     labels: Tensor
+    index: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.labels if self.index is None else self.index)
 
-    def to(self, device: torch.device) -> Split:
-        """Return the split on a device; itself where it is there already."""
-        return Split(self.images.to(device), self.labels.to(device))
-
-    def take(self, index: Tensor) -> Split:
-        """Return the examples at `index`, int64 (M)."""
-        return Split(self.images[index], self.labels[index])
+    def at(self, places: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Return the images and labels at some places of the split."""
+        if self.index is not None:
+            places = self.index[places]
+        if isinstance(places, slice):
+            return self.images[places], self.labels[places]
+        return self.images.index_select(0, places), self.labels.index_select(0, places)
 
 
 @dataclass(frozen=True)
@@ -46,31 +51,30 @@ class Splits:
     test: Split
     sha256: str
 
-    def to(self, device: torch.device) -> Splits:
-        """Return the splits on a device."""
-        validation = self.validation and self.validation.to(device)
-        return Splits(self.train.to(device), validation, self.test.to(device), self.sha256)
 
-
-def load(cls: type[Dataset[Any]], arguments: Mapping[str, Any]) -> Splits:
-    """Return a data set's training and test split, in memory and verified.
+def load(
+    cls: type[Dataset[Any]], arguments: Mapping[str, Any], device: torch.device | None = None
+) -> Splits:
+    """Return a data set's training and test split, verified and on a device.
 
     The last one is kept, so that the runs of a process share it.
 
     Raises:
         InputError: the data cannot be had, is damaged or of another shape.
     """
-    return _load(cls, json.dumps(dict(arguments), sort_keys=True))  # type: ignore[arg-type]  # mypy takes the metaclass for unhashable
+    told = json.dumps(dict(arguments), sort_keys=True)
+    return _load(cls, told, device or torch.device("cpu"))  # type: ignore[arg-type]  # mypy takes the metaclass for unhashable
 
 
 @functools.lru_cache(maxsize=1)
-def _load(cls: type[Dataset[Any]], arguments: str) -> Splits:
+def _load(cls: type[Dataset[Any]], arguments: str, device: torch.device) -> Splits:
     parts = [build("data", cls, {"train": train}, json.loads(arguments)) for train in (True, False)]
     train, test = (_split(part) for part in parts)
     digests = [getattr(part, "sha256", None) for part in parts]
     sha256 = hashlib.sha256()
     for split, digest in zip((train, test), digests, strict=True):
         sha256.update(digest.encode() if digest else _content(split))
+    train, test = (Split(s.images.to(device), s.labels.to(device)) for s in (train, test))
     return Splits(train, None, test, sha256.hexdigest())
 
 
@@ -97,12 +101,16 @@ def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:
     """
     if validation_size == 0:
         return splits
-    labels = splits.train.labels
+    device = splits.train.labels.device
+    labels = splits.train.labels.cpu()
     drawn = torch.randperm(len(labels), generator=generator(seed, "validation"))
     # Sorted by class, each class in drawn order: then every k-th example is a stratified draw.
     by_class = drawn[labels[drawn].argsort(stable=True)]
     held = by_class[torch.arange(validation_size) * len(labels) // validation_size]
-    kept = torch.ones(len(labels), dtype=torch.bool)
-    kept[held] = False
-    validation = splits.train.take(held.sort().values)
-    return Splits(splits.train.take(kept), validation, splits.test, splits.sha256)
+    is_held = torch.zeros(len(labels), dtype=torch.bool)
+    is_held[held] = True
+    train, validation = (
+        Split(splits.train.images, splits.train.labels, chosen.nonzero().flatten().to(device))
+        for chosen in (~is_held, is_held)
+    )
+    return Splits(train, validation, splits.test, splits.sha256)

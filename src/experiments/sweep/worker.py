@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.composition import Refused, in_one_line
 from experiments.errors import AliveError, InputError
 from experiments.interruption import Interrupted
-from experiments.preparation import share_the_cores
+from experiments.runtime import load_torch
 
 SIZE = struct.Struct(">Q")  # before each request
 
@@ -38,12 +38,11 @@ def main() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         setup_globals()
-        share_the_cores()
         busy = threading.Event()
         threading.Thread(target=_stop_when_alone, args=(busy,), daemon=True).start()
         requests = _requests(sys.stdin.buffer)
         sys.path[:] = next(requests)["path"]
-        import experiments.lifecycle  # noqa: F401
+        load_torch()
 
         for request in requests:
             busy.set()

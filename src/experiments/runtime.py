@@ -1,0 +1,60 @@
+"""The process that trains: how it loads torch, and what it asks of the C library and the processor.
+
+What each of these brings is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from experiments.provenance import processor
+
+# Rounds that an idle OpenMP thread spins before it sleeps. libgomp's own 300,000 make an epoch take
+# minutes once other processes want the cores. A round is a `pause`, which Intel has made three
+# times as long as AMD's since Skylake, where to wake a thread costs more too.
+_SPINS, _SPINS_ON_INTEL = 2_000, 10_000
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 * 2**20), (-1, 2**30)  # mallopt(3), bytes
+
+
+def load_torch() -> None:
+    """Import torch and what trains, fast and with settings that training wants."""
+    if "GOMP_SPINCOUNT" not in os.environ:
+        on_intel = "Intel" in processor()
+        os.environ["GOMP_SPINCOUNT"] = str(_SPINS_ON_INTEL if on_intel else _SPINS)
+    _keep_freed_memory()
+    with _without_garbage_collection():
+        import torch
+
+        import experiments.lifecycle  # noqa: F401
+        from experiments.updates import without_compiler
+    # A momentum that decays to nothing, of a unit that is dead, would slow the processor down.
+    torch.set_flush_denormal(True)
+    without_compiler()
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep the memory of a step's tensors for the next step.
+
+    It would give larger blocks back to the system, which then zeroes each page anew.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
+    if mallopt is not None:
+        for setting in (_MMAP_THRESHOLD, _TRIM_THRESHOLD):
+            mallopt(*setting)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Import modules without looking again and again for garbage among what they define."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
