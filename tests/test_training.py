@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from experiments.data import Split, Splits, hold_out
 from experiments.models import SimpleNet
 from experiments.randomness import generator
-from experiments.training import Position, evaluate, fit
+from experiments.training import Evaluation, Position, evaluate, fit
 
 test_accuracy.__test__ = False  # a function of the article's, not a test
 
@@ -87,8 +87,15 @@ def train_ours(
     return model, logged
 
 
+def evaluation(model: SimpleNet, split: Split, limit_batches=None) -> Evaluation:
+    (result,) = evaluate(
+        models=[model], split=split, limit_batches=limit_batches, after_batch=lambda: None
+    )
+    return result
+
+
 def test_accuracy_of(model: SimpleNet, split: Split) -> float:
-    return evaluate(model=model, split=split, limit_batches=None, after_batch=lambda: None).accuracy
+    return evaluation(model, split).accuracy
 
 
 test_accuracy_of.__test__ = False
@@ -163,9 +170,9 @@ def test_limit_batches_trains_on_the_first_ones(digits) -> None:
 
 def test_evaluation_is_exact(digits) -> None:
     model = SimpleNet()
-    result = evaluate(model=model, split=digits.train, limit_batches=1, after_batch=lambda: None)
+    result = evaluation(model, digits.train, limit_batches=1)
     assert result.total == 1000
-    result = evaluate(model=model, split=digits.train, limit_batches=None, after_batch=lambda: None)
+    result = evaluation(model, digits.train)
     assert result.total == 1500
     logits = model(digits.train.images.float().div(255).sub(0.5).div(0.5))
     assert result.correct == int((logits.argmax(1) == digits.train.labels).sum())

@@ -23,7 +23,7 @@ from experiments.monitoring import Best
 from experiments.progress import progress_bar
 from experiments.randomness import random_state, set_random_state
 from experiments.tracking import Recorder
-from experiments.training import Position, evaluate, fit
+from experiments.training import Evaluation, Position, evaluate, fit
 from experiments.updates import follow_layout, parameters_of
 
 _log = logging.getLogger(__name__)
@@ -51,14 +51,18 @@ def train_and_test(
         InputError: the checkpoint cannot be used.
         RunError: the disk is full.
     """
-    run = _Run(config, parts, recorder, folder)
+    run = Run(config, parts, recorder, folder)
     run.restore()
     try:
         run.train(check)
-        if run.diverged:
-            _log.warning("The run has diverged; it is tagged so and not tested")
-        else:
-            run.test(check)
+        if run.is_to_be_tested():
+            (test,) = evaluate(
+                models=[parts.model],
+                split=parts.splits.test,
+                limit_batches=config.trainer.limit_batches,
+                after_batch=check,
+            )
+            run.keep(test)
     except Interrupted:
         run.save_within_epoch()
         raise
@@ -82,16 +86,16 @@ def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     follow_layout(optimizer)
 
 
-class _Run:
+class Run:
     """A run's objects, and where they stand."""
 
     def __init__(self, config: RunConfig, parts: Parts, recorder: Recorder, folder: Path) -> None:
-        self._config, self._parts = config, parts
+        self.config, self.parts = config, parts
         self._recorder, self._folder = recorder, folder
         trainer = config.trainer
         self.checkpoints = Checkpoints(folder / _CHECKPOINTS)
         self.diverged = False
-        self._position = Position()
+        self.position = Position()
         self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
         self._best_weights: dict[str, Tensor] = {}
         self._metrics: Mapping[str, float] = {}
@@ -101,32 +105,32 @@ class _Run:
         state = self.checkpoints.load()
         if state is None:
             return
-        parts = self._parts
+        parts = self.parts
         check_architecture(self.checkpoints.folder, parts.model.state_dict(), saved=state["model"])
         parts.model.load_state_dict(state["model"])
         _restore_optimizer(parts.optimizer, state["optimizer"])
         parts.schedule.load_state_dict(state["schedule"])
         set_random_state(parts.device, state["random"])
-        self._position = Position(**state["position"])
+        self.position = Position(**state["position"])
         self._best = dataclasses.replace(self._best, **state["best"])
         self._best_weights = state["best_weights"]
-        place = f"epoch {self._position.epoch}"
-        if self._position.epoch > self._config.trainer.epochs or self._position.stopped:
+        place = f"epoch {self.position.epoch}"
+        if self.position.epoch > self.config.trainer.epochs or self.position.stopped:
             place = "the test"
-        elif self._position.batches:
-            place += f", batch {self._position.batches + 1}"
+        elif self.position.batches:
+            place += f", batch {self.position.batches + 1}"
         _log.info("Continuing with %s", place)
 
     def save(self) -> None:
         """Write a checkpoint of where everything stands."""
         self.checkpoints.save(
-            self._position.steps,
+            self.position.steps,
             {
-                "model": self._parts.model.state_dict(),
-                "optimizer": self._parts.optimizer.state_dict(),
-                "schedule": self._parts.schedule.state_dict(),
-                "random": random_state(self._parts.device),
-                "position": dataclasses.asdict(self._position),
+                "model": self.parts.model.state_dict(),
+                "optimizer": self.parts.optimizer.state_dict(),
+                "schedule": self.parts.schedule.state_dict(),
+                "random": random_state(self.parts.device),
+                "position": dataclasses.asdict(self.position),
                 "best": {"epoch": self._best.epoch, "metrics": self._best.metrics},
                 "best_weights": self._best_weights,
             },
@@ -134,12 +138,12 @@ class _Run:
 
     def save_within_epoch(self) -> None:
         """Write a checkpoint if an epoch has begun and is finite; its beginning is saved anyway."""
-        if self._position.batches and not self.diverged and self._is_finite(self._position.loss):
+        if self.position.batches and not self.diverged and self._is_finite(self.position.loss):
             self.save()
 
     def train(self, check: Callable[[], None]) -> None:
         """Train from the position to the last epoch, or until the training stops itself."""
-        config, parts, position = self._config, self._parts, self._position
+        config, parts, position = self.config, self.parts, self.position
         trainer, splits = config.trainer, parts.splits
         batches = count_batches(splits.train, config.data.batch_size, trainer.limit_batches)
         total = trainer.epochs * batches
@@ -161,12 +165,13 @@ class _Run:
                 limit_batches=trainer.limit_batches,
                 seed=config.seed,
                 position=position,
-                log=self._report,
-                after_epoch=self._after_epoch,
+                log=self.report,
+                after_epoch=self.after_epoch,
                 after_batch=after_batch,
             )
 
-    def _report(self, metrics: Mapping[str, float], epoch: int) -> None:
+    def report(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Report an epoch's metrics."""
         self._metrics = metrics
         self._recorder.metrics(metrics, epoch)
         validation = "".join(
@@ -176,8 +181,9 @@ class _Run:
         )
         _log.info("Epoch: %d Loss: %.3f%s", epoch, metrics["train_loss"], validation)
 
-    def _after_epoch(self) -> None:
-        trainer, position = self._config.trainer, self._position
+    def after_epoch(self) -> None:
+        """Judge the epoch that was just reported, and save a checkpoint."""
+        trainer, position = self.config.trainer, self.position
         epoch = position.epoch - 1
         if not self.diverged and not self._is_finite(self._metrics["train_loss"]):
             self.diverged = True
@@ -188,7 +194,7 @@ class _Run:
             return  # the last finite checkpoint stays the last
         if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
             if trainer.save_best:
-                weights = self._parts.model.state_dict()
+                weights = self.parts.model.state_dict()
                 self._best_weights = {key: value.clone() for key, value in weights.items()}
         elif "val_loss" in self._metrics and self._best.exhausted(epoch):
             position.stopped = True
@@ -199,30 +205,31 @@ class _Run:
             self.save()
 
     def _is_finite(self, loss: float) -> bool:
-        weights = self._parts.model.state_dict().values()
+        weights = self.parts.model.state_dict().values()
         return math.isfinite(loss) and bool(
             torch.stack([value.isfinite().all() for value in weights]).all()
         )
 
-    def test(self, check: Callable[[], None]) -> None:
-        """Test the weights to keep, and keep them."""
-        parts, trainer = self._parts, self._config.trainer
-        epoch = self._position.epoch - 1
-        weights: Mapping[str, Any] = parts.model.state_dict()
-        if trainer.save_best and not self._best_weights:
-            _log.warning("%s was a number in no epoch; the last weights are kept", trainer.monitor)
-        elif trainer.save_best:
-            weights = self._best_weights
-            parts.model.load_state_dict(weights)
+    def is_to_be_tested(self) -> bool:
+        """Put the weights to test and keep into the model; return False for a diverged run."""
+        if self.diverged:
+            _log.warning("The run has diverged; it is tagged so and not tested")
+            return False
+        if self.config.trainer.save_best and self._best_weights:
+            self.parts.model.load_state_dict(self._best_weights)
+        return True
+
+    def keep(self, test: Evaluation) -> None:
+        """Record how the weights did, and keep them."""
+        epoch = self.position.epoch - 1
+        if self.config.trainer.save_best and self._best_weights:
             best = {f"best_{key}": value for key, value in self._best.metrics.items()}
             self._recorder.metrics({"best_epoch": float(self._best.epoch), **best}, epoch)
-        test = evaluate(
-            model=parts.model,
-            split=parts.splits.test,
-            limit_batches=trainer.limit_batches,
-            after_batch=check,
-        )
+        elif self.config.trainer.save_best:
+            monitor = self.config.trainer.monitor
+            _log.warning("%s was a number in no epoch; the last weights are kept", monitor)
         self._recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, epoch)
+        weights = self.parts.model.state_dict()
         sha256 = save_weights(weights, self._folder / "weights.safetensors")
         self._recorder.tags({"weights_sha256": sha256})
         self._recorder.artifacts("weights.safetensors")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,6 +31,26 @@ class SimpleNet(nn.Module):
             x = F.relu(layer(x))
         logits: Tensor = last(x)
         return logits
+
+    @staticmethod
+    def forward_stacked(weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
+        """Return logits (L, B, K) of L networks, for stacks of their weights by name.
+
+        What `torch.func.vmap` makes of `forward`, with the biases added by the matrix products.
+
+        Args:
+            weights: (L, fan_out, fan_in) and (L, fan_out) in turn.
+            images: (L, B, 1, H, W), or (B, 1, H, W) for one batch that all share.
+        """
+        values = iter(weights.values())
+        *hidden, last = zip(values, values, strict=True)
+        x = images.flatten(-3)
+        if x.dim() == 2:
+            x = x.expand(len(last[0]), *x.shape)
+        for weight, bias in hidden:
+            x = F.relu(torch.baddbmm(bias.unsqueeze(1), x, weight.mT))
+        weight, bias = last
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
 
 class ConvNet(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,10 +103,8 @@ def fit(
     """
     updates = Updates([optimizer])
     while position.epoch <= epochs and not position.stopped:
-        if position.batches == 0:
-            torch.manual_seed(derive(seed, "forward", position.epoch))
-            position.lr = float(schedule.get_last_lr()[0])
-        train_loss = _train_epoch(
+        begin_epoch(position, schedule, seed)
+        train_loss = train_epoch(
             model=model,
             updates=updates,
             schedule=schedule if schedule_interval == "batch" else None,
@@ -117,26 +115,47 @@ def fit(
             position=position,
             after_batch=after_batch,
         )
-        metrics = {
-            "train_loss": train_loss,
-            "lr": position.lr,
-            "epoch_seconds": position.seconds,
-        }
+        result = None
         if validation is not None:
-            result = evaluate(
-                model=model, split=validation, limit_batches=limit_batches, after_batch=after_batch
+            (result,) = evaluate(
+                models=[model],
+                split=validation,
+                limit_batches=limit_batches,
+                after_batch=after_batch,
             )
-            metrics |= {"val_loss": result.loss, "val_accuracy": result.accuracy}
         if schedule_interval == "epoch":
             schedule.step()
             updates.refresh()
-        log(metrics, position.epoch)
-        position.epoch, position.batches = position.epoch + 1, 0
-        position.loss = position.seconds = 0.0
+        end_epoch(position, train_loss, result, log)
         after_epoch()
 
 
-def _train_epoch(
+def begin_epoch(position: Position, schedule: LRScheduler, seed: int) -> None:
+    """Note and seed what an epoch begins with, where it does."""
+    if position.batches == 0:
+        torch.manual_seed(derive(seed, "forward", position.epoch))
+        position.lr = float(schedule.get_last_lr()[0])
+
+
+def end_epoch(
+    position: Position, train_loss: float, validation: Evaluation | None, log: Log
+) -> None:
+    """Log a trained epoch and move the position to the beginning of the next."""
+    metrics = {"train_loss": train_loss, "lr": position.lr, "epoch_seconds": position.seconds}
+    if validation is not None:
+        metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
+    log(metrics, position.epoch)
+    position.epoch, position.batches = position.epoch + 1, 0
+    position.loss = position.seconds = 0.0
+
+
+def order_of(split: Split, seed: int, epoch: int) -> Tensor:
+    """Return the order in which an epoch visits a split's examples, int64 (N)."""
+    order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
+    return order.to(split.labels.device)
+
+
+def train_epoch(
     *,
     model: nn.Module,
     updates: Updates,
@@ -148,14 +167,17 @@ def _train_epoch(
     position: Position,
     after_batch: Callable[[], None],
 ) -> float:
+    """Train a model from a position to the end of its epoch; return the mean of the batch losses.
+
+    The arguments are those of `fit`; `schedule` is one that steps after every batch, if any.
+    """
     began = time.perf_counter() - position.seconds
     model.train()
-    order = torch.randperm(len(split), generator=generator(seed, "shuffle", position.epoch))
     total = torch.full((), position.loss, device=split.labels.device)
     rest = batches(
         split,
         batch_size,
-        order=order.to(total.device),
+        order=order_of(split, seed, position.epoch),
         limit=limit_batches,
         skip=position.batches,
     )
@@ -179,24 +201,30 @@ def _train_epoch(
 
 def evaluate(
     *,
-    model: nn.Module,
+    models: Sequence[nn.Module],
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
-) -> Evaluation:
-    """Return how a model does on a split, in batches of `EVALUATION_BATCH`."""
-    model.eval()
+) -> list[Evaluation]:
+    """Return how each model does on a split, in batches of `EVALUATION_BATCH` that all share."""
     device = split.labels.device
-    loss, correct = torch.zeros((), device=device), torch.zeros((), device=device, dtype=torch.long)
+    for model in models:
+        model.eval()
+    losses = [torch.zeros((), device=device) for _ in models]
+    correct = [torch.zeros((), device=device, dtype=torch.long) for _ in models]
     total = 0
     with torch.inference_mode():
         for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
-            logits = model(images)
-            loss += F.cross_entropy(logits, labels, reduction="sum")
-            correct += (logits.argmax(1) == labels).sum()
+            for number, model in enumerate(models):
+                logits = model(images)
+                losses[number] += F.cross_entropy(logits, labels, reduction="sum")
+                correct[number] += (logits.argmax(1) == labels).sum()
             total += len(labels)
             after_batch()
-    return Evaluation(_value(loss) / total, int(_value(correct)), total)
+    return [
+        Evaluation(_value(loss) / total, int(_value(right)), total)
+        for loss, right in zip(losses, correct, strict=True)
+    ]
 
 
 def _value(scalar: Tensor) -> float:

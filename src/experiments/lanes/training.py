@@ -1,0 +1,221 @@
+"""Training lanes together: a loop over epochs that lanes join where they stand, and leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from experiments.data import Split, count_batches
+from experiments.data.batches import normalise
+from experiments.lanes.stack import Layouts, Stack, layouts_of
+from experiments.training import (
+    Evaluation,
+    Log,
+    Position,
+    begin_epoch,
+    end_epoch,
+    evaluate,
+    order_of,
+    train_epoch,
+)
+from experiments.updates import Updates, follow_layout
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What `experiments.training.fit` takes of one run."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    schedule: LRScheduler
+    schedule_interval: Literal["epoch", "batch"]
+    train: Split
+    validation: Split | None
+    epochs: int
+    seed: int
+    position: Position
+    log: Log
+    after_epoch: Callable[[], None]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its last epoch is trained, or it has stopped itself."""
+        return self.position.epoch > self.epochs or self.position.stopped
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Lanes that stand at the same batch of an epoch, and their stack."""
+
+    lanes: Sequence[Lane]
+    stack: Stack
+    updates: Updates
+
+
+def fit_lanes(
+    lanes: Sequence[Lane],
+    *,
+    batch_size: int,
+    limit_batches: int | None,
+    after_batch: Callable[[], None],
+) -> Iterator[list[Lane]]:
+    """Train lanes as a stack, each as `fit` would alone; yield them as they leave it, done.
+
+    Lanes may stand at different epochs and have different numbers of them. Those in the middle of
+    an epoch come to its end first; a lane that is left alone is trained as it would be alone.
+
+    Args:
+        lanes: runs of one model class and its arguments, on the same data, its split apart.
+        batch_size: B.
+        limit_batches: at most so many batches an epoch.
+        after_batch: called after every batch; whatever it raises ends the training, with every lane
+            standing where it can be continued.
+
+    Raises:
+        CannotStackError: the model does what cannot be done for all lanes at once.
+    """
+    layouts = _layouts(lanes, batch_size) if len(lanes) > 1 else {}
+    together: _Together | None = None
+    running = [lane for lane in lanes if not lane.is_done]
+    if len(running) < len(lanes):
+        yield [lane for lane in lanes if lane.is_done]
+    while running:
+        furthest = max(lane.position.batches for lane in running)
+        chosen = [lane for lane in running if lane.position.batches == furthest]
+        for lane in chosen:
+            begin_epoch(lane.position, lane.schedule, lane.seed)
+        if len(chosen) == 1:
+            losses = [_train_alone(chosen[0], batch_size, limit_batches, after_batch)]
+        else:
+            if together is None or together.lanes != chosen:
+                together = _bring_together(chosen, layouts)
+            losses = _train_epoch(together, batch_size, limit_batches, after_batch)
+        results = _validate(chosen, limit_batches, after_batch)
+        for lane, loss, result in zip(chosen, losses, results, strict=True):
+            if lane.schedule_interval == "epoch":
+                lane.schedule.step()
+            end_epoch(lane.position, loss, result, lane.log)
+            lane.after_epoch()
+        if leaving := [lane for lane in running if lane.is_done]:
+            running = [lane for lane in running if not lane.is_done]
+            together = None
+            yield leaving
+
+
+def _layouts(lanes: Sequence[Lane], batch_size: int) -> Layouts:
+    images, labels = lanes[0].train.at(torch.arange(batch_size, device=_device(lanes)))
+    return layouts_of([lane.model for lane in lanes], normalise(images), labels)
+
+
+def _device(lanes: Sequence[Lane]) -> torch.device:
+    return lanes[0].train.labels.device
+
+
+def _bring_together(lanes: Sequence[Lane], layouts: Layouts) -> _Together:
+    stack = Stack([lane.model for lane in lanes], layouts)
+    for lane in lanes:
+        follow_layout(lane.optimizer)
+    return _Together(lanes, stack, Updates([lane.optimizer for lane in lanes]))
+
+
+def _train_alone(
+    lane: Lane, batch_size: int, limit_batches: int | None, after_batch: Callable[[], None]
+) -> float:
+    return train_epoch(
+        model=lane.model,
+        updates=Updates([lane.optimizer]),
+        schedule=lane.schedule if lane.schedule_interval == "batch" else None,
+        split=lane.train,
+        batch_size=batch_size,
+        limit_batches=limit_batches,
+        seed=lane.seed,
+        position=lane.position,
+        after_batch=after_batch,
+    )
+
+
+def _train_epoch(
+    together: _Together,
+    batch_size: int,
+    limit_batches: int | None,
+    after_batch: Callable[[], None],
+) -> list[float]:
+    """Train lanes from their batch to the end of their epochs; return their mean batch losses."""
+    lanes, stack, updates = together.lanes, together.stack, together.updates
+    updates.refresh()
+    stack.train()
+    began = time.perf_counter()
+    by_batch = [lane.schedule for lane in lanes if lane.schedule_interval == "batch"]
+    orders, split = _orders(lanes), lanes[0].train
+    first = lanes[0].position.batches
+    count = count_batches(split, batch_size, limit_batches)
+    totals = torch.tensor([lane.position.loss for lane in lanes], device=_device(lanes))
+    done = 0
+    try:
+        for batch in range(first, count):
+            images, labels = _batch(split, orders[:, batch * batch_size : (batch + 1) * batch_size])
+            losses = stack.losses(images, labels)
+            updates.step_by(stack.gradients(losses))
+            for schedule in by_batch:
+                schedule.step()
+            if by_batch:
+                updates.refresh()
+            totals += losses.detach()
+            done += 1
+            after_batch()
+    finally:
+        seconds = (time.perf_counter() - began) / len(lanes)
+        for lane, total in zip(lanes, totals.tolist(), strict=True):
+            position = lane.position
+            position.loss, position.seconds = total, position.seconds + seconds
+            position.batches += done
+            position.steps += done
+    return [lane.position.loss / count for lane in lanes]
+
+
+def _orders(lanes: Sequence[Lane]) -> Tensor:
+    """Return the order in which each lane visits the data set, (L, N); (1, N) where they agree."""
+    agree = len({(lane.seed, lane.position.epoch) for lane in lanes}) == 1
+    found = []
+    for lane in lanes[:1] if agree else lanes:
+        order = order_of(lane.train, lane.seed, lane.position.epoch)
+        found.append(order if lane.train.index is None else lane.train.index[order])
+    return torch.stack(found)
+
+
+def _batch(split: Split, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Return images (L, B, C, H, W) and labels (L, B) at places (L, B); without L where L is 1."""
+    images = normalise(split.images.index_select(0, places.flatten()))
+    labels = split.labels.index_select(0, places.flatten())
+    if len(places) == 1:
+        return images, labels
+    return images.view(*places.shape, *images.shape[1:]), labels.view_as(places)
+
+
+def _validate(
+    lanes: Sequence[Lane], limit_batches: int | None, after_batch: Callable[[], None]
+) -> list[Evaluation | None]:
+    """Return how each lane does on its validation split; lanes of one seed share the batches."""
+    results: dict[int, Evaluation] = {}
+    by_seed: dict[int, list[int]] = {}
+    for number, lane in enumerate(lanes):
+        by_seed.setdefault(lane.seed, []).append(number)
+    for numbers in by_seed.values():
+        validation = lanes[numbers[0]].validation
+        if validation is not None:
+            models = [lanes[number].model for number in numbers]
+            found = evaluate(
+                models=models,
+                split=validation,
+                limit_batches=limit_batches,
+                after_batch=after_batch,
+            )
+            results |= zip(numbers, found, strict=True)
+    return [results.get(number) for number in range(len(lanes))]
