@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +23,11 @@ from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from omegaconf import DictConfig
 
     from experiments.claims import Earlier
     from experiments.config import RunConfig
+    from experiments.provenance import Commit
     from experiments.tracking import Recorder
 
 _log = logging.getLogger(__name__)
@@ -65,18 +66,31 @@ def run(cfg: DictConfig) -> float:
     global _prepared
     config = checked(cfg)
     prepared, _prepared = _prepared, None
-    if prepared is None or prepared.config != config:  # a job of a sweep
-        hydra = HydraConfig.get()
-        prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
-        _refuse_edited(prepared)
+    if prepared is None or prepared.config != config:
+        prepared = prepare_job(config)
+    if prepared.finished:
+        return prepared.finished.objective
+    _train(prepared)
+    return objective_of(prepared)
+
+
+def prepare_job(config: RunConfig) -> Prepared:
+    """Prepare a job of a sweep, in the words of its own log.
+
+    Raises:
+        InputError: it cannot be run, or the source was edited after the sweep was planned.
+    """
+    hydra = HydraConfig.get()
+    prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
+    _refuse_edited(prepared)
     if prepared.finished:
         _log.info(_report(prepared.finished, config))
-        return prepared.finished.objective
-    if prepared.warning:
-        _log.warning(prepared.warning)
-    _train(prepared)
-    _log.info("Everything about this run: %s", os.path.relpath(prepared.folder))
-    ended = look_up(Path(config.outputs), prepared.identity, prepared.folder)
+    return prepared
+
+
+def objective_of(prepared: Prepared) -> float:
+    """Return what a run that has ended came to."""
+    ended = look_up(Path(prepared.config.outputs), prepared.identity, prepared.folder)
     return ended.objective if ended else float("nan")
 
 
@@ -116,20 +130,20 @@ def _report(finished: Earlier, config: RunConfig) -> str:
     return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
 
 
-def _train(prepared: Prepared) -> None:
-    from experiments.interruption import interruptible
+@contextmanager
+def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
+    """Claim and record a run while it is trained, and tidy its folder when it has ended."""
     from experiments.lifecycle import tidy
-    from experiments.provenance import commit, tags, write_origin
+    from experiments.provenance import tags, write_origin
     from experiments.tracking import parent_of, recording
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
     hydra = HydraConfig.get()
     overrides = [without_passwords(override) for override in hydra.overrides.task]
-    source = commit(Path(__file__).parent)
-    with (
-        interruptible() as check,
-        claimed(Path(config.outputs), prepared.identity, folder, earlier=prepared.here) as opened,
-    ):
+    if prepared.warning:
+        _log.warning(prepared.warning)
+    outputs = Path(config.outputs)
+    with claimed(outputs, prepared.identity, folder, earlier=prepared.here) as opened:
         past = journal.history(folder)
         with recording(
             journal=opened,
@@ -153,24 +167,28 @@ def _train(prepared: Prepared) -> None:
                     folder, config.public(), overrides, prepared.ingredients, source
                 )
                 recorder.artifacts(*origin)
-            _train_and_test(prepared, recorder, check)
+            yield recorder
         tidy(folder)
+    _log.info("Everything about this run: %s", os.path.relpath(folder))
 
 
-def _train_and_test(prepared: Prepared, recorder: Recorder, check: Callable[[], None]) -> None:
-    from experiments.interruption import Interrupted
+def _train(prepared: Prepared) -> None:
+    from experiments.interruption import Interrupted, interruptible
     from experiments.lifecycle import train_and_test
+    from experiments.provenance import commit
 
-    try:
-        train_and_test(
-            config=prepared.config,
-            parts=prepared.parts,
-            recorder=recorder,
-            folder=prepared.folder,
-            check=check,
-        )
-    except SystemExit as error:
-        if isinstance(error, Interrupted):
-            raise
-        # A part of the user's must not end the run as if all were well.
-        raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error
+    source = commit(Path(__file__).parent)
+    with interruptible() as check, recorded(prepared, source) as recorder:
+        try:
+            train_and_test(
+                config=prepared.config,
+                parts=prepared.parts,
+                recorder=recorder,
+                folder=prepared.folder,
+                check=check,
+            )
+        except SystemExit as error:
+            if isinstance(error, Interrupted):
+                raise
+            # A part of the user's must not end the run as if all were well.
+            raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error

@@ -28,7 +28,7 @@ from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.parent import parent_run, record_end
-from experiments.sweep.plan import Plan, ask_stores, make_plan
+from experiments.sweep.plan import Plan, ask_stores, engine, make_plan
 from experiments.sweep.rounds import run_jobs
 from experiments.sweep.task import Task, worker
 from experiments.sweep.verdict import Result, failures, ranking, results_of
@@ -122,7 +122,7 @@ def _pickled(main: TaskFunction) -> bytes:
 
 
 def _is_basic(config: DictConfig) -> bool:
-    return str(config.hydra.launcher._target_).endswith(".BasicLauncher")
+    return str(engine(config)._target_).endswith(".BasicLauncher")
 
 
 def _max_jobs(config: DictConfig) -> int:
@@ -147,11 +147,13 @@ def _folder_of(earlier: Earlier | None) -> Path | None:
 
 
 def _launcher(context: HydraContext, task: Task, config: DictConfig) -> Launcher:
-    target = str(config.hydra.launcher._target_)
+    target = str(engine(config)._target_)
     try:
         return Plugins.instance().instantiate_launcher(
             hydra_context=context, task_function=task, config=config
         )
+    except InputError:
+        raise
     except Exception as error:
         missing = [extra for name, extra in _EXTRAS.items() if name in target]
         advice = f"; pip install -c constraints.txt -e '.[{missing[0]}]'" if missing else ""
@@ -182,7 +184,7 @@ def _say(*lines: str) -> None:
 def _print_plan(plan: Plan, config: DictConfig) -> None:
     settings = plan.jobs[0].config
     seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
-    processes = OmegaConf.select(config, "hydra.launcher.n_jobs")
+    processes = OmegaConf.select(engine(config), "n_jobs")
     if seconds is not None:
         time_needed = f"; about {duration(seconds / max(1, processes or 1))}"
     _say(f"{plan}{time_needed}")

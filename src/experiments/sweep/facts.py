@@ -35,7 +35,7 @@ def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
         known[key] = (data_sha256, device) if data_sha256 and device else None
     asked = [key for key, found in known.items() if found is None]
     if asked:
-        answer = worker().ask({"facts": [samples[key] for key in asked]})
+        (answer,) = worker().ask({"facts": [samples[key] for key in asked]})
         for key, told in zip(asked, answer["facts"], strict=True):
             known[key] = told.get("error") or (told["data_sha256"], told["device"])
     return [known[_about(config)] or "" for config in configs]

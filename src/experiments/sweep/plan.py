@@ -152,11 +152,18 @@ def _refuse_shared_folders(jobs: Iterable[Job]) -> None:
             )
 
 
+def engine(master: DictConfig) -> DictConfig:
+    """Return the settings of the launcher that runs the jobs, be it by way of `vectorized`."""
+    workers = OmegaConf.select(master, "hydra.launcher.workers")
+    return workers if isinstance(workers, DictConfig) else master.hydra.launcher
+
+
 def _is_local(master: DictConfig) -> bool:
     """Return whether all jobs run on this machine."""
-    launcher = str(master.hydra.launcher._target_)
-    elsewhere = OmegaConf.select(master, "hydra.launcher.ray.init.address") is not None
-    return not elsewhere and not launcher.endswith(("SlurmLauncher", "RayAWSLauncher"))
+    launcher = engine(master)
+    elsewhere = OmegaConf.select(launcher, "ray.init.address") is not None
+    target = str(launcher._target_)
+    return not elsewhere and not target.endswith(("SlurmLauncher", "RayAWSLauncher"))
 
 
 def ask_stores(plan: Plan) -> tuple[Plan, str | None]:

@@ -13,12 +13,12 @@ import math
 import os
 import pickle
 import platform
-import select
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,27 +55,30 @@ class Worker:
         """Whether the process can be asked."""
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer to a request that `experiments.sweep.worker` knows.
+    def ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the answers to a request that `experiments.sweep.worker` knows, as they come.
 
         Raises:
             WorkerDiedError: the process ended.
         """
         try:
             self._send(request)
-            return self._answer()
+            while (answer := self._answer()) is not None:
+                yield answer
         except (BrokenPipeError, EOFError):
             raise WorkerDiedError(_how(self._process.wait())) from None
 
-    def stop(self) -> None:
-        """Have the job in training save a checkpoint and stop; it has a minute."""
+    def stop(self) -> Iterator[dict[str, Any]]:
+        """Have the jobs in training save a checkpoint and stop; they have a minute."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.stdout is not None  # noqa: S101  (Popen's contract for PIPE)
-        if select.select([self._process.stdout], [], [], _END_SECONDS)[0]:
+        timer = threading.Timer(_END_SECONDS, self._process.kill)
+        timer.start()
+        try:
             with contextlib.suppress(EOFError):
-                self._answer()
-        else:
-            self._process.kill()
+                while (answer := self._answer()) is not None:
+                    yield answer
+        finally:
+            timer.cancel()
 
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
@@ -83,12 +86,12 @@ class Worker:
         self._process.stdin.write(SIZE.pack(len(content)) + content)
         self._process.stdin.flush()
 
-    def _answer(self) -> dict[str, Any]:
+    def _answer(self) -> dict[str, Any] | None:
         assert self._process.stdout is not None  # noqa: S101
         line = self._process.stdout.readline()
         if not line:
             raise EOFError
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] | None = json.loads(line)
         return answer
 
 
@@ -131,44 +134,78 @@ class Task:
 
     def __call__(self, config: DictConfig) -> float:
         """Have a job trained; return what it returned, NaN where it did not finish."""
-        hydra = HydraConfig.get()
-        number = int(hydra.job.env_set[job.NUMBER])
-        outcomes = Outcomes(self.sweep, self.turn)
         self._end_with_the_sweep()
+        configs = {number_of(each): each for each in self._configs(config)}
+        outcomes = Outcomes(self.sweep, self.turn)
         if self.fail_fast and outcomes.any_failed:
-            reason = "not begun, as another job had failed"
-            outcomes.write(Outcome(number, "held back", reason))
+            for number in configs:
+                reason = "not begun, as another job had failed"
+                outcomes.write(Outcome(number, "held back", reason))
             return math.nan
-        outcomes.write(Outcome(number, "running"))
-        answer: dict[str, Any] = {"state": "interrupted", "reason": "interrupted"}
+        for number in configs:
+            outcomes.write(Outcome(number, "running"))
+        return self._see_through(configs, outcomes)[next(iter(configs))]
+
+    def _see_through(
+        self, configs: Mapping[int, DictConfig], outcomes: Outcomes
+    ) -> Mapping[int, float]:
+        """Have jobs trained and note what becomes of each; return what they returned."""
+        objectives = dict.fromkeys(configs, math.nan)
+        left = set(configs)
+        rest = {"state": "interrupted", "reason": "interrupted"}
+
+        def note(answer: Mapping[str, Any]) -> None:
+            outcome = Outcome(**answer)
+            if outcome.state != "running":
+                left.discard(outcome.number)
+                objectives[outcome.number] = outcome.objective
+            with contextlib.suppress(FileNotFoundError):  # the sweep has begun another turn
+                outcomes.write(outcome)
+
         try:
-            answer = self._train(self._whole(config, number))
+            for answer in self._train(list(configs.values())):
+                note(answer)
         except Exception as error:
-            answer = {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
+            rest = {"state": "failed", "reason": f"{type(error).__name__}: {error}"}
+            raise
+        except BaseException:  # Ctrl-C, or a scheduler's signal to the launcher's process
+            for answer in worker().stop():
+                note(answer)
             raise
         finally:
-            done = Outcome(number, **answer)
-            with contextlib.suppress(FileNotFoundError):  # the sweep has begun another turn
-                outcomes.write(done)
-        return done.objective
+            for number in sorted(left):
+                note({"number": number} | rest)
+        return objectives
 
-    def _train(self, config: DictConfig) -> dict[str, Any]:
-        asked = worker()
+    def _train(self, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
+        """Yield what becomes of jobs; those that died together are tried each alone."""
+        left = {number_of(config): config for config in configs}
         try:
-            return asked.ask({"job": self.function, "config": config})
+            for answer in worker().ask({"function": self.function, "jobs": list(configs)}):
+                if answer["state"] != "running":
+                    left.pop(answer["number"], None)
+                yield answer
         except WorkerDiedError as died:
-            return {"state": "failed", "reason": str(died)}
-        except BaseException:  # Ctrl-C, or a scheduler's signal to the launcher's process
-            asked.stop()
-            raise
+            if len(configs) == 1:
+                yield {"number": number_of(configs[0]), "state": "failed", "reason": str(died)}
+                return
+            for number, config in left.items():
+                reason = f"alone from here on: as lanes of a stack {died}"
+                yield {"number": number, "state": "running", "reason": reason}
+                yield from self._train([config])
 
-    def _whole(self, config: DictConfig, number: int) -> DictConfig:
+    def _configs(self, config: DictConfig) -> list[DictConfig]:
+        """Return the configurations of what is trained for a job that a launcher has begun."""
+        return [self._whole(config, HydraConfig.get())]
+
+    def _whole(self, config: DictConfig, hydra: Any) -> DictConfig:
         """Return a job's configuration with Hydra's part, such that another process can read it."""
         with open_dict(config):
-            config.hydra = HydraConfig.get()
+            config.hydra = hydra
         hydra = config.hydra
         with read_write(hydra), open_dict(hydra):
-            hydra.job.num = number  # a launcher counts what it launches, not what there is
+            # A launcher counts what it launches, not what there is.
+            hydra.job.num = int(hydra.job.env_set[job.NUMBER])
             if platform.node() == self.host:
                 hydra.job.env_set[job.DELIVERED] = "1"
             for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
@@ -185,6 +222,11 @@ class Task:
             if not journal.is_open(self.sweep):
                 os._exit(1)
             _watch(self.sweep)
+
+
+def number_of(config: DictConfig) -> int:
+    """Return a job's number in its sweep."""
+    return int(config.hydra.job.env_set[job.NUMBER])
 
 
 @functools.lru_cache(maxsize=1)

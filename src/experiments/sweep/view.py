@@ -36,7 +36,8 @@ class View:
         job = self._jobs[outcome.number]
         self._states[job.number] = outcome.state
         if outcome.state == "running":
-            return f"job {job.number}: begun, {job.name}"
+            how = f" ({outcome.reason})" if outcome.reason else ""
+            return f"job {job.number}: begun, {job.name}{how}"
         if outcome.state != "finished":
             return f"job {job.number}: {outcome.state}, {outcome.reason} ({job.name})"
         if not math.isnan(outcome.objective):

@@ -17,7 +17,7 @@ import struct
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log, env_override, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
+from experiments import job
 from experiments.composition import Refused, in_one_line
 from experiments.errors import AliveError, InputError
 from experiments.interruption import Interrupted
@@ -46,9 +47,10 @@ def main() -> None:
 
         for request in requests:
             busy.set()
-            answer = _answer(request)
+            for answer in _answer(request):
+                print(json.dumps(answer), file=answers)
             busy.clear()
-            print(json.dumps(answer), file=answers)
+            print(json.dumps(None), file=answers)  # that was all
 
 
 def _stop_when_alone(busy: threading.Event) -> None:
@@ -66,10 +68,47 @@ def _requests(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
         yield pickle.loads(stream.read(size))  # noqa: S301  (from our own parent, by a pipe)
 
 
-def _answer(request: dict[str, Any]) -> dict[str, Any]:
-    if "facts" in request:
-        return {"facts": [_facts(config) for config in request["facts"]]}
-    return _run(request["job"], request["config"])
+def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    match request:
+        case {"facts": configs}:
+            yield {"facts": [_facts(config) for config in configs]}
+        case {"examine": config, "lanes": wanted}:
+            yield _examine(config, wanted)
+        case {"function": function, "jobs": [config]}:
+            yield _run(function, config)
+        case {"function": function, "jobs": configs}:
+            yield from _run_lanes(function, configs)
+
+
+def _examine(config: Any, wanted: int | None) -> dict[str, Any]:
+    from experiments.lanes.limits import examine
+    from experiments.lanes.stack import CannotStackError
+
+    try:
+        return {"lanes": examine(config, wanted)}
+    except (CannotStackError, InputError) as error:
+        return {"reason": str(error)}
+    except Exception as error:  # noqa: BLE001  (alone it may recur, and is then said at length)
+        return {"reason": f"{type(error).__name__}: {error}"}
+
+
+def _run_lanes(function: bytes, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
+    from experiments.lanes.jobs import Job, LeftOutError, run_lanes
+
+    left_out: list[tuple[Job, str]] = []
+    with _output_to(_log_of(configs[0])):
+        for each in run_lanes(configs):
+            if isinstance(each.error, LeftOutError):
+                left_out.append((each, str(each.error)))
+            elif each.error is not None:
+                yield {"number": each.number} | _failure(each.error)
+            else:
+                told = {"state": "finished", "objective": each.objective}
+                yield {"number": each.number} | told
+    for each, reason in left_out:
+        told = {"state": "running", "reason": f"alone from here on: {reason}"}
+        yield {"number": each.number} | told
+        yield _run(function, each.config)
 
 
 def _facts(config: Any) -> dict[str, str]:
@@ -82,23 +121,28 @@ def _facts(config: Any) -> dict[str, str]:
     return {"data_sha256": data_sha256, "device": device}
 
 
+def _log_of(config: DictConfig) -> Path:
+    return Path(config.hydra.runtime.output_dir) / f"{config.hydra.job.name}.log"
+
+
 def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
     HydraConfig.instance().set_config(config)
     told = HydraConfig.get()
+    number = {"number": int(told.job.env_set[job.NUMBER])}
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    log = Path(told.runtime.output_dir) / f"{told.job.name}.log"
-    with _output_to(log), env_override(told.job.env_set):
+    with _output_to(_log_of(config)), env_override(told.job.env_set):
         configure_log(config.hydra.job_logging, told.verbose)
         root = logging.getLogger()
         for handler in list(root.handlers):
             if not isinstance(handler, logging.FileHandler):
                 root.removeHandler(handler)  # the console of a job is its log
         try:
-            return {"state": "finished", "objective": float(pickle.loads(function)(own))}  # noqa: S301
+            objective = float(pickle.loads(function)(own))  # noqa: S301
+            return number | {"state": "finished", "objective": objective}
         except Refused as refused:
-            return _failure(refused.error)
+            return number | _failure(refused.error)
         except BaseException as error:  # noqa: BLE001  (the sweep goes on, and says what it was)
-            return _failure(error)
+            return number | _failure(error)
         finally:
             for handler in list(root.handlers):
                 handler.close()

@@ -1,0 +1,232 @@
+"""Jobs of a sweep as lanes: each prepared, recorded, saved and tested as it would be alone."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log, env_override
+from omegaconf import DictConfig
+
+from experiments import job
+from experiments.app import objective_of, prepare_job, recorded
+from experiments.composition import checked
+from experiments.interruption import Interrupted, interruptible
+from experiments.lanes.training import Lane, fit_lanes
+from experiments.lifecycle import Run
+from experiments.preparation import Prepared
+from experiments.provenance import Commit, commit
+from experiments.training import evaluate
+
+
+class LeftOutError(Exception):
+    """The stack has failed; the job is to be trained alone, from where it stands."""
+
+
+class Job:
+    """A job while it is a lane."""
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = config
+        self.number = int(config.hydra.job.env_set[job.NUMBER])
+        self.objective: float | None = None
+        self.error: BaseException | None = None
+        """why it has ended without an objective"""
+        self._exits = ExitStack()
+        self._handlers: list[logging.Handler] = []
+        self._prepared: Prepared | None = None
+        self._run: Run | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is nothing more to do for it."""
+        return self.objective is not None or self.error is not None
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Let what is done be this job's: Hydra's configuration, the log, and what goes wrong."""
+        root = logging.getLogger()
+        HydraConfig.instance().set_config(self.config)
+        for handler in self._handlers:
+            root.addHandler(handler)
+        try:
+            with env_override(self.config.hydra.job.env_set):
+                yield
+        except Interrupted:
+            raise
+        except BaseException as error:  # noqa: BLE001  (the others go on, and this is said)
+            self.end(error)
+        finally:
+            for handler in self._handlers:
+                root.removeHandler(handler)
+
+    def begin(self, source: Commit | None, lanes: int) -> None:
+        """Prepare it, and open its run unless it is finished."""
+        self._handlers = _own_log(self.config)
+        with self.at_work():
+            prepared = prepare_job(checked(self.config))
+            if prepared.finished:
+                self.objective = prepared.finished.objective
+                return
+            recorder = self._exits.enter_context(recorded(prepared, source))
+            recorder.tags({"lanes": str(lanes)})
+            self._prepared = prepared
+            self._run = Run(prepared.config, prepared.parts, recorder, prepared.folder)
+            self._run.restore()
+
+    @property
+    def run(self) -> Run:
+        """Its run, once begun."""
+        assert self._run is not None  # noqa: S101  (asked of jobs that have begun)
+        return self._run
+
+    def lane(self) -> Lane:
+        """Return what is trained."""
+        run, config, parts = self.run, self.run.config, self.run.parts
+        return Lane(
+            model=parts.model,
+            optimizer=parts.optimizer,
+            schedule=parts.schedule,
+            schedule_interval=config.schedule.interval,
+            train=parts.splits.train,
+            validation=parts.splits.validation,
+            epochs=config.trainer.epochs,
+            seed=config.seed,
+            position=run.position,
+            log=self._guarded(run.report),
+            after_epoch=self._guarded(run.after_epoch),
+        )
+
+    def _guarded(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Return a function whose errors end this job and not its neighbours."""
+
+        def call(*arguments: Any) -> None:
+            if self.error is None:
+                with self.at_work():
+                    function(*arguments)
+            if self.error is not None:
+                self.run.position.stopped = True
+
+        return call
+
+    def save_within_epoch(self) -> None:
+        """Save where it stands, in the middle of an epoch."""
+        with self.at_work():
+            self.run.save_within_epoch()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Close its run, with the status that the error makes it."""
+        prepared, self._prepared = self._prepared, None
+        if error is not None:
+            self.error = error
+        try:
+            self._exits.__exit__(type(error) if error else None, error, None)
+        except BaseException as raised:  # noqa: BLE001  (what is given comes back, or is worse)
+            self.error = raised
+        if self.error is None and prepared is not None:
+            self.objective = objective_of(prepared)
+
+
+def _own_log(config: DictConfig) -> list[logging.Handler]:
+    """Set a job's logging up as Hydra would; return the handlers that write to files."""
+    HydraConfig.instance().set_config(config)
+    configure_log(config.hydra.job_logging, config.hydra.verbose)
+    root = logging.getLogger()
+    handlers, root.handlers = root.handlers, []
+    return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
+
+
+def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
+    """Train jobs as lanes of a stack; yield each once it has ended, however it ended.
+
+    A job that fails ends alone. If the stack itself fails, the jobs left end with `LeftOutError`,
+    their runs standing where they can be continued. On SIGINT and SIGTERM they save a checkpoint
+    and end with `Interrupted`.
+
+    Args:
+        configs: the jobs' configurations with Hydra's part, alike but for what a lane has of its
+            own.
+    """
+    _allow_many_files()
+    source = commit(Path(__file__).parent)
+    pending = [Job(config) for config in configs]
+    with interruptible() as check:
+        for each in list(pending):
+            each.begin(source, len(configs))
+            if each.has_ended:
+                pending.remove(each)
+                yield each
+        error: BaseException | None = None
+        try:
+            for each in _train(list(pending), check):
+                pending.remove(each)
+                yield each
+        except Interrupted as interrupted:
+            error = interrupted
+            for each in _left(pending):
+                each.save_within_epoch()
+        except (Exception, SystemExit) as failure:  # noqa: BLE001  (each goes on alone)
+            traceback.print_exception(failure)
+            error = LeftOutError(f"{type(failure).__name__}: {failure}")
+        yield from _end(pending, error)
+
+
+def _train(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
+    if not jobs:
+        return
+    lanes = [each.lane() for each in jobs]
+    by_lane = {id(lane): each for lane, each in zip(lanes, jobs, strict=True)}
+    config = jobs[0].run.config
+    for leaving in fit_lanes(
+        lanes,
+        batch_size=config.data.batch_size,
+        limit_batches=config.trainer.limit_batches,
+        after_batch=check,
+    ):
+        yield from _test([by_lane[id(lane)] for lane in leaving], check)
+
+
+def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
+    """Test the jobs that have left the stack, on batches that they share, and end them."""
+    tested = []
+    for each in _left(jobs):
+        with each.at_work():
+            if each.run.is_to_be_tested():
+                tested.append(each)
+    if tested:
+        first = tested[0].run
+        results = evaluate(
+            models=[each.run.parts.model for each in tested],
+            split=first.parts.splits.test,
+            limit_batches=first.config.trainer.limit_batches,
+            after_batch=check,
+        )
+        for each, result in zip(tested, results, strict=True):
+            with each.at_work():
+                each.run.keep(result)
+    yield from _end(jobs)
+
+
+def _end(jobs: Sequence[Job], error: BaseException | None = None) -> Iterator[Job]:
+    for each in jobs:
+        if not each.has_ended:
+            with each.at_work():
+                each.end(error)
+        yield each
+
+
+def _left(jobs: Sequence[Job]) -> list[Job]:
+    return [each for each in jobs if not each.has_ended]
+
+
+def _allow_many_files() -> None:
+    """Lift the limit on open files, of which every lane holds a few, as far as it goes."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,0 +1,148 @@
+"""What a stack may hold, and whether it pays: asked once for jobs that could be lanes together."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from experiments.assembly import Parts, assemble
+from experiments.config import RunConfig
+from experiments.data.batches import normalise
+from experiments.lanes.stack import CannotStackError, Stack, layouts_of
+
+_CACHE = 32 * 2**20  # bytes; caches that are larger are shared with others
+_MOST = 256
+_COPIES = 4  # of the weights: themselves, the gradients and two states of the optimizer
+_REPEATS = 5
+_AGREE = {"rtol": 1e-3, "atol": 1e-5}
+
+
+def examine(config: RunConfig, wanted: int | None) -> int:
+    """Return how many jobs like this one to train as a stack.
+
+    That is as many as were asked for; else as many as have their weights, gradients, optimizer
+    states and batches in the processor's last cache, up to 32 MiB, or with what backward needs in
+    half of a GPU's free memory, and 256 at the most.
+
+    Args:
+        config: one of the jobs.
+        wanted: how many the user wants in a stack; None leaves it to the rule, and to a
+            measurement of whether it pays.
+
+    Raises:
+        CannotStackError: its model cannot be stacked, computes something else in a stack, or,
+            where the number was not asked for, is not any faster in one.
+        InputError: the job cannot be run.
+    """
+    parts = assemble(config)
+    images, labels = _batch(parts, config.data.batch_size)
+    _check_sameness(parts.model, images, labels)
+    if wanted is not None:
+        return wanted
+    lanes = max(2, min(_MOST, _room(parts.device) // _bytes_of_a_lane(parts, images, labels)))
+    alone = _seconds(lambda: _step_alone(parts.model, images, labels))
+    models = _variants(parts.model, lanes)
+    stack = Stack(models, layouts_of(models, images, labels))
+    together = _seconds(lambda: stack.gradients(stack.losses(images, labels))) / lanes
+    if together > alone:
+        raise CannotStackError(
+            f"it would not pay: a step takes {1e3 * together:.1f} ms a lane in a stack of {lanes} "
+            f"and {1e3 * alone:.1f} ms alone; hydra.launcher.lanes={lanes} stacks all the same"
+        )
+    return lanes
+
+
+def _batch(parts: Parts, size: int) -> tuple[Tensor, Tensor]:
+    train = parts.splits.train
+    images, labels = train.at(torch.arange(size, device=parts.device))
+    return normalise(images), labels
+
+
+def _check_sameness(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+    """Check that two models of different weights compute in a stack what they compute alone."""
+    alone, stacked = _variants(model, 2), _variants(model, 2)
+    stack = Stack(stacked, layouts_of(stacked, images, labels))
+    stack.train()
+    losses = stack.losses(images, labels)
+    rows = stack.gradients(losses)
+    for lane, (one, other) in enumerate(zip(alone, stacked, strict=True)):
+        loss, gradients = _step_alone(one, images, labels)
+        pairs = [(losses[lane], loss)]
+        for parameter, row, gradient in zip(other.parameters(), rows[lane], gradients, strict=True):
+            if row is not None and gradient is not None:
+                pairs.append((row.as_strided(parameter.shape, parameter.stride()), gradient))
+            elif row is not gradient:
+                raise CannotStackError("its model has other gradients in a stack than alone")
+        pairs += zip(other.buffers(), one.buffers(), strict=True)
+        if not all(torch.allclose(a, b, **_AGREE, equal_nan=True) for a, b in pairs):
+            raise CannotStackError("its model computes something else in a stack than alone")
+
+
+def _variants(model: nn.Module, count: int) -> list[nn.Module]:
+    """Return copies of a model, each with weights of its own, the first with the model's."""
+    copies = [copy.deepcopy(model) for _ in range(count)]
+    for number, each in enumerate(copies):
+        for parameter in each.parameters():
+            parameter.data.mul_(1 - number / (2 * count))
+    return copies
+
+
+def _step_alone(
+    model: nn.Module, images: Tensor, labels: Tensor
+) -> tuple[Tensor, Sequence[Tensor | None]]:
+    model.train()
+    loss = F.cross_entropy(model(images), labels)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    found = iter(torch.autograd.grad(loss, trained, allow_unused=True))
+    return loss, [next(found) if p.requires_grad else None for p in model.parameters()]
+
+
+def _bytes_of_a_lane(parts: Parts, images: Tensor, labels: Tensor) -> int:
+    weights = sum(value.nbytes for value in parts.model.parameters())
+    if parts.device.type == "cpu":
+        return _COPIES * weights + images.nbytes
+    kept = 0
+
+    def keep(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += tensor.nbytes
+        return tensor
+
+    model = copy.deepcopy(parts.model)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _step_alone(model, images, labels)
+    return _COPIES * weights + images.nbytes + 2 * kept
+
+
+def _room(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 2
+    return min(_CACHE, _last_cache() or _CACHE)
+
+
+def _last_cache() -> int | None:
+    """Return the bytes of the processor's last cache, as far as the system tells."""
+    found = None
+    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        size = (index / "size").read_text().strip()
+        found = int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+    return found
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    """Return how long a step takes, the median of a few after one to warm up."""
+    taken = []
+    for _ in range(_REPEATS + 1):
+        began = time.perf_counter()
+        step()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[1:])

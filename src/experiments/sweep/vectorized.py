@@ -1,0 +1,185 @@
+"""The launcher `vectorized`: jobs that may be lanes of one stack go to one worker together."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from experiments.composition import checked
+from experiments.config import RunConfig
+from experiments.errors import InputError
+from experiments.sweep.loader import SweepLoader
+from experiments.sweep.outcomes import Outcomes
+from experiments.sweep.plan import engine
+from experiments.sweep.task import Task, number_of, worker
+
+# What lanes have in common; everything else each has of its own.
+_COMMON = ("device", "threads", "deterministic", "limit_batches")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A job to launch."""
+
+    number: int
+    overrides: Sequence[str]
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class LanesTask(Task):
+    """Trains a job and those that are lanes with it."""
+
+    loader: SweepLoader
+    master: DictConfig
+    """the sweep's configuration, of which each job's is made"""
+    lanes: Mapping[int, Sequence[Sequence[str]]] = field(default_factory=dict)
+    """by the number of the job that is launched, the overrides of the others"""
+
+    def _configs(self, config: DictConfig) -> list[DictConfig]:
+        (first,) = super()._configs(config)
+        others = self.lanes.get(number_of(first), ())
+        return [first, *map(self._compose, others)]
+
+    def _compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Return a job's configuration, and make its folder, as Hydra does for one it launches."""
+        config = self.loader.load_sweep_config(self.master, list(overrides))
+        hydra = config.hydra
+        with read_write(hydra), open_dict(hydra):
+            hydra.job.num = number_of(config)
+            hydra.job.id = str(hydra.job.num)
+            folder = Path(hydra.sweep.dir, str(OmegaConf.select(config, "hydra.sweep.subdir")))
+            hydra.runtime.output_dir = str(folder.absolute())
+        folder.mkdir(parents=True, exist_ok=True)
+        return self._whole(config, hydra)
+
+
+def workers_of(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
+    """Return the launcher that runs what this one launches, `hydra.launcher.workers`."""
+    inner = copy.deepcopy(config)
+    with open_dict(inner.hydra):
+        inner.hydra.launcher = engine(config)
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=task, config=inner
+    )
+
+
+def launch(
+    lanes: int | None,
+    *,
+    context: HydraContext,
+    task: TaskFunction,
+    config: DictConfig,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+) -> Sequence[JobReturn]:
+    """Launch jobs, those that may be lanes together as one.
+
+    Args:
+        lanes: at most so many jobs as one; None leaves it to `experiments.lanes.limits`.
+        context: Hydra's.
+        task: what Hydra would have called for each job.
+        config: the sweep's composed configuration.
+        job_overrides: what to launch.
+        first: the number that Hydra's own count begins with.
+    """
+    loader = context.config_loader
+    if not isinstance(task, Task) or not isinstance(loader, SweepLoader):
+        return workers_of(context, task, config).launch(job_overrides, first)
+    jobs = [_job(loader, config, overrides) for overrides in job_overrides]
+    chunks = list(_chunks(jobs, lanes, processes=_processes(config)))
+    known = {each.name: getattr(task, each.name) for each in fields(Task)}
+    others = {chunk[0].number: [job.overrides for job in chunk[1:]] for chunk in chunks}
+    together = LanesTask(**known, loader=loader, master=config, lanes=others)
+    workers = workers_of(context, together, config)
+    returns = workers.launch([chunk[0].overrides for chunk in chunks], first)
+    by_number: dict[int, JobReturn] = {}
+    for chunk, returned in zip(chunks, returns, strict=True):
+        for job in chunk:
+            outcome = Outcomes(task.sweep, task.turn).read(job.number)
+            objective = outcome.objective if outcome else math.nan
+            by_number[job.number] = replace(
+                returned, overrides=job.overrides, _return_value=objective
+            )
+        by_number[chunk[0].number] = returned
+    return [by_number[job.number] for job in jobs]
+
+
+def _job(loader: SweepLoader, master: DictConfig, overrides: Sequence[str]) -> _Job:
+    config = loader.load_sweep_config(master, list(overrides))
+    return _Job(number_of(config), overrides, checked(config))
+
+
+def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Iterator[Sequence[_Job]]:
+    """Yield the jobs in parts that are launched as one, and say why some are alone."""
+    groups: dict[str, list[_Job]] = {}
+    for job in jobs:
+        groups.setdefault(_kind(job.config), []).append(job)
+    for group in groups.values():
+        if len(group) == 1:
+            _say(group, "alone: no other job has its data, batch size and model")
+            yield group
+            continue
+        (answer,) = worker().ask({"examine": group[0].config, "lanes": lanes})
+        if "reason" in answer:
+            _say(group, f"alone: {answer['reason']}")
+            yield from ([job] for job in group)
+            continue
+        parts = _parts(group, answer["lanes"], processes=processes)
+        sizes = sorted({len(part) for part in parts})
+        stacks = "1 stack" if len(parts) == 1 else f"{len(parts)} stacks"
+        _say(group, f"{stacks} of {' or '.join(map(str, sizes))} lanes")
+        yield from parts
+
+
+def _kind(config: RunConfig) -> str:
+    """Return what lanes have in common."""
+    values = config.model_dump(include={"data": True, "model": True, "trainer": set(_COMMON)})
+    return json.dumps(values, sort_keys=True)
+
+
+def _parts(group: Sequence[_Job], most: int, *, processes: int) -> list[Sequence[_Job]]:
+    """Return a group in parts of about one size; jobs of a seed stay together, and share batches.
+
+    There are as many parts as there are processes, if each can have two jobs.
+    """
+    count = max(-(-len(group) // most), min(processes, len(group) // 2))
+    ordered = sorted(group, key=lambda job: (job.config.seed, job.number))
+    ends = [round(len(ordered) * part / count) for part in range(count + 1)]
+    return [ordered[start:end] for start, end in itertools.pairwise(ends)]
+
+
+def _processes(config: DictConfig) -> int:
+    given = OmegaConf.select(config, "hydra.launcher.workers.n_jobs")
+    return given if isinstance(given, int) and given > 0 else 1
+
+
+def _say(group: Sequence[_Job], what: str) -> None:
+    numbers = sorted(job.number for job in group)
+    jobs = f"job {numbers[0]}" if len(group) == 1 else f"{len(group)} jobs from job {numbers[0]} on"
+    print(f"{jobs}: {what}", flush=True)  # noqa: T201  (for the user, like the plan)
+
+
+def check_lanes(lanes: object) -> int | None:
+    """Return the launcher's setting.
+
+    Raises:
+        InputError: it is neither null nor a whole number from 1 on.
+    """
+    if lanes is None or (isinstance(lanes, int) and not isinstance(lanes, bool) and lanes >= 1):
+        return lanes
+    raise InputError(
+        f"hydra.launcher.lanes={lanes}: it should be a whole number above 0, or null to leave it "
+        "to the model's size"
+    )

@@ -1,0 +1,49 @@
+"""The launcher `vectorized`: trains jobs that are alike as one; see `experiments.sweep.vectorized`.
+
+Hydra imports this file at every start, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class VectorizedLauncher(Launcher):
+    """Hands jobs that are alike to a worker together, by way of another launcher."""
+
+    def __init__(self, workers: DictConfig, lanes: int | None) -> None:
+        del workers  # they are set up from the whole configuration
+        self._lanes = lanes
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Keep what Hydra hands over, and see that the other launcher is there."""
+        from experiments.sweep.vectorized import check_lanes, workers_of
+
+        self._lanes = check_lanes(self._lanes)
+        workers_of(hydra_context, task_function, config)
+        self._given: dict[str, Any] = {
+            "context": hydra_context,
+            "task": task_function,
+            "config": config,
+        }
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Launch jobs."""
+        from experiments.sweep.vectorized import launch
+
+        return launch(
+            self._lanes,
+            **self._given,
+            job_overrides=job_overrides,
+            first=initial_job_idx,
+        )
