@@ -24,7 +24,7 @@ from experiments.progress import progress_bar
 from experiments.randomness import random_state, set_random_state
 from experiments.tracking import Recorder
 from experiments.training import Evaluation, Position, evaluate, fit
-from experiments.updates import follow_layout, parameters_of
+from experiments.updates import parameters_of
 
 _log = logging.getLogger(__name__)
 _CHECKPOINTS = "checkpoints"
@@ -83,7 +83,6 @@ def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
         for name, value in entries.items():
             if isinstance(value, Tensor) and loaded[name].dtype != value.dtype:
                 loaded[name] = value.to(loaded[name].device)
-    follow_layout(optimizer)
 
 
 class Run:

@@ -51,7 +51,7 @@ def parameters_of(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def follow_layout(optimizer: Optimizer) -> None:
+def _follow_layout(optimizer: Optimizer) -> None:
     """Lay each state that has its parameter's shape out in memory as the parameter is.
 
     Fused kernels pair a weight with its momentum by their places in memory.
@@ -73,10 +73,11 @@ class Updates:
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = optimizers
         self._parameters = [parameters_of(optimizer) for optimizer in optimizers]
-        self._fused = [_fused(optimizer) for optimizer in optimizers]
         for optimizer in optimizers:
+            _follow_layout(optimizer)
             # A schedule warns if it steps before an optimizer whose own `step` was not called.
             optimizer._opt_called = True  # type: ignore[attr-defined]
+        self._fused = [_fused(optimizer) for optimizer in optimizers]
         self.refresh()
 
     def refresh(self) -> None:

@@ -25,7 +25,7 @@ from experiments.training import (
     order_of,
     train_epoch,
 )
-from experiments.updates import Updates, follow_layout
+from experiments.updates import Updates
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,6 @@ def _device(lanes: Sequence[Lane]) -> torch.device:
 
 def _bring_together(lanes: Sequence[Lane], layouts: Layouts) -> _Together:
     stack = Stack([lane.model for lane in lanes], layouts)
-    for lane in lanes:
-        follow_layout(lane.optimizer)
     return _Together(lanes, stack, Updates([lane.optimizer for lane in lanes]))
 
 
