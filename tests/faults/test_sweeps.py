@@ -18,7 +18,7 @@ from tests.sweep.conftest import LAUNCHERS, Sweep
 from tests.sweep.test_launchers import family, processes_in
 
 KILLS, JOBS, EPOCHS = 5, 6, 2
-COMMANDS = {str(param.id): param.values[0] for param in LAUNCHERS[:3]}
+COMMANDS = {str(param.id): param.values[0] for param in LAUNCHERS[:4]}
 
 
 @pytest.mark.faults

@@ -9,7 +9,7 @@ them finds it as if it were alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -103,8 +103,8 @@ def forward(
         logits: Tensor = functional_call(template, (weights, buffers), (images,))
         return logits
 
-    if not buffers and (own := getattr(template, "forward_stacked", None)):
-        return own(weights, images)  # type: ignore[no-any-return]
+    if not buffers and (own := _own_way(template)):
+        return own(weights, images)
     shared = None if images.dim() == 4 else 0
     stacked = vmap(lane, in_dims=(0, 0, shared), randomness="error")
     try:
@@ -112,6 +112,12 @@ def forward(
     except RuntimeError as error:
         raise CannotStackError(_in_words(error)) from error
     return logits
+
+
+def _own_way(model: nn.Module) -> Callable[[Mapping[str, Tensor], Tensor], Tensor] | None:
+    """Return a model's `forward_stacked`, if it belongs to its `forward` and not to a parent's."""
+    (first, *_) = (cls for cls in type(model).__mro__ if "forward" in vars(cls))
+    return getattr(model, "forward_stacked", None) if "forward_stacked" in vars(first) else None
 
 
 def _in_words(error: RuntimeError) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
@@ -22,7 +23,7 @@ from experiments.errors import InputError
 from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import engine
-from experiments.sweep.task import Task, number_of, worker
+from experiments.sweep.task import Task, WorkerDiedError, number_of, worker
 
 # What lanes have in common; everything else each has of its own.
 _COMMON = ("device", "threads", "deterministic", "limit_batches")
@@ -131,7 +132,7 @@ def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Itera
             _say(group, "alone: no other job has its data, batch size and model")
             yield group
             continue
-        (answer,) = worker().ask({"examine": group[0].config, "lanes": lanes})
+        answer = _examined(group[0].config, lanes)
         if "reason" in answer:
             _say(group, f"alone: {answer['reason']}")
             yield from ([job] for job in group)
@@ -141,6 +142,15 @@ def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Itera
         stacks = "1 stack" if len(parts) == 1 else f"{len(parts)} stacks"
         _say(group, f"{stacks} of {' or '.join(map(str, sizes))} lanes")
         yield from parts
+
+
+def _examined(config: RunConfig, lanes: int | None) -> dict[str, Any]:
+    """Return how many jobs like this one to train as one, or why none."""
+    try:
+        (answer,) = worker().ask({"examine": config, "lanes": lanes})
+    except WorkerDiedError as died:
+        return {"reason": f"to try a step, {died}"}
+    return answer
 
 
 def _kind(config: RunConfig) -> str:

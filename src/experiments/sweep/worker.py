@@ -88,7 +88,7 @@ def _examine(config: Any, wanted: int | None) -> dict[str, Any]:
         return {"lanes": examine(config, wanted)}
     except (CannotStackError, InputError) as error:
         return {"reason": str(error)}
-    except Exception as error:  # noqa: BLE001  (alone it may recur, and is then said at length)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (alone it may recur, and is said)
         return {"reason": f"{type(error).__name__}: {error}"}
 
 

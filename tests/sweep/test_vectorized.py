@@ -1,0 +1,152 @@
+"""Sweeps whose jobs are lanes of one stack: each job is what it would be alone."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from torch import testing
+
+from experiments import journal
+from tests.programs import wait_until
+from tests.sweep.conftest import Sweep, runs, training
+
+LANES = ("vectorized", "hydra.launcher.lanes=8")
+GRID = ("optimizer.lr=0.01,0.05", "seed=0,1", "trainer.epochs=3")
+
+
+@pytest.fixture
+def lanes(tmp_path: Path, root: str) -> Sweep:
+    return Sweep(tmp_path / "lanes", root, LANES)
+
+
+def by_overrides(sweep: Sweep) -> dict[str, dict[str, str]]:
+    return {job["overrides"]: job for job in sweep.jobs()}
+
+
+def test_lanes_are_the_jobs_of_the_basic_launcher(lanes: Sweep, tmp_path: Path, root: str) -> None:
+    basic = Sweep(tmp_path / "basic", root)
+    held = ("data.validation_size=200", "optimizer.momentum=0.0,0.9")
+    for sweep in (lanes, basic):
+        done = sweep.run(*GRID, *held, "model.inputs=784", model="Slow", SLOW="0")
+        assert done.returncode == 0, done.stdout + done.stderr
+    mine, theirs = by_overrides(lanes), by_overrides(basic)
+    assert mine.keys() == theirs.keys()
+    assert len(mine) == 8
+    for name, job in mine.items():
+        folders = [
+            sweep.folder / row["folder"] for sweep, row in ((lanes, job), (basic, theirs[name]))
+        ]
+        told, alone = map(journal.history, folders)
+        assert told.start["identity"] == alone.start["identity"]
+        assert told.tags["lanes"] == "8"
+        assert told.points.keys() == alone.points.keys()
+        for (key, step), value in alone.points.items():
+            if key.endswith("loss"):
+                assert told.points[key, step] == pytest.approx(value, rel=1e-4)
+            elif key.endswith("accuracy"):
+                assert told.points[key, step] == pytest.approx(value, abs=0.006)
+        weights, others = (load_file(folder / "weights.safetensors") for folder in folders)
+        testing.assert_close(weights, others, rtol=1e-3, atol=1e-4)
+        files = [sorted(path.name for path in folder.iterdir()) for folder in folders]
+        assert files[0] == files[1]
+        log = (folders[0] / "train.log").read_text()
+        assert re.findall(r"Epoch: (\d) Loss", log) == ["1", "2", "3"]
+    assert {run.info.status for run in runs(lanes.folder)} == {"FINISHED"}
+    assert len(runs(lanes.folder)) == 9
+
+
+def test_what_cannot_be_lanes_is_trained_alone_and_said(lanes: Sweep) -> None:
+    done = lanes.run("model.hidden=[8],[16]", "seed=0,1", "tracking=none", "model.inputs=784")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 jobs from job 0 on: 1 stack of 2 lanes" in done.stdout
+    assert "2 jobs from job 2 on: 1 stack of 2 lanes" in done.stdout
+    done = lanes.run("model.hidden=[4]", "seed=0", "tracking=none")
+    assert "job 0: alone: no other job has its data, batch size and model" in done.stdout
+    done = lanes.run("seed=5,6", "tracking=none", model="Dropping")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 jobs from job 0 on: alone: its model draws random numbers" in done.stdout
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
+    lanes: Sweep, tmp_path: Path, root: str
+) -> None:
+    whole = Sweep(tmp_path / "whole", root, LANES)
+    overrides = (*GRID, "model.inputs=784", "tracking=none")
+    assert whole.run(*overrides, model="Slow", SLOW="0").returncode == 0
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        process = lanes.start(*overrides, model="Slow", SLOW="0.02")
+        wait_until(lambda: training(lanes) and _epochs(lanes) >= 1)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert lanes.run(*overrides, model="Slow", SLOW="0").returncode == 0
+    for name, job in by_overrides(lanes).items():
+        told = journal.history(lanes.folder / job["folder"])
+        alone = journal.history(whole.folder / by_overrides(whole)[name]["folder"])
+        assert told.tags["weights_sha256"] == alone.tags["weights_sha256"]
+        assert {k: v for k, v in told.points.items() if k[0] != "epoch_seconds"} == {
+            k: v for k, v in alone.points.items() if k[0] != "epoch_seconds"
+        }
+
+
+def _epochs(sweep: Sweep) -> int:
+    told = [journal.history(folder).points for folder in training(sweep)]
+    return max((len([k for k, _ in points if k == "train_loss"]) for points in told), default=0)
+
+
+@pytest.mark.parametrize("begins", ["lanes", "alone"])
+def test_a_lane_goes_on_alone_and_a_job_as_a_lane(lanes: Sweep, root: str, begins: str) -> None:
+    order = [lanes, Sweep(lanes.folder, root)]
+    first, second = order if begins == "lanes" else order[::-1]
+    overrides = (*GRID, "model.inputs=784", "tracking=none")
+    process = first.start(*overrides, model="Slow", SLOW="0.02")
+    wait_until(lambda: _epochs(lanes) >= 1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    done = second.run(*overrides, model="Slow", SLOW="0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{4 if begins == 'lanes' else 1} to continue" in done.stdout
+    for job in second.jobs():
+        told = journal.history(lanes.folder / job["folder"])
+        assert [k for k in told.points if k[0] == "train_loss"] == [
+            ("train_loss", epoch) for epoch in (1, 2, 3)
+        ]
+
+
+def test_a_lane_that_diverges_is_tagged_and_ends_alone(lanes: Sweep) -> None:
+    done = lanes.run(
+        "optimizer.lr=0.01,1e30", "seed=0,1", "trainer.epochs=2", "tracking=none", model="Slow"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    tags = [journal.history(lanes.folder / job["folder"]).tags for job in lanes.jobs()]
+    assert ["diverged" in told for told in tags] == [False, False, True, True]
+
+
+def test_lanes_on_several_workers(tmp_path: Path, root: str) -> None:
+    sweep = Sweep(
+        tmp_path,
+        root,
+        (
+            "vectorized",
+            "hydra/launcher@hydra.launcher.workers=processes",
+            "hydra.launcher.workers.n_jobs=2",
+        ),
+    )
+    done = sweep.run("seed=range(6)", model="Slow", SLOW="0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 jobs from job 0 on: 2 stacks of 3 lanes" in done.stdout
+    assert [job["state"] for job in sweep.jobs()] == ["finished"] * 6
+    assert len(runs(sweep.folder)) == 7
+
+
+@pytest.mark.parametrize("lanes_given", ["0", "2.5", "many"])
+def test_a_wrong_number_of_lanes_is_one_line(tmp_path: Path, root: str, lanes_given: str) -> None:
+    sweep = Sweep(tmp_path, root, ("vectorized", f"hydra.launcher.lanes={lanes_given}"))
+    done = sweep.run("seed=0,1", "tracking=none")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"hydra.launcher.lanes={lanes_given}: it should be a whole number above 0" in line
+    assert not sweep.folders
