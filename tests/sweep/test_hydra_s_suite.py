@@ -1,0 +1,33 @@
+"""The launcher passes Hydra's own suite: with any task that is no sweep's, it is its workers'."""
+
+from __future__ import annotations
+
+import pytest
+from hydra.test_utils.launcher_common_tests import (
+    BatchedSweeperTestSuite,
+    IntegrationTestSuite,
+    LauncherTestSuite,
+)
+
+from tests.conftest import PROJECT
+
+# The suite's programs say nothing of a version_base.
+pytestmark = pytest.mark.filterwarnings(r"ignore:\s*Future Hydra versions will no longer change")
+FOUND = f"hydra.searchpath=[file://{PROJECT / 'conf'}]"
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("vectorized", [FOUND])])
+class TestLauncher(LauncherTestSuite):
+    pass
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("vectorized", [FOUND])])
+class TestBatchedSweeper(BatchedSweeperTestSuite):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("task_launcher_cfg", "extra_flags"), [({}, ["-m", "hydra/launcher=vectorized", FOUND])]
+)
+class TestIntegration(IntegrationTestSuite):
+    pass
