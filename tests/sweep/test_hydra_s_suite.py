@@ -21,7 +21,10 @@ class TestLauncher(LauncherTestSuite):
     pass
 
 
-@pytest.mark.parametrize(("launcher_name", "overrides"), [("vectorized", [FOUND])])
+@pytest.mark.parametrize(
+    ("launcher_name", "overrides"),
+    [("vectorized", [FOUND, "hydra/sweeper=basic", "hydra.sweeper.max_batch_size=2"])],
+)
 class TestBatchedSweeper(BatchedSweeperTestSuite):
     pass
 
