@@ -1,0 +1,215 @@
+"""A sweep as one stacked model: an epoch against its floor, and whole sweeps on each launcher."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.article import ArticleNet, loaders, train_epoch
+from benchmarks.epoch import ROOT, floor_seconds, ours_seconds
+from benchmarks.process import PROJECT
+from benchmarks.report import report, spread
+from benchmarks.sweep import sweep
+from experiments import journal
+from experiments.data import MNIST, load
+from experiments.lanes.training import Lane, fit_lanes
+from experiments.models import SimpleNet
+from experiments.runtime import load_torch
+from experiments.training import Position
+
+REPEATS = 3
+GRIDS = {
+    "16 lr x 1 seed": (16, 1),
+    "4 lr x 4 seeds": (4, 4),
+    "1 lr x 16 seeds": (1, 16),
+    "1 lr x 4 seeds": (1, 4),
+    "1 lr x 8 seeds": (1, 8),
+    "1 lr x 32 seeds": (1, 32),
+}
+LAUNCHERS = {
+    "basic": ("hydra/launcher=basic",),
+    "processes, 2 workers of 1 thread": ("hydra/launcher=processes", "trainer.threads=1"),
+    "vectorized": ("hydra/launcher=vectorized",),
+}
+SWEEPS = {
+    "16 lr x 1 seed": ("optimizer.lr=range(0.005,0.085,0.005)",),
+    "4 lr x 4 seeds": ("optimizer.lr=0.01,0.02,0.04,0.08", "seed=range(4)"),
+}
+
+
+def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
+    """Return a lane that notes its share of the seconds of each epoch."""
+    torch.manual_seed(seed)
+    model = SimpleNet()
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, fused=True)
+    return Lane(
+        model=model,
+        optimizer=optimizer,
+        schedule=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
+        schedule_interval="epoch",
+        train=load(MNIST, {"root": ROOT}).train,
+        validation=None,
+        epochs=epochs,
+        seed=seed,
+        position=Position(),
+        log=lambda metrics, _: seconds.append(metrics["epoch_seconds"]),
+        after_epoch=lambda: None,
+    )
+
+
+def stacked_seconds(rates: int, seeds: int) -> list[float]:
+    """Time epochs of a grid trained as one stack; return seconds per model and epoch."""
+    seconds: list[float] = []
+    grid = itertools.product(range(rates), range(seeds))
+    lanes = [lane(0.01 * (1 + rate), seed, 2, seconds) for rate, seed in grid]
+    list(fit_lanes(lanes, batch_size=64, limit_batches=None, after_batch=lambda: None))
+    return seconds[len(lanes) :: len(lanes)]
+
+
+def epochs() -> None:
+    """Measure an epoch in one process: the floor, a run alone, and grids as stacks."""
+    torch.set_num_threads(2)
+    floors: list[float] = []
+    alone: list[float] = []
+    stacked: dict[str, list[float]] = {name: [] for name in GRIDS}
+    for _ in range(REPEATS):
+        floors += [floor_seconds() for _ in range(3)]
+        alone += ours_seconds()
+        for name, grid in GRIDS.items():
+            stacked[name] += stacked_seconds(*grid)
+    floor, one = statistics.median(floors), statistics.median(alone)
+    rows = [
+        ("five matrix products", spread(floors, "{:.3f}"), "1", ""),
+        ("a run alone", spread(alone, "{:.3f}"), f"{one / floor:.2f}", "1x"),
+    ]
+    for name, seconds in stacked.items():
+        middle = statistics.median(seconds)
+        row = (spread(seconds, "{:.3f}"), f"{middle / floor:.2f}", f"{one / middle:.2f}x")
+        rows.append((f"stack of {name}", *row))
+    header = (
+        "MNIST, batch 64, 2 threads",
+        "s per model and epoch",
+        "times the floor",
+        "alone / it",
+    )
+    report("lanes_epoch", "An epoch of a model in a stack", header, rows)
+    print("bars: <= 2x the floor, aim 1.5x; a run alone <= 3x")
+
+
+def sweeps() -> None:
+    """Measure whole sweeps of 16 jobs of 3 epochs."""
+    rows = []
+    for name, overrides in SWEEPS.items():
+        walls: dict[str, list[float]] = {launcher: [] for launcher in LAUNCHERS}
+        for _ in range(REPEATS):
+            for launcher, setting in LAUNCHERS.items():
+                with tempfile.TemporaryDirectory() as folder:
+                    walls[launcher].append(sweep(folder, *setting, *overrides, "trainer.epochs=3"))
+        ours = statistics.median(walls["vectorized"])
+        for launcher, taken in walls.items():
+            ratio = f"{statistics.median(taken) / ours:.2f}x"
+            rows.append((name, launcher, spread(taken, "{:.1f} s"), ratio))
+    header = ("16 jobs of 3 epochs of MNIST", "launcher", "the whole command", "it / vectorized")
+    report("lanes_sweeps", "Sweeps as lanes and otherwise", header, rows)
+    print("bars: basic >= 1.8x with warm imports (aim 2.5x), processes >= 1.2x")
+
+
+def many() -> None:
+    """Measure 64 jobs of 3 epochs, and the article's script from two of its epochs."""
+    loader = loaders(ROOT)[0]
+    network = ArticleNet()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    article = []
+    for _ in range(2):
+        began = time.perf_counter()
+        train_epoch(network, optimizer, loader)
+        article.append(time.perf_counter() - began)
+    rows = [("the article's loop, from 2 epochs", f"{64 * 3 * statistics.mean(article):.0f} s")]
+    grid = ("optimizer.lr=range(0.005,0.085,0.005)", "seed=range(4)", "trainer.epochs=3")
+    for launcher, setting in LAUNCHERS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append((launcher, f"{sweep(folder, *setting, *grid):.1f} s"))
+    report("lanes_64", "64 jobs of 3 epochs of MNIST", ("how", "the whole command"), rows)
+
+
+def memory() -> None:
+    """Measure the peak memory of a stack against its lanes, each in a process of its own."""
+    rows = []
+    for lanes in (2, 4, 8, 16, 32, 64):
+        program = (
+            "import sys; from benchmarks import lanes; import itertools;"
+            f"kept = [lanes.lane(0.01, seed, 1, []) for seed in range({lanes})];"
+            "list(lanes.fit_lanes(kept, batch_size=64, limit_batches=50,"
+            " after_batch=lambda: None)); print(lanes.peak())"
+        )
+        command = (sys.executable, "-c", program)
+        done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
+        rows.append((str(lanes), f"{int(done.stdout) / 1024:.0f}"))
+    report(
+        "lanes_memory", "Memory of a stack on MNIST", ("lanes", "peak of the process, MiB"), rows
+    )
+
+
+def peak() -> int:
+    """Return the peak memory of this process in KiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def sameness() -> None:
+    """Compare lanes with the jobs alone: 3 epochs on MNIST, a grid of lr, momentum and seed."""
+    overrides = ("optimizer.lr=0.005,0.02", "optimizer.momentum=0,0.9", "seed=0,1")
+    with tempfile.TemporaryDirectory() as folder:
+        told = {}
+        for launcher in ("basic", "vectorized"):
+            place = Path(folder) / launcher
+            place.mkdir()
+            sweep(str(place), f"hydra/launcher={launcher}", *overrides, "trainer.epochs=3")
+            found = sorted(place.glob("outputs/*/*_sweep/*/journal.jsonl"))
+            histories = [journal.history(path.parent) for path in found]
+            told[launcher] = {
+                json.dumps(
+                    {
+                        k: h.start["params"][k]
+                        for k in ("optimizer.lr", "optimizer.momentum", "seed")
+                    }
+                ): h
+                for h in histories
+            }
+        rows = []
+        for name, alone in told["basic"].items():
+            mine = told["vectorized"][name]
+            losses = [k for k in alone.points if k[0] == "train_loss"]
+            worst = max(abs(mine.points[k] / alone.points[k] - 1) for k in losses)
+            accuracy = mine.metrics["test_accuracy"] - alone.metrics["test_accuracy"]
+            setting = " ".join(json.loads(name).values())
+            rows.append((setting, f"{worst:.1e}", f"{100 * accuracy:+.2f}"))
+    header = (
+        "lr, momentum, seed",
+        "largest relative difference of a loss",
+        "test accuracy, points",
+    )
+    report("lanes_sameness", "Lanes and the jobs alone, 3 epochs of MNIST", header, rows)
+    print("bars: 1e-4, 0.1 points")
+
+
+def main() -> None:
+    """Measure and report."""
+    load_torch()
+    epochs()
+    memory()
+    sameness()
+    sweeps()
+    many()
+
+
+if __name__ == "__main__":
+    main()
