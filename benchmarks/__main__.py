@@ -5,6 +5,7 @@ from benchmarks import (
     checkpoint,
     contention,
     epoch,
+    lanes,
     lookup,
     outage,
     process,
@@ -12,5 +13,9 @@ from benchmarks import (
     sweep,
 )
 
-for script in (startup, epoch, checkpoint, contention, outage, process, lookup, sweep, accuracy):
+SCRIPTS = (
+    *(startup, epoch, lanes, checkpoint, contention),
+    *(outage, process, lookup, sweep, accuracy),
+)
+for script in SCRIPTS:
     script.main()

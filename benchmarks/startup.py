@@ -42,10 +42,9 @@ lap("configuration: composed and checked (imports pydantic)")
 from experiments.tracking import sender
 sender(config.tracking.uri)
 lap("tracking: the delivery process started")
-import torch
+from experiments.runtime import load_torch
+load_torch()
 lap("imports: torch, while the delivery process imports MLflow")
-import torch._dynamo
-lap("imports: torch's compiler, which its optimizers import")
 from experiments.data import MNIST, load
 load(MNIST, config.data.arguments())
 lap("data: read and verified")

@@ -23,9 +23,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 * 2**20), (-1, 2**30)  # mallopt(3), 
 
 def load_torch() -> None:
     """Import torch and what trains, fast and with settings that training wants."""
-    if "GOMP_SPINCOUNT" not in os.environ:
-        on_intel = "Intel" in processor()
-        os.environ["GOMP_SPINCOUNT"] = str(_SPINS_ON_INTEL if on_intel else _SPINS)
+    share_the_cores()
     _keep_freed_memory()
     with _without_garbage_collection():
         import torch
@@ -35,6 +33,12 @@ def load_torch() -> None:
     # A momentum that decays to nothing, of a unit that is dead, would slow the processor down.
     torch.set_flush_denormal(True)
     without_compiler()
+
+
+def share_the_cores() -> None:
+    """Let other processes have the cores that torch, once it is imported, leaves idle."""
+    on_intel = "Intel" in processor()
+    os.environ.setdefault("GOMP_SPINCOUNT", str(_SPINS_ON_INTEL if on_intel else _SPINS))
 
 
 def _keep_freed_memory() -> None:
