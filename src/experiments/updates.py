@@ -151,8 +151,12 @@ class _Fused:
         """Return a kind of state, made of zeros where missing."""
         if name not in self._states:
             for parameter in self.group["params"]:
-                made = parameter.new_zeros(()) if scalar else torch.zeros_like(parameter)
-                self._optimizer.state[parameter].setdefault(name, made.detach())
+                made = (
+                    torch.zeros((), device=parameter.device)
+                    if scalar
+                    else torch.zeros_like(parameter)
+                )
+                self._optimizer.state[parameter].setdefault(name, made)
             found = [self._optimizer.state[parameter][name] for parameter in self.group["params"]]
             self._states[name] = [memory(value) for value in found]
         return self._states[name]

@@ -125,21 +125,37 @@ def test_a_lane_that_diverges_is_tagged_and_ends_alone(lanes: Sweep) -> None:
     assert ["diverged" in told for told in tags] == [False, False, True, True]
 
 
-def test_lanes_on_several_workers(tmp_path: Path, root: str) -> None:
-    sweep = Sweep(
-        tmp_path,
-        root,
-        (
-            "vectorized",
-            "hydra/launcher@hydra.launcher.workers=processes",
-            "hydra.launcher.workers.n_jobs=2",
+@pytest.mark.parametrize(
+    ("workers", "setting", "stacks"),
+    [
+        ("processes", "n_jobs=2", "2 stacks of 3 lanes"),
+        pytest.param(
+            "ray_cluster", "ray.init.num_cpus=2", "1 stack of 6 lanes", marks=pytest.mark.launchers
         ),
-    )
+    ],
+)
+def test_lanes_on_other_workers(
+    tmp_path: Path, root: str, workers: str, setting: str, stacks: str
+) -> None:
+    chosen = f"hydra/launcher@hydra.launcher.workers={workers}"
+    sweep = Sweep(tmp_path, root, ("vectorized", chosen, f"hydra.launcher.workers.{setting}"))
     done = sweep.run("seed=range(6)", model="Slow", SLOW="0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 jobs from job 0 on: 2 stacks of 3 lanes" in done.stdout
+    assert f"6 jobs from job 0 on: {stacks}" in done.stdout
     assert [job["state"] for job in sweep.jobs()] == ["finished"] * 6
     assert len(runs(sweep.folder)) == 7
+
+
+def test_a_lane_that_fails_says_why_in_its_own_log(lanes: Sweep) -> None:
+    process = lanes.start("seed=0,1,2", "trainer.epochs=3", "tracking=none", SLOW="0.05")
+    wait_until(lambda: len(training(lanes)) == 3)
+    (folder,) = lanes.folders
+    (folder / "1" / "checkpoints").write_text("in the way of its folder")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, output + errors
+    assert [job["state"] for job in lanes.jobs()] == ["finished", "failed", "finished"]
+    assert "Traceback" in (folder / "1" / "train.log").read_text()
+    assert "Traceback" not in (folder / "0" / "train.log").read_text()
 
 
 @pytest.mark.parametrize("lanes_given", ["0", "2.5", "many"])

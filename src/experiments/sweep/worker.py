@@ -101,10 +101,11 @@ def _run_lanes(function: bytes, configs: Sequence[DictConfig]) -> Iterator[dict[
             if isinstance(each.error, LeftOutError):
                 left_out.append((each, str(each.error)))
             elif each.error is not None:
-                yield {"number": each.number} | _failure(each.error)
-            else:
-                told = {"state": "finished", "objective": each.objective}
+                with _output_to(_log_of(each.config)):
+                    told = _failure(each.error)
                 yield {"number": each.number} | told
+            else:
+                yield {"number": each.number, "state": "finished", "objective": each.objective}
     for each, reason in left_out:
         told = {"state": "running", "reason": f"alone from here on: {reason}"}
         yield {"number": each.number} | told
