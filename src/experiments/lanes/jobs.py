@@ -126,7 +126,10 @@ class Job:
         if error is not None:
             self.error = error
         try:
-            self._exits.__exit__(type(error) if error else None, error, None)
+            if error is None:
+                self._exits.close()
+            else:
+                self._exits.__exit__(type(error), error, error.__traceback__)
         except BaseException as raised:  # noqa: BLE001  (what is given comes back, or is worse)
             self.error = raised
         if self.error is None and prepared is not None:
