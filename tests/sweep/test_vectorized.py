@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from safetensors.torch import load_file
 from torch import testing
 
 from experiments import journal
+from tests.conftest import PROJECT, command
 from tests.programs import wait_until
 from tests.sweep.conftest import Sweep, runs, training
 
@@ -156,6 +158,13 @@ def test_a_lane_that_fails_says_why_in_its_own_log(lanes: Sweep) -> None:
     assert [job["state"] for job in lanes.jobs()] == ["finished", "failed", "finished"]
     assert "Traceback" in (folder / "1" / "train.log").read_text()
     assert "Traceback" not in (folder / "0" / "train.log").read_text()
+
+
+def test_hydra_s_own_suite() -> None:
+    suite = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    done = command(*suite, str(PROJECT / "tests" / "sweep" / "hydra_suite.py"), cwd=PROJECT)
+    assert done.returncode == 0, done.stdout
+    assert "21 passed" in done.stdout
 
 
 @pytest.mark.parametrize("lanes_given", ["0", "2.5", "many"])

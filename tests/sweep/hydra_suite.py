@@ -1,4 +1,7 @@
-"""The launcher passes Hydra's own suite: with any task that is no sweep's, it is its workers'."""
+"""Hydra's own suite for the launcher; test_vectorized.py runs it, in a process of its own.
+
+It loads Hydra's plugins anew again and again, and with them the classes that other tests hold.
+"""
 
 from __future__ import annotations
 
