@@ -14,12 +14,9 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
-from experiments import job, journal
-from experiments.claims import claimed, look_up
+from experiments import job
 from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
-from experiments.identity import source_sha256
-from experiments.preparation import Prepared, prepare
 from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
     from experiments.claims import Earlier
     from experiments.config import RunConfig
+    from experiments.preparation import Prepared
     from experiments.provenance import Commit
     from experiments.tracking import Recorder
 
@@ -42,6 +40,8 @@ class Preflight(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check values, classes, device, data, folders and tracking; look for an earlier run."""
         global _prepared
+        from experiments.preparation import prepare
+
         try:
             check_hydra(config)
             _prepared = prepare(checked(config), config.hydra.run.dir)
@@ -80,6 +80,8 @@ def prepare_job(config: RunConfig) -> Prepared:
     Raises:
         InputError: it cannot be run, or the source was edited after the sweep was planned.
     """
+    from experiments.preparation import prepare
+
     hydra = HydraConfig.get()
     prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
     _refuse_edited(prepared)
@@ -90,6 +92,8 @@ def prepare_job(config: RunConfig) -> Prepared:
 
 def objective_of(prepared: Prepared) -> float:
     """Return what a run that has ended came to."""
+    from experiments.claims import look_up
+
     ended = look_up(Path(prepared.config.outputs), prepared.identity, prepared.folder)
     return ended.objective if ended else float("nan")
 
@@ -104,6 +108,8 @@ def _refuse_edited(prepared: Prepared) -> None:
 
     Its worker may have imported the one and would record the other.
     """
+    from experiments.identity import source_sha256
+
     planned = _told(job.SOURCE)
     if planned and planned != source_sha256(prepared.ingredients):
         raise InputError(
@@ -133,6 +139,8 @@ def _report(finished: Earlier, config: RunConfig) -> str:
 @contextmanager
 def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
     """Claim and record a run while it is trained, and tidy its folder when it has ended."""
+    from experiments import journal
+    from experiments.claims import claimed
     from experiments.lifecycle import tidy
     from experiments.provenance import tags, write_origin
     from experiments.tracking import parent_of, recording

@@ -12,8 +12,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from experiments.provenance import processor
-
 # Rounds that an idle OpenMP thread spins before it sleeps. libgomp's own 300,000 make an epoch take
 # minutes once other processes want the cores. A round is a `pause`, which Intel has made three
 # times as long as AMD's since Skylake, where to wake a thread costs more too.
@@ -37,6 +35,8 @@ def load_torch() -> None:
 
 def share_the_cores() -> None:
     """Let other processes have the cores that torch, once it is imported, leaves idle."""
+    from experiments.provenance import processor
+
     on_intel = "Intel" in processor()
     os.environ.setdefault("GOMP_SPINCOUNT", str(_SPINS_ON_INTEL if on_intel else _SPINS))
 

@@ -136,12 +136,12 @@ def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
 
 
 def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
-    process = sweep.start("seed=0,1", "trainer.epochs=4", "tracking=none", SLOW="0.2")
+    process = sweep.start("seed=0,1", "trainer.epochs=3", "tracking=none", SLOW="0.2")
     wait_until(lambda: training(sweep))
-    same = sweep.run("seed=0,1", "trainer.epochs=4", "tracking=none", model="Slow")
+    same = sweep.run("seed=0,1", "trainer.epochs=3", "tracking=none", model="Slow")
     assert same.returncode == 2
     assert f"this sweep is being run by process {process.pid}" in same.stderr
-    other = sweep.run("seed=0,7", "trainer.epochs=4", "tracking=none", model="Slow", SLOW="0")
+    other = sweep.run("seed=0,7", "trainer.epochs=3", "tracking=none", model="Slow", SLOW="0")
     assert other.returncode == 0, other.stdout + other.stderr
     assert "1 new, 0 invalid, 0 duplicates, 1 trained by another process" in plan_of(other.stdout)
     process.communicate(timeout=60)
