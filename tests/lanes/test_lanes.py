@@ -38,6 +38,7 @@ def assert_close(lane: Run, alone: Run) -> None:
     torch.testing.assert_close(lane.weights(), alone.weights(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.row("determinism")
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 def test_a_lane_is_the_run_alone(digits, settings) -> None:
     lanes = [Run(digits, **setting) for setting in settings]
@@ -71,6 +72,7 @@ def test_order_and_number_of_lanes_change_no_bit(digits) -> None:
         assert few[seed].losses == many[seed].losses == turned[seed].losses
 
 
+@pytest.mark.row("determinism")
 @pytest.mark.parametrize("model", [SimpleNet, ConvNet, Normed])
 def test_a_lane_that_is_nan_never_touches_its_neighbours(digits, model) -> None:
     def lanes() -> list[Run]:

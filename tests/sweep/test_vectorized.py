@@ -73,6 +73,7 @@ def test_what_cannot_be_lanes_is_trained_alone_and_said(lanes: Sweep) -> None:
     assert "2 jobs from job 0 on: alone: its model draws random numbers" in done.stdout
 
 
+@pytest.mark.row("crash resume")
 def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
     lanes: Sweep, tmp_path: Path, root: str
 ) -> None:
