@@ -39,6 +39,11 @@ def memory(tensor: Tensor) -> Tensor:
     return tensor.as_strided((tensor.numel(),), (1,))
 
 
+def is_dense(tensor: Tensor) -> bool:
+    """Return whether a tensor fills its memory without gaps or overlaps, in whatever order."""
+    return torch.empty_like(tensor, device="meta").stride() == tensor.stride()
+
+
 def like(parameter: Tensor, value: Tensor) -> Tensor:
     """Return a value of a parameter's shape laid out in memory as the parameter is."""
     if value.stride() == parameter.stride():
@@ -234,6 +239,5 @@ def _fused(optimizer: Optimizer) -> Sequence[_Fused]:
 
 
 def _is_plain(group: dict[str, Any]) -> bool:
-    is_dense = (torch.empty_like(p, device="meta").stride() == p.stride() for p in group["params"])
     usual = group["fused"] and not group["differentiable"] and isinstance(group["lr"], float)
-    return bool(usual) and all(is_dense)
+    return bool(usual) and all(map(is_dense, group["params"]))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
-from experiments.updates import like
+from experiments.updates import is_dense, like
 
 Layouts = Mapping[str, tuple[int, ...] | None]
 
@@ -163,8 +163,7 @@ def _lane_strides(gradient: Tensor | None) -> tuple[int, ...] | None:
     if gradient is None:
         return None
     lane = gradient[0]
-    is_dense = torch.empty_like(lane, device="meta").stride() == lane.stride()
-    return lane.stride() if is_dense else None
+    return lane.stride() if is_dense(lane) else None
 
 
 def _stacked(tensors: Sequence[Tensor], strides: tuple[int, ...] | None = None) -> Tensor:
