@@ -55,7 +55,7 @@ def train_and_test(
     run.restore()
     try:
         run.train(check)
-        if run.is_to_be_tested():
+        if run.prepare_test():
             (test,) = evaluate(
                 models=[parts.model],
                 split=parts.splits.test,
@@ -209,7 +209,7 @@ class Run:
             torch.stack([value.isfinite().all() for value in weights]).all()
         )
 
-    def is_to_be_tested(self) -> bool:
+    def prepare_test(self) -> bool:
         """Put the weights to test and keep into the model; return False for a diverged run."""
         if self.diverged:
             _log.warning("The run has diverged; it is tagged so and not tested")

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Rounds that an idle OpenMP thread spins before it sleeps. libgomp's own 300,000 make an epoch take
-# minutes once other processes want the cores. A round is a `pause`, which Intel has made three
-# times as long as AMD's since Skylake, where to wake a thread costs more too.
+# Rounds that an idle OpenMP thread spins before it sleeps. libgomp's own 300,000 cost a run dearly
+# once others want the cores, on an AMD EPYC minutes an epoch; see docs/decisions/0004. A round is a
+# `pause`, which Intel has made longer since Skylake, and there to wake a thread costs more too.
 _SPINS, _SPINS_ON_INTEL = 2_000, 10_000
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 * 2**20), (-1, 2**30)  # mallopt(3), bytes
 

@@ -7,7 +7,7 @@ same kernels on the same numbers, so the same bits. Any other optimizer steps in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -140,8 +140,9 @@ class _Fused:
         """Return what the kernel takes beside tensors."""
         raise NotImplementedError
 
-    def kernel(self) -> Callable[..., None]:
-        """Return what takes the lists of parameters and of gradients, then those of states."""
+    @staticmethod
+    def kernel(*lists: list[Tensor], **hyperparameters: Any) -> None:
+        """Step lists of parameters by one of gradients and those of states."""
         raise NotImplementedError
 
     def states(self) -> list[list[Tensor]]:
@@ -156,11 +157,9 @@ class _Fused:
         """Return a kind of state, made of zeros where missing."""
         if name not in self._states:
             for parameter in self.group["params"]:
-                made = (
-                    torch.zeros((), device=parameter.device)
-                    if scalar
-                    else torch.zeros_like(parameter)
-                )
+                made = torch.zeros_like(parameter)
+                if scalar:
+                    made = torch.zeros((), device=parameter.device)
                 self._optimizer.state[parameter].setdefault(name, made)
             found = [self._optimizer.state[parameter][name] for parameter in self.group["params"]]
             self._states[name] = [memory(value) for value in found]
@@ -174,8 +173,9 @@ class _SGD(_Fused):
         # The first step takes the gradient for the momentum, whatever the dampening.
         return told | {"is_first_step": bool(told["momentum"]) and self.is_new("momentum_buffer")}
 
-    def kernel(self) -> Callable[..., None]:
-        return _sgd
+    @staticmethod
+    def kernel(*lists: list[Tensor], **hyperparameters: Any) -> None:
+        torch._fused_sgd_(*lists, **hyperparameters)
 
     def states(self) -> list[list[Tensor]]:
         return [self.state("momentum_buffer")] if self.group["momentum"] else [[]]
@@ -187,22 +187,15 @@ class _AdamW(_Fused):
         beta1, beta2 = self.group["betas"]
         return {name: self.group[name] for name in names} | {"beta1": beta1, "beta2": beta2}
 
-    def kernel(self) -> Callable[..., None]:
-        return _adamw
+    @staticmethod
+    def kernel(*lists: list[Tensor], **hyperparameters: Any) -> None:
+        torch._foreach_add_(lists[-1], 1)
+        torch._fused_adamw_(*lists, **hyperparameters)
 
     def states(self) -> list[list[Tensor]]:
         largest = self.state("max_exp_avg_sq") if self.group["amsgrad"] else []
         means = [self.state("exp_avg"), self.state("exp_avg_sq")]
         return [*means, largest, self.state("step", scalar=True)]
-
-
-def _sgd(*lists: list[Tensor], **hyperparameters: Any) -> None:
-    torch._fused_sgd_(*lists, **hyperparameters)
-
-
-def _adamw(*lists: list[Tensor], **hyperparameters: Any) -> None:
-    torch._foreach_add_(lists[-1], 1)
-    torch._fused_adamw_(*lists, **hyperparameters)
 
 
 class _Call:
@@ -211,7 +204,7 @@ class _Call:
     def __init__(self, members: Sequence[tuple[int, _Fused]]) -> None:
         self._members = members
         first = members[0][1]
-        self._kernel, self._hyperparameters = first.kernel(), first.hyperparameters()
+        self._kernel, self._hyperparameters = first.kernel, first.hyperparameters()
         self._parameters = [p for _, group in members for p in group.parameters]
         self._states: list[list[Tensor]] | None = None
         self.is_first = bool(self._hyperparameters.get("is_first_step"))
@@ -221,8 +214,9 @@ class _Call:
         if self._states is None:
             parts = [group.states() for _, group in self._members]
             self._states = [[s for part in kind for s in part] for kind in zip(*parts, strict=True)]
-        given = [g for number, group in self._members for g in gradients[number][group.place]]
-        self._kernel(self._parameters, given, *self._states, **self._hyperparameters)
+        given = [gradients[number][group.place] for number, group in self._members]
+        merged = [g for part in given for g in part if g is not None]  # `step_by` saw to it
+        self._kernel(self._parameters, merged, *self._states, **self._hyperparameters)
 
 
 def _fused(optimizer: Optimizer) -> Sequence[_Fused]:

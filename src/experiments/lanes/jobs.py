@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import configure_log, env_override
+from hydra.core.utils import env_override
 from omegaconf import DictConfig
 
 from experiments import job
@@ -34,7 +34,7 @@ class Job:
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config
-        self.number = int(config.hydra.job.env_set[job.NUMBER])
+        self.number = job.number_of(config.hydra)
         self.objective: float | None = None
         self.error: BaseException | None = None
         """why it has ended without an objective"""
@@ -68,7 +68,8 @@ class Job:
 
     def begin(self, source: Commit | None, lanes: int) -> None:
         """Prepare it, and open its run unless it is finished."""
-        self._handlers = _own_log(self.config)
+        HydraConfig.instance().set_config(self.config)
+        self._handlers = job.own_log(self.config)
         with self.at_work():
             prepared = prepare_job(checked(self.config))
             if prepared.finished:
@@ -136,15 +137,6 @@ class Job:
             self.objective = objective_of(prepared)
 
 
-def _own_log(config: DictConfig) -> list[logging.Handler]:
-    """Set a job's logging up as Hydra would; return the handlers that write to files."""
-    HydraConfig.instance().set_config(config)
-    configure_log(config.hydra.job_logging, config.hydra.verbose)
-    root = logging.getLogger()
-    handlers, root.handlers = root.handlers, []
-    return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
-
-
 def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
     """Train jobs as lanes of a stack; yield each once it has ended, however it ended.
 
@@ -200,7 +192,7 @@ def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
     tested = []
     for each in _left(jobs):
         with each.at_work():
-            if each.run.is_to_be_tested():
+            if each.run.prepare_test():
                 tested.append(each)
     if tested:
         first = tested[0].run

@@ -9,6 +9,7 @@ them finds it as if it were alone.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -64,7 +65,7 @@ class Stack:
         Raises:
             CannotStackError: the model does what cannot be done for all lanes at once.
         """
-        logits = forward(self._models[0], self._weights, self._buffers, images)
+        logits = self._logits(images)
         targets = labels.expand(logits.shape[:2])
         # With the batch as the last dimension the softmax computes for many examples at once.
         return F.cross_entropy(logits.mT, targets, reduction="none").mean(1)
@@ -75,43 +76,41 @@ class Stack:
         The losses are summed, and each depends on its own lane's weights alone: what is NaN in one
         lane stays there.
         """
-        trained = [weight for weight in self._weights.values() if weight.requires_grad]
-        found = iter(torch.autograd.grad(losses.sum(), trained, allow_unused=True))
         rows: list[Sequence[Tensor | None]] = []
-        for weight in self._weights.values():
-            gradient = next(found) if weight.requires_grad else None
-            rows.append([None] * len(self) if gradient is None else _rows(like(weight, gradient)))
+        for name, gradient in self.stacked_gradients(losses).items():
+            if gradient is None:
+                rows.append([None] * len(self))
+            else:
+                rows.append(_rows(like(self._weights[name], gradient)))
         return list(zip(*rows, strict=True))
 
+    def stacked_gradients(self, losses: Tensor) -> dict[str, Tensor | None]:
+        """Return the gradients of all lanes by the parameters' names; None where there is none."""
+        found: dict[str, Tensor | None] = dict.fromkeys(self._weights)
+        trained = {name: w for name, w in self._weights.items() if w.requires_grad}
+        of_trained = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
+        return found | dict(zip(trained, of_trained, strict=True))
 
-def forward(
-    template: nn.Module,
-    weights: Mapping[str, Tensor],
-    buffers: Mapping[str, Tensor],
-    images: Tensor,
-) -> Tensor:
-    """Return the logits (L, B, K) of a model for stacks of its parameters and buffers.
+    def _logits(self, images: Tensor) -> Tensor:
+        """Return (L, B, K): by a model's own `forward_stacked` if it has no buffers, else by vmap.
 
-    A model without buffers may have a faster way than vmap, its `forward_stacked`, which takes
-    the stacked weights by name and the images.
+        The former takes the stacked weights by name and the images.
+        """
+        template = self._models[0]
+        if not self._buffers and (own := _own_way(template)):
+            return own(self._weights, images)
 
-    Raises:
-        CannotStackError: the model does what cannot be done for all lanes at once.
-    """
+        def lane(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+            logits: Tensor = functional_call(template, (weights, buffers), (images,))
+            return logits
 
-    def lane(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-        logits: Tensor = functional_call(template, (weights, buffers), (images,))
+        shared = None if images.dim() == 4 else 0
+        stacked = vmap(lane, in_dims=(0, 0, shared), randomness="error")
+        try:
+            logits: Tensor = stacked(self._weights, self._buffers, images)
+        except RuntimeError as error:
+            raise CannotStackError(_in_words(error)) from error
         return logits
-
-    if not buffers and (own := _own_way(template)):
-        return own(weights, images)
-    shared = None if images.dim() == 4 else 0
-    stacked = vmap(lane, in_dims=(0, 0, shared), randomness="error")
-    try:
-        logits: Tensor = stacked(dict(weights), dict(buffers), images)
-    except RuntimeError as error:
-        raise CannotStackError(_in_words(error)) from error
-    return logits
 
 
 def _own_way(model: nn.Module) -> Callable[[Mapping[str, Tensor], Tensor], Tensor] | None:
@@ -141,22 +140,11 @@ def layouts_of(models: Sequence[nn.Module], images: Tensor, labels: Tensor) -> L
     Raises:
         CannotStackError: the model does what cannot be done for all lanes at once.
     """
-    pair = models[:2]
-    for model in pair:
-        model.train()
-    weights = {
-        name: torch.stack([value.detach(), dict(pair[1].named_parameters())[name].detach()])
-        for name, value in pair[0].named_parameters()
-    }
-    for name, value in pair[0].named_parameters():
-        weights[name].requires_grad_(value.requires_grad)
-    others = dict(pair[1].named_buffers())
-    buffers = {n: torch.stack([b, others[n]]) for n, b in pair[0].named_buffers()}
-    logits = forward(pair[0], weights, buffers, images.expand(2, *images.shape))
-    loss = F.cross_entropy(logits.flatten(0, 1), labels.repeat(2))
-    trained = {name: weight for name, weight in weights.items() if weight.requires_grad}
-    gradients = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
-    return {name: _lane_strides(found) for name, found in zip(trained, gradients, strict=True)}
+    stack = Stack(copy.deepcopy(models[:2]), {})
+    stack.train()
+    losses = stack.losses(images.expand(2, *images.shape), labels)
+    gradients = stack.stacked_gradients(losses)
+    return {name: _lane_strides(gradient) for name, gradient in gradients.items()}
 
 
 def _lane_strides(gradient: Tensor | None) -> tuple[int, ...] | None:

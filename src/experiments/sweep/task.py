@@ -135,7 +135,7 @@ class Task:
     def __call__(self, config: DictConfig) -> float:
         """Have a job trained; return what it returned, NaN where it did not finish."""
         self._end_with_the_sweep()
-        configs = {number_of(each): each for each in self._configs(config)}
+        configs = {job.number_of(each.hydra): each for each in self._configs(config)}
         outcomes = Outcomes(self.sweep, self.turn)
         if self.fail_fast and outcomes.any_failed:
             for number in configs:
@@ -179,7 +179,7 @@ class Task:
 
     def _train(self, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
         """Yield what becomes of jobs; those that died together are tried each alone."""
-        left = {number_of(config): config for config in configs}
+        left = {job.number_of(config.hydra): config for config in configs}
         try:
             for answer in worker().ask({"function": self.function, "jobs": list(configs)}):
                 if answer["state"] != "running":
@@ -187,7 +187,11 @@ class Task:
                 yield answer
         except WorkerDiedError as died:
             if len(configs) == 1:
-                yield {"number": number_of(configs[0]), "state": "failed", "reason": str(died)}
+                yield {
+                    "number": job.number_of(configs[0].hydra),
+                    "state": "failed",
+                    "reason": str(died),
+                }
                 return
             for number, config in left.items():
                 reason = f"alone from here on: as lanes of a stack {died}"
@@ -205,7 +209,7 @@ class Task:
         hydra = config.hydra
         with read_write(hydra), open_dict(hydra):
             # A launcher counts what it launches, not what there is.
-            hydra.job.num = int(hydra.job.env_set[job.NUMBER])
+            hydra.job.num = job.number_of(hydra)
             if platform.node() == self.host:
                 hydra.job.env_set[job.DELIVERED] = "1"
             for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
@@ -222,11 +226,6 @@ class Task:
             if not journal.is_open(self.sweep):
                 os._exit(1)
             _watch(self.sweep)
-
-
-def number_of(config: DictConfig) -> int:
-    """Return a job's number in its sweep."""
-    return int(config.hydra.job.env_set[job.NUMBER])
 
 
 @functools.lru_cache(maxsize=1)

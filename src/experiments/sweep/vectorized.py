@@ -20,10 +20,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments.composition import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
+from experiments.job import number_of
 from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import engine
-from experiments.sweep.task import Task, WorkerDiedError, number_of, worker
+from experiments.sweep.task import Task, WorkerDiedError, worker
 
 # What lanes have in common; everything else each has of its own.
 _COMMON = ("device", "threads", "deterministic", "limit_batches")
@@ -50,7 +51,7 @@ class LanesTask(Task):
 
     def _configs(self, config: DictConfig) -> list[DictConfig]:
         (first,) = super()._configs(config)
-        others = self.lanes.get(number_of(first), ())
+        others = self.lanes.get(number_of(first.hydra), ())
         return [first, *map(self._compose, others)]
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
@@ -58,7 +59,7 @@ class LanesTask(Task):
         config = self.loader.load_sweep_config(self.master, list(overrides))
         hydra = config.hydra
         with read_write(hydra), open_dict(hydra):
-            hydra.job.num = number_of(config)
+            hydra.job.num = number_of(hydra)
             hydra.job.id = str(hydra.job.num)
             folder = Path(hydra.sweep.dir, str(OmegaConf.select(config, "hydra.sweep.subdir")))
             hydra.runtime.output_dir = str(folder.absolute())
@@ -119,7 +120,7 @@ def launch(
 
 def _job(loader: SweepLoader, master: DictConfig, overrides: Sequence[str]) -> _Job:
     config = loader.load_sweep_config(master, list(overrides))
-    return _Job(number_of(config), overrides, checked(config))
+    return _Job(number_of(config.hydra), overrides, checked(config))
 
 
 def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Iterator[Sequence[_Job]]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import configure_log, env_override, setup_globals
+from hydra.core.utils import env_override, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import job
@@ -129,14 +129,11 @@ def _log_of(config: DictConfig) -> Path:
 def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
     HydraConfig.instance().set_config(config)
     told = HydraConfig.get()
-    number = {"number": int(told.job.env_set[job.NUMBER])}
+    number = {"number": job.number_of(told)}
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     with _output_to(_log_of(config)), env_override(told.job.env_set):
-        configure_log(config.hydra.job_logging, told.verbose)
         root = logging.getLogger()
-        for handler in list(root.handlers):
-            if not isinstance(handler, logging.FileHandler):
-                root.removeHandler(handler)  # the console of a job is its log
+        root.handlers = job.own_log(config)
         try:
             objective = float(pickle.loads(function)(own))  # noqa: S301
             return number | {"state": "finished", "objective": objective}
