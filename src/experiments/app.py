@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,12 +81,15 @@ def prepare_job(config: RunConfig) -> Prepared:
         InputError: it cannot be run, or the source was edited after the sweep was planned.
     """
     from experiments.preparation import prepare
+    from experiments.tracking import parent_of
 
     hydra = HydraConfig.get()
     prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
     _refuse_edited(prepared)
     if prepared.finished:
-        _log.info(_report(prepared.finished, config))
+        parent = parent_of(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None
+        delivered = bool(_told(job.DELIVERED))
+        _log.info(_report(prepared.finished, config, parent=parent, delivered=delivered))
     return prepared
 
 
@@ -117,22 +120,36 @@ def _refuse_edited(prepared: Prepared) -> None:
         )
 
 
-def _report(finished: Earlier, config: RunConfig) -> str:
-    from experiments.tracking import run_id_of
+def _report(
+    finished: Earlier,
+    config: RunConfig,
+    *,
+    parent: Mapping[str, str] | None = None,
+    delivered: bool = False,
+) -> str:
+    """Return a line about a finished run, which is then also where the configuration wants it.
 
-    places = []
-    if finished.folder is not None:
-        places.append(os.path.relpath(finished.folder))
-    run_id = finished.run_id or (finished.folder and run_id_of(finished.folder))
-    if run_id:
-        places.append(f"MLflow run {run_id}")
+    Args:
+        finished: the run.
+        config: what asks for it.
+        parent: the sweep that asks for it, if any.
+        delivered: whether another process takes it to MLflow.
+    """
+    from experiments.tracking import record_again, run_id_of, what_to_do
+
+    folder, tracking = finished.folder, config.tracking
+    run_id, later = finished.run_id, ""
+    if folder is not None and tracking.uri is not None and not delivered:
+        run_id, problem = record_again(folder, tracking.uri, tracking.experiment, parent)
+        if problem is not None:
+            later = f"; MLflow has not taken all of it: {what_to_do(problem, folder)}"
+    elif folder is not None:
+        run_id = run_id_of(folder)
+    places = [] if folder is None else [os.path.relpath(folder)]
+    places += [f"MLflow run {run_id}"] if run_id else []
     result = "it diverged"
     if not finished.diverged:
         result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
-    later = ""
-    if config.tracking.uri is not None and not run_id:
-        uri = without_passwords(config.tracking.uri)
-        later = f"; `experiments sync {places[0]} --uri {uri}` takes it to MLflow"
     return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
 
 

@@ -11,7 +11,6 @@ from experiments.claims import Earlier, foremost, look_up
 from experiments.errors import InputError
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
-from experiments.redaction import without_passwords
 from experiments.runtime import load_torch
 
 if TYPE_CHECKING:
@@ -60,8 +59,9 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
     check_writable("hydra.run.dir", folder)
     check_writable("outputs", outputs)
     if ask and config.tracking.uri is not None:
-        from experiments.tracking import sender
+        from experiments.tracking import check_store, sender
 
+        check_store(config.tracking.uri)
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     parts = _assemble(config)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
@@ -69,13 +69,12 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
     here = earlier = look_up(outputs, identity, folder)
     warning = None
     if ask and config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
-        there, warning = ask_store(config.tracking.uri, identity)
+        there, warning = ask_store(config, identity)
         earlier = foremost(earlier, there)
     if earlier is not None:
         earlier.refuse_alive()
     if earlier and earlier.state == "dead" and earlier.folder is not None and not config.force:
         folder = earlier.folder
-        _check_store(config, folder)
         here = look_up(outputs, identity, folder)
     elif (earlier is None or earlier.state == "dead" or config.force) and (
         folder / journal.NAME
@@ -91,17 +90,18 @@ def _assemble(config: RunConfig) -> Parts:
     return assemble(config)
 
 
-def ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:
+def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | None]:
     """Return the identity's run in the store, and what is wrong with the store if it may pass.
 
     Raises:
-        InputError: the address is wrong.
+        InputError: the address is wrong, or the experiment is deleted.
     """
     from experiments.tracking import Problem, exists, sender
 
-    if not exists(uri):
+    uri = config.tracking.uri
+    if uri is None or not exists(uri):
         return None, None
-    answer = sender(uri).find(identity)
+    answer = sender(uri).find(identity, config.tracking.experiment)
     if isinstance(answer, Problem):
         if answer.mistake:
             raise InputError(answer.text)
@@ -113,20 +113,3 @@ def ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:
         return None, None
     folder = answer.pop("folder")
     return Earlier(folder=Path(folder) if folder else None, **answer), None
-
-
-def _check_store(config: RunConfig, folder: Path) -> None:
-    """Check that a run is continued in the store that it was begun in.
-
-    Raises:
-        InputError: it is not.
-    """
-    from experiments.tracking import address, same_store
-
-    begun = journal.history(folder).store
-    uri = config.tracking.uri
-    if begun is not None and uri is not None and not same_store(begun, address(uri)):
-        raise InputError(
-            f"tracking.uri={without_passwords(uri)}: the run to continue in {folder} is recorded "
-            f"in {begun}; continue it there, or train anew with force=true"
-        )

@@ -141,7 +141,7 @@ def test_lanes_on_other_workers(
     tmp_path: Path, root: str, workers: str, setting: str, stacks: str
 ) -> None:
     chosen = f"hydra/launcher@hydra.launcher.workers={workers}"
-    # The number is given, since whether lanes pay is measured, and a busy machine measures anything.
+    # The number is given: whether lanes pay is measured, and a busy machine measures anything.
     given = (f"hydra.launcher.workers.{setting}", "hydra.launcher.lanes=6")
     sweep = Sweep(tmp_path, root, ("vectorized", chosen, *given))
     done = sweep.run("seed=range(6)", model="Slow", SLOW="0")

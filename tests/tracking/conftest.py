@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import platform
+import shutil
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -13,6 +16,7 @@ from mlflow import MlflowClient
 from experiments.journal import Journal
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.store import connect
+from tests.conftest import PROJECT, command
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +29,27 @@ def client(uri: str) -> MlflowClient:
     return connect(uri)
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, root: str) -> Path:
+    """A project with one finished run, recorded in its own database."""
+    folder = tmp_path_factory.mktemp("made")
+    done = command(*TRAIN, *usual(root), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def finished(made: Path, tmp_path: Path) -> Path:
+    """A copy of that project, in the folder that a test runs commands in."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def usual(root: str) -> tuple[str, ...]:
+    return ("data=digits", f"data.root={root}", "trainer.epochs=1")
+
+
+TRAIN = (sys.executable, str(PROJECT / "train.py"))
 Store = Callable[..., str]
 HERE = platform.node()
 START = {

@@ -11,9 +11,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from experiments.errors import InputError
 from experiments.journal import Journal
-from experiments.tracking.delivery import STATE, Delivery
+from experiments.tracking.copies import STATE
+from experiments.tracking.delivery import Delivery
 from experiments.tracking.store import sqlite_file
 from tests.tracking.conftest import START
 
@@ -100,8 +100,9 @@ def test_delivering_what_is_delivered_changes_nothing(client, uri: str, folder: 
 def test_killed_between_creating_the_run_and_noting_it(client, uri: str, folder: Path) -> None:
     first = Delivery(folder, uri)
     first.deliver(client)
-    state = json.loads((folder / STATE).read_text())
-    (folder / STATE).write_text(json.dumps({"store": state["store"]}))
+    note = json.loads((folder / STATE).read_text())
+    note["copies"][0] |= {"run_id": None, "offset": 0, "complete": False}
+    (folder / STATE).write_text(json.dumps(note))
     again = Delivery(folder, uri)
     again.deliver(client)
     assert again.run_id == first.run_id
@@ -115,12 +116,6 @@ def test_two_that_began_before_either_delivered_make_one_run(
         delivery.deliver(client)
     assert deliveries[0].run_id == deliveries[1].run_id
     assert_delivered(client, deliveries[0].run_id, folder)
-
-
-def test_half_in_one_store_and_half_in_another_is_refused(client, uri: str, folder: Path) -> None:
-    Delivery(folder, uri).deliver(client)
-    with pytest.raises(InputError, match=r"is delivered to sqlite:.* in part"):
-        Delivery(folder, "http://elsewhere").deliver(Mock())
 
 
 def test_keys_that_mlflow_refuses_are_spelled_otherwise(client, uri: str, tmp_path: Path) -> None:

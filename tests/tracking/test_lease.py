@@ -9,7 +9,8 @@ from mlflow import MlflowClient
 
 from experiments.journal import Journal
 from experiments.tracking import lease
-from experiments.tracking.delivery import STATE, Delivery
+from experiments.tracking.copies import STATE
+from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.lookup import find, mark_dead
 from tests.tracking.conftest import (

@@ -10,7 +10,8 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments.journal import Journal
-from experiments.tracking.delivery import STATE, Delivery
+from experiments.tracking.copies import STATE
+from experiments.tracking.delivery import Delivery
 from experiments.tracking.lookup import find, mark_dead
 from tests.tracking.conftest import (
     FRESH,

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from experiments.tracking.problems import NO_MLFLOW, problem_of
+from experiments.tracking.store import contact, experiment_named
 from tests.conftest import Program
 from tests.faults.servers import bad_server
+from tests.tracking.test_problems import server
 
 
 def assert_refused(program: Program, folder: Path, uri: str, words: str) -> None:
@@ -47,3 +50,30 @@ def test_item_20_an_older_schema_is_not_migrated(offline: Program, digits, tmp_p
     assert_refused(
         offline, tmp_path, f"sqlite:///{database}", f"`mlflow db upgrade sqlite:///{database}`"
     )
+
+
+NONSENSE = [
+    *("{}", "[]", "null", '"x"', "5", "\x00", '{"experiments": 5}', '{"error_code": "X"}'),
+    '{"experiments": [{"experiment_id": {"a": 1}}]}',
+    '{"experiments": [{"experiment_id": "1", "name": "mnist"}], "runs": [{"data": 7}]}',
+]
+
+
+@pytest.mark.parametrize("body", NONSENSE)
+def test_a_server_that_answers_nonsense_is_no_mlflow(body: str) -> None:
+    with server(200, body) as uri, pytest.raises(Exception) as caught:
+        experiment_named(contact(uri), uri, "mnist")
+    problem = problem_of(caught.value, uri)
+    assert problem.mistake
+    assert problem.text.endswith(NO_MLFLOW)
+
+
+def test_a_server_that_answers_nonsense_is_said_at_the_start(
+    offline: Program, digits, tmp_path: Path
+) -> None:
+    with server(200, "{}") as address:
+        done = offline(f"tracking.uri={address}")
+        shown = address.replace(":secret@", ":***@")
+        assert done.stderr == f"error: tracking.uri={shown}: {NO_MLFLOW}\n"
+    assert done.returncode == 2
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender
 
 DEAD = "http://127.0.0.1:9"  # the discard port: nothing listens
@@ -34,7 +35,10 @@ def test_telling_never_waits_even_when_nobody_reads(sender: Sender, tmp_path: Pa
 def test_waiting_for_a_dead_process_says_its_last_words(sender: Sender, tmp_path: Path) -> None:
     sender._process.kill()
     sender._process.wait()
-    assert sender.wait(tmp_path) == (None, "the delivery process ended: without a word")
+    assert sender.wait(tmp_path) == (
+        None,
+        Problem("the delivery process ended: without a word", mistake=False),
+    )
 
 
 def test_a_dead_process_is_replaced(sender: Sender, tmp_path: Path) -> None:
@@ -48,5 +52,8 @@ def test_a_dead_process_is_replaced(sender: Sender, tmp_path: Path) -> None:
 
 def test_waiting_is_bounded(sender: Sender, tmp_path: Path) -> None:
     began = time.monotonic()
-    assert sender.wait(tmp_path, patience=0.2) == (None, "no answer within 0 s")
+    assert sender.wait(tmp_path, patience=0.2) == (
+        None,
+        Problem("no answer within 0 s", mistake=False),
+    )
     assert time.monotonic() - began < 2

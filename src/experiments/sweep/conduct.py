@@ -23,7 +23,7 @@ from experiments.composition import check_hydra, workers
 from experiments.errors import AliveError, InputError
 from experiments.folders import check_writable
 from experiments.interruption import Interrupted
-from experiments.sweep.delivering import Delivering
+from experiments.sweep.delivering import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
@@ -74,6 +74,7 @@ def run_grid(
     known = _folder_of(earlier) if not settings.force else None
     folder = (known or Path(config.hydra.sweep.dir)).absolute()
     if earlier and earlier.state == "finished" and not plan.left:
+        deliver_again(plan.jobs, folder)
         _print_verdict(results_of(plan, folder, {}), folder)
         return
     check_writable("hydra.sweep.dir", folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from experiments import journal
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.plan import Job
-from experiments.tracking import is_behind, sender
+from experiments.tracking import ask_for, parent_of, record_again, sender, what_to_do
 
 _log = logging.getLogger(__name__)
 
@@ -20,17 +19,20 @@ class Delivering:
     """Delivers what the jobs on this machine report; those on other machines do it themselves."""
 
     def __init__(self, jobs: Sequence[Job], sweep: Path) -> None:
-        """Begin with the jobs of a plan; finished ones may have ended when nobody could deliver."""
-        self._folders = {job.number: job.folder(sweep) for job in jobs if job.config.tracking.uri}
-        self._uris = {job.number: job.config.tracking.uri or "" for job in jobs}
+        """Begin with the jobs of a plan; finished ones are to be under this sweep as well."""
+        self._jobs = {job.number: job for job in jobs if job.config.tracking.uri}
+        self._folders = {number: job.folder(sweep) for number, job in self._jobs.items()}
+        self._uris = {number: job.config.tracking.uri or "" for number, job in self._jobs.items()}
         self._running: set[int] = set()
         self._begun: set[int] = set()
         self._sizes: dict[int, int] = {}
-        for job in jobs:
-            known = job.number in self._folders and self._has_journal(job.number)
-            if job.kind == "finished" and known and is_behind(self._folders[job.number]):
-                self._begun.add(job.number)
-                self._tell(job.number)
+        parent = parent_of(sweep)
+        for number, job in self._jobs.items():
+            if job.kind == "finished" and self._has_journal(number):
+                experiment = job.config.tracking.experiment
+                if not ask_for(self._folders[number], self._uris[number], experiment, parent):
+                    self._begun.add(number)
+                    self._tell(number)
 
     def note(self, outcome: Outcome) -> None:
         """Take in how a job stands."""
@@ -60,11 +62,9 @@ class Delivering:
             folder = self._folders[number]
             _, problem = sender(self._uris[number]).wait(folder)
             if problem is not None:
+                outputs = Path(self._jobs[number].config.outputs)
                 _log.warning(
-                    "MLflow has not taken all of this sweep: %s. Nothing is lost: `experiments "
-                    "sync %s` delivers it later",
-                    problem,
-                    os.path.relpath(folder.parent),
+                    "MLflow has not taken all of this sweep: %s", what_to_do(problem, outputs)
                 )
                 return
 
@@ -79,3 +79,15 @@ class Delivering:
         if size != self._sizes.get(number):
             self._sizes[number] = size
             sender(self._uris[number]).tell(folder)
+
+
+def deliver_again(jobs: Sequence[Job], sweep: Path) -> None:
+    """Have a finished sweep and its jobs in the place in MLflow where they are asked to be."""
+    settings = jobs[0].config
+    if settings.tracking.uri is not None:
+        place = settings.tracking.uri, settings.tracking.experiment
+        _, problem = record_again(sweep, *place, None)
+        if problem is not None:
+            _log.warning("MLflow has not taken this sweep: %s", what_to_do(problem, sweep))
+            return
+        Delivering(jobs, sweep).finish()

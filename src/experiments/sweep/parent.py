@@ -56,7 +56,7 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
             "sweep.best_overrides": winner.job.name,
             "sweep.best_objective": repr(winner.objective),
         }
-        run_id = winner.run.run_id or (winner.run.folder and run_id_of(winner.run.folder))
+        run_id = (winner.run.folder and run_id_of(winner.run.folder)) or winner.run.run_id
         if run_id:
             told["sweep.best_run_id"] = run_id
     (sweep / "jobs.csv").write_text(as_csv(results, sweep))

@@ -23,6 +23,7 @@ from experiments.preparation import ask_store
 from experiments.redaction import without_passwords
 from experiments.sweep.facts import facts_of
 from experiments.sweep.loader import NUMBER, SOURCE, SweepLoader, as_override
+from experiments.tracking import check_store
 
 Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
 _SHOWN = 5  # errors
@@ -172,13 +173,15 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
     And what is wrong with the store, if it may pass.
 
     Raises:
-        InputError: its address is wrong.
+        InputError: its address is wrong, or the experiment is deleted.
     """
+    for uri in filter(None, {job.config.tracking.uri for job in plan.left}):
+        check_store(uri)
     jobs, warning = [], None
     for job in plan.jobs:
         config, earlier = job.config, job.earlier
         if job.kind in {"new", "to continue"} and config.tracking.uri and not warning:
-            there, warning = ask_store(config.tracking.uri, job.identity)
+            there, warning = ask_store(config, job.identity)
             earlier = foremost(earlier, there)
             jobs.append(replace(job, earlier=earlier, kind=_kind(earlier, force=config.force)))
         else:

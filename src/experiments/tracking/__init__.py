@@ -1,20 +1,27 @@
 """Tracking: a journal in the run's folder, delivered to MLflow by a second process."""
 
-from experiments.tracking.delivery import is_behind, run_id_of
+from experiments.tracking.copies import ask_for, run_id_of
 from experiments.tracking.problems import Problem
-from experiments.tracking.recording import Recorder, parent_of, recording
+from experiments.tracking.recording import (
+    Recorder,
+    parent_of,
+    record_again,
+    recording,
+    what_to_do,
+)
 from experiments.tracking.sender import sender
-from experiments.tracking.store import address, exists, same_store
+from experiments.tracking.store import check_store, exists
 
 __all__ = [
     "Problem",
     "Recorder",
-    "address",
+    "ask_for",
+    "check_store",
     "exists",
-    "is_behind",
     "parent_of",
+    "record_again",
     "recording",
     "run_id_of",
-    "same_store",
     "sender",
+    "what_to_do",
 ]

@@ -65,7 +65,7 @@ def _described(run: Run) -> dict[str, Any]:
         "run_id": run.info.run_id,
         "folder": str(folder) if folder else None,
         "host": tags.get("host", ""),
-        "pid": int(tags.get("pid", "0")),
+        "pid": int(tags["pid"]) if tags.get("pid", "").isdecimal() else 0,
         "metrics": run.data.metrics,
         "diverged": "diverged" in tags,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from experiments.errors import InputError
 from experiments.redaction import without_passwords
 
 _LONGEST = 400  # characters; MLflow quotes whole stacks
@@ -20,11 +21,14 @@ class Problem:
     """whether the user has to mend something; otherwise the store may answer later"""
 
 
+NO_MLFLOW = "there is a server, but it is no MLflow; check the host and the port"
+
 # By what MLflow's message says, or its error code. The first that is found tells.
 _MISTAKES = {
     r"unsupported URI '(?P<what>[^']*)'": (
         "is no kind of address; write sqlite:///mlflow.db, http://host:5000 or the like"
     ),
+    r"valid JSON format|^ParseError": NO_MLFLOW,
     r"filesystem tracking backend": (
         "is a path, and MLflow no longer keeps runs in folders; write sqlite:///mlflow.db"
     ),
@@ -41,7 +45,6 @@ _MISTAKES = {
     r"ENDPOINT_NOT_FOUND": (
         "there is a server, but MLflow is not under this address (404); check the path"
     ),
-    r"valid JSON format": "there is a server, but it is no MLflow; check the host and the port",
     r"out-of-date database schema": (
         "the database is from another version of MLflow; back it up, then run "
         "`mlflow db upgrade {uri}`"
@@ -52,6 +55,13 @@ _MISTAKES = {
     ),
     r"unable to open database file|readonly database": (
         "the database cannot be opened for writing; check the permissions of it and its folder"
+    ),
+    r"disk image is malformed": (
+        "the database is damaged; restore it, or move it away, and `experiments sync --rebuild` "
+        "makes it again from outputs/"
+    ),
+    r"must be in the 'active' state": (
+        "the run was deleted in MLflow; `experiments sync --rebuild` restores it with all it lacks"
     ),
 }
 _PASSING = {
@@ -67,6 +77,8 @@ _PASSING = {
 
 def problem_of(error: Exception, uri: str) -> Problem:
     """Return what went wrong between us and a store."""
+    if isinstance(error, InputError):
+        return Problem(str(error), mistake=True)
     said = " ".join(f"{type(error).__name__} {getattr(error, 'error_code', '')}: {error}".split())
     shown = without_passwords(uri)
     for known, mistake in ((_MISTAKES, True), (_PASSING, False)):

@@ -16,13 +16,23 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead
 from experiments.tracking.problems import Problem, problem_of
-from experiments.tracking.store import connect, contact, exists, preload
+from experiments.tracking.store import (
+    check_active,
+    connect,
+    contact,
+    exists,
+    experiment_named,
+    preload,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _RETRY_SECONDS = 1.0
 _LAST_SECONDS = 60.0  # how long to go on trying when the training process is gone
@@ -53,6 +63,8 @@ class _Server:
         self._unfinished: set[str] = set()
         self._pending: set[str] = set()
         self._gone: set[str] = set()
+        self._revived: set[str] = set()
+        self._checked: set[str] = set()
         self._marks_dead = False
         self._problem = self._first_contact()
         self._renewed = time.monotonic()
@@ -74,7 +86,7 @@ class _Server:
         while received is not None:
             for message in received:
                 if "find" in message:
-                    self._find(message["find"])
+                    self._find(message["find"], message["experiment"])
                 elif "gone" in message:
                     self._gone.add(message["gone"])
                     self._pending.add(message["gone"])
@@ -106,14 +118,24 @@ class _Server:
             except Exception as error:  # noqa: BLE001  (the next command tries again)
                 print(problem_of(error, self._uri).text, file=sys.stderr)  # noqa: T201
 
-    def _find(self, identity: str) -> None:
+    def _find(self, identity: str, experiment: str) -> None:
         found, problem = None, self._problem
         if problem is None and exists(self._uri):
             try:
-                found = find(connect(self._uri), identity)
+                client = connect(self._uri)
+                self._check_experiment(client, experiment)
+                found = find(client, identity)
             except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
                 problem = problem_of(error, self._uri)
         self._answer({"find": identity, "found": found, "problem": problem and asdict(problem)})
+
+    def _check_experiment(self, client: MlflowClient, name: str) -> None:
+        """Check, once, that an experiment is not deleted; one that is still to be made is not."""
+        if name not in self._checked:
+            found = experiment_named(client, self._uri, name)
+            if found is not None:
+                check_active(self._uri, found)
+            self._checked.add(name)
 
     def _deliver(self, *, abandoned: bool = False) -> None:
         renew = not abandoned and time.monotonic() - self._renewed >= HEARTBEAT_SECONDS
@@ -135,12 +157,15 @@ class _Server:
             run = Delivery(folder, self._uri)
             answer["ended"] = run.ended
             client = connect(self._uri)
+            if str(folder) not in self._revived:
+                run.revive(client)  # who trains or asks for a run wants it to be there
+                self._revived.add(str(folder))
             run.deliver(client, abandoned=abandoned)
             if renew:
                 run.renew_lease(client)
             self._problem = None
         except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
-            return answer | {"problem": problem_of(error, self._uri).text}
+            return answer | {"problem": asdict(problem_of(error, self._uri))}
         ended = answer["ended"] or run.complete
         told = {"run_id": run.run_id, "ended": ended, "complete": run.complete, "problem": None}
         return answer | told

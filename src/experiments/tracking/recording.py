@@ -15,6 +15,8 @@ from typing import Any, Literal
 from experiments.errors import RunError
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
+from experiments.tracking.copies import ask_for, run_id_of
+from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
 
@@ -90,8 +92,11 @@ def recording(
     """
     to = sender(uri) if uri is not None and not delivered else None
     recorder = Recorder(journal, past, to)
-    process = {"host": platform.node(), "pid": os.getpid()}
+    folder = journal.folder.absolute()
+    process = {"host": platform.node(), "pid": os.getpid(), "folder": str(folder)}
     store = address(uri) if uri is not None else None
+    if uri is not None:
+        ask_for(folder, uri, experiment, parent)
     if past.start:
         recorder.write("continue", store=store, **process)
     else:
@@ -134,14 +139,35 @@ def parent_of(folder: Path) -> dict[str, str] | None:
     return {"id": begun["id"], "folder": str(folder.absolute())} if begun else None
 
 
+def record_again(
+    folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None
+) -> tuple[str | None, Problem | None]:
+    """Have a finished run in a place in MLflow; return its MLflow run id and what went wrong.
+
+    Args:
+        folder: the run's folder.
+        uri: the tracking address.
+        experiment: the MLflow experiment.
+        parent: the sweep to be under, if any.
+    """
+    if ask_for(folder, uri, experiment, parent):
+        return run_id_of(folder), None
+    to = sender(uri)
+    to.tell(folder)
+    return to.wait(folder)
+
+
 def _confirm(to: Sender, journal: Journal, experiment: str, patience: float) -> None:
     run_id, problem = to.wait(journal.folder, patience=patience)
     if problem is None:
         _log.info("MLflow run %s in experiment %s", run_id, experiment)
     else:
         _log.warning(
-            "MLflow has not taken all of this run: %s. Nothing is lost: "
-            "`experiments sync %s` delivers it later",
-            problem,
-            os.path.relpath(journal.folder),
+            "MLflow has not taken all of this run: %s", what_to_do(problem, journal.folder)
         )
+
+
+def what_to_do(problem: Problem, folder: Path) -> str:
+    """Return what kept MLflow from taking what a folder holds, and how it gets it."""
+    later = "with that put right, " if problem.mistake else ""
+    return f"{problem.text}; {later}`experiments sync {os.path.relpath(folder)}` delivers it"

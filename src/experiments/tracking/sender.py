@@ -56,9 +56,10 @@ class Sender:
 
     def tell(self, folder: Path) -> None:
         """Say that a folder's journal has news; never waits. A process that died is replaced."""
-        self._folders.add(str(folder))
+        name = str(folder.absolute())
+        self._folders.add(name)
         try:
-            self._send({"news": str(folder)})
+            self._send({"news": name})
         except BrokenPipeError:
             self.close()
             self._process.wait()
@@ -72,16 +73,23 @@ class Sender:
     def abandon(self, folder: Path) -> None:
         """Say that a run's process is gone, which perhaps could not say so itself."""
         with contextlib.suppress(BrokenPipeError):  # then the next command finds the run
-            self._send({"gone": str(folder)})
+            self._send({"gone": str(folder.absolute())})
 
-    def find(self, identity: str, *, patience: float = 4.0) -> dict[str, Any] | Problem | None:
+    def find(
+        self, identity: str, experiment: str, *, patience: float = 4.0
+    ) -> dict[str, Any] | Problem | None:
         """Return the store's run with an identity, None if there is none, or why it cannot tell.
 
         The wait ends so many seconds after MLflow is loaded.
+
+        Args:
+            identity: what to look for.
+            experiment: where a run of it would be recorded; one that is deleted is a problem.
+            patience: seconds.
         """
         asked = time.monotonic()
         try:
-            self._send({"find": identity})
+            self._send({"find": identity, "experiment": experiment})
         except BrokenPipeError:
             return Problem(self._silence(patience), mistake=False)
 
@@ -97,28 +105,28 @@ class Sender:
 
     def wait(
         self, folder: Path, *, patience: float = 30.0, attempts: int = 3
-    ) -> tuple[str | None, str | None]:
+    ) -> tuple[str | None, Problem | None]:
         """Wait until an ended run is delivered; return its MLflow run id and what went wrong.
 
         The wait ends after so many seconds, or so many attempts that failed.
         """
-        deadline = time.monotonic() + patience
-        problem = None
-        if (known := self._ended.pop(str(folder), None)) is not None:
+        name, deadline = str(folder.absolute()), time.monotonic() + patience
+        problem: Problem | None = None
+        if (known := self._ended.pop(name, None)) is not None:
             self._unread.appendleft(known)
         for answer in self._answers(lambda: deadline):
-            if answer.get("folder") != str(folder):
+            if answer.get("folder") != name:
                 if "folder" in answer:
                     self._ended[answer["folder"]] = answer  # asked for later, perhaps
                 continue
             if answer["problem"] is None:
-                self._folders.discard(str(folder))
+                self._folders.discard(name)
                 return answer["run_id"], None
-            problem = answer["problem"]
+            problem = Problem(**answer["problem"])
             attempts -= 1
-            if attempts <= 0:
+            if attempts <= 0 or problem.mistake:
                 break
-        return None, problem or self._silence(patience)
+        return None, problem or Problem(self._silence(patience), mistake=False)
 
     def close(self) -> None:
         """Let the process deliver what it has and end by itself."""

@@ -1,4 +1,4 @@
-"""The MLflow store: a client to it, its experiments, and what it complains about."""
+"""The MLflow store: a client to it, its address, and its experiments."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import url2pathname
 
+from experiments.errors import InputError
 from experiments.redaction import without_passwords
+from experiments.tracking.problems import NO_MLFLOW
+from experiments.tracking.sqlite import (
+    artifacts_beside,
+    check_database,
+    follow_a_move,
+    is_there,
+    sqlite_address,
+    sqlite_file,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 # Where the user has set nothing: no usage reports, and an answer within seconds, not minutes.
 _DEFAULTS = {
@@ -37,15 +47,22 @@ def preload(uri: str) -> None:
 
 @functools.lru_cache(maxsize=4)
 def connect(uri: str) -> MlflowClient:
-    """Return a client; a database is created where there is none, one process at a time."""
+    """Return a client; a database is created where there is none, one process at a time.
+
+    Raises:
+        InputError: a sqlite database cannot be used or made.
+    """
+    check_store(uri)
     preload(uri)
     from mlflow import MlflowClient
 
     with _schema_lock(uri) as database:
-        if database is not None and not database.exists():
+        if database is not None and not is_there(database):
             _create(database)
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
+        if database is not None:
+            follow_a_move(database)
     return client
 
 
@@ -59,17 +76,28 @@ def _create(database: Path) -> None:
 
     staged = database.with_name(f".{database.name}.partial")
     staged.unlink(missing_ok=True)
-    MlflowClient(f"sqlite:///{staged}").search_experiments(max_results=1)
+    MlflowClient(sqlite_address(staged)).search_experiments(max_results=1)
     with contextlib.closing(sqlite3.connect(staged)) as connection, connection:
         connection.execute("CREATE INDEX index_tags_key_value ON tags (key, value)")
     staged.replace(database)
+
+
+def check_store(uri: str) -> None:
+    """Check what can be told of a store without MLflow and the network: a sqlite file.
+
+    Raises:
+        InputError: it cannot be used or made.
+    """
+    database = sqlite_file(uri)
+    if database is not None:
+        check_database(uri, database)
 
 
 def contact(uri: str) -> MlflowClient:
     """Return a client as `connect` does, or fail within few seconds.
 
     Raises:
-        OperationalError: a sqlite database cannot be opened or read; MLflow would try for minutes.
+        OperationalError: a sqlite database is locked; MLflow would try for minutes.
     """
     if (database := sqlite_file(uri)) is not None and database.exists():
         with contextlib.closing(sqlite3.connect(database, timeout=2)) as connection:
@@ -89,7 +117,7 @@ def contact(uri: str) -> MlflowClient:
 def exists(uri: str) -> bool:
     """Return whether there is a store to ask: false for a sqlite database still to be created."""
     database = sqlite_file(uri)
-    return database is None or database.exists()
+    return database is None or is_there(database)
 
 
 @contextlib.contextmanager
@@ -106,18 +134,10 @@ def _schema_lock(uri: str) -> Iterator[Path | None]:
         yield database
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file behind a sqlite address; None for any other address."""
-    scheme, found, path = uri.partition(":///")
-    if not found or scheme.partition("+")[0] != "sqlite":
-        return None
-    return Path(url2pathname(path.partition("?")[0])).resolve()
-
-
 def address(uri: str) -> str:
     """Return a tracking address that holds no password and means the same in every folder."""
     database = sqlite_file(uri)
-    return without_passwords(uri) if database is None else f"sqlite:///{database}"
+    return without_passwords(uri) if database is None else sqlite_address(database)
 
 
 def same_store(recorded: str, wanted: str) -> bool:
@@ -128,39 +148,54 @@ def same_store(recorded: str, wanted: str) -> bool:
     return bool(before and now and not before.exists() and now.exists())
 
 
-def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
+def experiment_id(client: MlflowClient, uri: str, name: str, *, restore: bool = False) -> str:
     """Return the id of an experiment, created where there is none.
 
     Beside a sqlite database the artifacts lie in outputs/mlflow; a server decides for itself.
+
+    Raises:
+        InputError: the experiment is deleted in MLflow, and not to be restored.
     """
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
+    found = experiment_named(client, uri, name)
     if found is None:
         database = sqlite_file(uri)
-        place = (database.parent / "outputs" / "mlflow").as_uri() if database else None
+        place = artifacts_beside(database).as_uri() if database else None
         try:
             return client.create_experiment(name, artifact_location=place)
         except MlflowException:
-            found = client.get_experiment_by_name(name)  # another process was faster
+            found = experiment_named(client, uri, name)  # another process was faster
             if found is None:
                 raise
+    if found.lifecycle_stage == "deleted" and restore:
+        client.restore_experiment(found.experiment_id)
+    else:
+        check_active(uri, found)
     return found.experiment_id
 
 
-def rename_run(uri: str, run_id: str, wanted: str) -> str:
-    """Give a run that has nothing but tags the id that it had in a database that is lost.
+def experiment_named(client: MlflowClient, uri: str, name: str) -> Experiment | None:
+    """Return an experiment, deleted or not; None where there is none.
 
-    Return its id then: where the store is not sqlite, the one it has.
+    Raises:
+        InputError: the store answers nonsense.
     """
-    database = sqlite_file(uri)
-    if database is None or run_id == wanted:
-        return run_id
-    with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
-        connection.execute("UPDATE tags SET run_uuid = ? WHERE run_uuid = ?", (wanted, run_id))
-        connection.execute(
-            "UPDATE runs SET run_uuid = ?1, artifact_uri = replace(artifact_uri, ?2, ?1) "
-            "WHERE run_uuid = ?2",
-            (wanted, run_id),
+    found = client.get_experiment_by_name(name)
+    if found is not None and found.name != name:
+        raise InputError(f"tracking.uri={without_passwords(uri)}: {NO_MLFLOW}")
+    return found
+
+
+def check_active(uri: str, experiment: Experiment) -> None:
+    """Check that an experiment takes runs.
+
+    Raises:
+        InputError: it is deleted in MLflow.
+    """
+    if experiment.lifecycle_stage == "deleted":
+        raise InputError(
+            f"tracking.experiment={experiment.name}: is deleted in MLflow; bring it back with "
+            f"`MLFLOW_TRACKING_URI={without_passwords(uri)} mlflow experiments restore "
+            f"--experiment-id {experiment.experiment_id}`, or name another one"
         )
-    return wanted

@@ -6,14 +6,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from experiments import journal
 from experiments.errors import InputError
 from experiments.journal import History
+from experiments.tracking.copies import Copies
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.problems import problem_of
-from experiments.tracking.store import address, connect, sqlite_file
+from experiments.tracking.sqlite import sqlite_file
+from experiments.tracking.store import address, connect
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 Outcome = Literal["delivered", "failed", "still running", "had no need"]
 
@@ -25,6 +30,7 @@ class Synced:
     folder: Path
     outcome: Outcome
     said: str = ""
+    """why, in one line; nothing where a run before had the same reason"""
 
 
 def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
@@ -32,13 +38,14 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
 
     A run whose process is gone without a word is delivered as KILLED; one that is still going on is
     left to its own delivery process. A run that was begun without tracking is delivered only to an
-    address that is given.
+    address that is given; one that was asked for in several places is delivered to each.
 
     Args:
         folder: where to look for runs.
-        uri: the tracking address; None for the one that each run was begun with.
-        rebuild: deliver a run again, whole and under its old id, where the store has lost it. A
-            server chooses its ids itself; what was added in the MLflow UI is in no journal.
+        uri: the tracking address; None for those where each run is to be.
+        rebuild: restore what was deleted in MLflow, and deliver a run again, whole and under its
+            old id, where the store has lost it. A server chooses its ids itself; what was added in
+            the MLflow UI is in no journal.
 
     Raises:
         InputError: there is no such folder.
@@ -51,31 +58,49 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
             begun.append(journal.history(path.parent))
         except InputError as error:
             yield Synced(path.parent, "failed", str(error))
+    unusable: set[str] = set()
     for past in sorted(begun, key=lambda past: past.start.get("time", 0)):
-        yield _sync(past, uri, rebuild=rebuild)
+        yield _sync(past, uri, rebuild=rebuild, unusable=unusable)
 
 
-def _sync(past: History, uri: str | None, *, rebuild: bool) -> Synced:
-    folder, store = past.folder, uri or past.store
-    if store is None or not past.start:
+def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) -> Synced:
+    folder = past.folder
+    if not past.start:
         return Synced(folder, "had no need")
+    if journal.is_open(folder):
+        return Synced(folder, "still running")
+    delivered: list[str] = []
+    for store in [uri] if uri else dict.fromkeys(copy.place.store for copy in Copies(folder)):
+        store = _with_password(store)
+        if store in unusable:
+            return Synced(folder, "failed")
+        try:
+            client = _reached(store, unusable)
+            run = Delivery(folder, store)
+            if rebuild:
+                run.revive(client, experiments=True)
+            if not run.complete:
+                run.deliver(client, abandoned=True)
+                delivered.append(f"MLflow run {run.run_id}")
+        except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
+            return Synced(folder, "failed", problem_of(error, store).text)
+    return Synced(folder, "delivered" if delivered else "had no need", ", ".join(delivered))
+
+
+def _with_password(store: str) -> str:
+    """Return a store's address as the environment has it; what is recorded holds no password."""
     known = os.environ.get("MLFLOW_TRACKING_URI", "")
-    if address(known) == store:
-        store = known  # with the password, which the journal does not hold
+    return known if known and address(known) == store else store
+
+
+def _reached(store: str, unusable: set[str]) -> MlflowClient:
+    """Return a client to a store; note where there is none, so that it is tried and said once."""
     database = sqlite_file(store)
     if database is not None and not database.parent.exists():
-        return Synced(
-            folder, "failed", f"{store}: its folder is gone; name the new place with --uri"
-        )
+        unusable.add(store)
+        raise InputError(f"{store}: its folder is gone; name the new place with --uri")
     try:
-        run = Delivery(folder, store)
-        if journal.is_open(folder):
-            return Synced(folder, "still running")
-        if rebuild:
-            run.forget_if_lost(connect(store))
-        if run.complete:
-            return Synced(folder, "had no need")
-        run.deliver(connect(store), abandoned=True)
-    except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
-        return Synced(folder, "failed", problem_of(error, store).text)
-    return Synced(folder, "delivered", f"MLflow run {run.run_id}")
+        return connect(store)
+    except Exception:
+        unusable.add(store)
+        raise

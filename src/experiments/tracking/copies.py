@@ -1,0 +1,192 @@
+"""Copies: the places in MLflow where a run is to be, and how far each has come; `mlflow.json`.
+
+The journal is the run; MLflow has a copy wherever one was asked for. The note is made again from
+the journal where it is lost, but for the places that were asked for later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from experiments import journal
+from experiments.durable import write_atomically
+from experiments.tracking.sqlite import has_run, sqlite_address, sqlite_file
+from experiments.tracking.store import address, same_store
+
+STATE = "mlflow.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in MLflow a run is to be."""
+
+    store: str
+    """an address from `address`"""
+    experiment: str
+    parent: Mapping[str, str] | None = None
+    """the sweep to be under, by its journal's `id` and its `folder`; None for wherever"""
+
+    def is_met_by(self, other: Place) -> bool:
+        """Return whether a copy at another place is one at this."""
+        there = self.experiment == other.experiment and same_store(other.store, self.store)
+        return there and (self.parent is None or self._sweep == other._sweep)
+
+    @property
+    def _sweep(self) -> str | None:
+        return self.parent["id"] if self.parent else None
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A run at a place in MLflow."""
+
+    place: Place
+    run_id: str | None = None
+    offset: int = 0
+    """the bytes of the journal that are delivered"""
+    time: int = 0
+    """when the last event delivered was written, in milliseconds since 1970"""
+    complete: bool = False
+    """whether the run had ended by then"""
+    lost_id: str | None = None
+    """the id that it had in a store that has lost it"""
+
+    def is_whole(self, folder: Path) -> bool:
+        """Return whether the run has ended and MLflow has all of it, as far as can be told here.
+
+        A sqlite file is asked; what a server was given it is believed to have.
+        """
+        if not self.complete or self.offset < (folder / journal.NAME).stat().st_size:
+            return False
+        database = sqlite_file(self.place.store)
+        return database is None or has_run(database, self.run_id or "")
+
+
+class Copies:
+    """The copies of one run."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the note.
+
+        Raises:
+            InputError: there is none, and the journal is damaged.
+        """
+        self.folder = folder.absolute()
+        self._copies = self._load()
+
+    def __iter__(self) -> Iterator[Copy]:
+        return iter(self._copies)
+
+    @property
+    def last(self) -> Copy | None:
+        """The copy that was asked for last."""
+        return self._copies[-1] if self._copies else None
+
+    def in_store(self, store: str) -> list[Copy]:
+        """Return the copies in a store, be it moved with its project."""
+        return [copy for copy in self._copies if same_store(copy.place.store, store)]
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process at a time read and change the note."""
+        with FileLock(self.folder / ".mlflow.lock"):
+            self._copies = self._load()  # another process may have been here since
+            yield
+
+    def ask_for(self, place: Place) -> Copy:
+        """Note that the run is to be at a place; return its copy there, which is then the last."""
+        with self.alone():
+            return self.add(place)
+
+    def add(self, place: Place) -> Copy:
+        """Do what `ask_for` does. Only for who is `alone`."""
+        found = next((copy for copy in self._copies if place.is_met_by(copy.place)), None)
+        copy = Copy(place)
+        if found is not None:
+            copy = replace(found, place=replace(found.place, store=place.store))
+        if copy != self.last:
+            self._copies = [*(each for each in self._copies if each is not found), copy]
+            self._save()
+        return copy
+
+    def change(self, copy: Copy, **changes: Any) -> Copy:
+        """Note how far a copy has come; return it as it is then. Only for who is `alone`."""
+        changed = replace(copy, **changes)
+        self._copies = [changed if each is copy else each for each in self._copies]
+        self._save()
+        return changed
+
+    def _save(self) -> None:
+        note = {"folder": str(self.folder), "copies": [asdict(copy) for copy in self._copies]}
+        write_atomically(self.folder / STATE, json.dumps(note).encode())
+
+    def _load(self) -> list[Copy]:
+        try:
+            note = json.loads((self.folder / STATE).read_bytes())
+            copies = [Copy(**each | {"place": Place(**each["place"])}) for each in note["copies"]]
+            before = Path(note["folder"])
+        except (OSError, ValueError, TypeError, KeyError):
+            # None yet, or damaged; the store is told all again, and finds the run by its journal.
+            return self._from_journal()
+        return [replace(copy, place=self._here(copy.place, before)) for copy in copies]
+
+    def _from_journal(self) -> list[Copy]:
+        past = journal.history(self.folder)
+        if not past.start or past.store is None:
+            return []
+        begun = past.start
+        place = Place(past.store, begun["experiment"], begun.get("parent"))
+        before = Path(begun["folder"]) if "folder" in begun else self.folder
+        return [Copy(self._here(place, before))]
+
+    def _here(self, place: Place, before: Path) -> Place:
+        """Return a place as it is named now, where the folder was another when it was noted."""
+        if before == self.folder:
+            return place
+        store, parent = place.store, place.parent
+        database = sqlite_file(store)
+        if database is not None:
+            store = sqlite_address(self._moved(database, before))
+        if parent is not None:
+            parent = {**parent, "folder": str(self._moved(Path(parent["folder"]), before))}
+        return Place(store, place.experiment, parent)
+
+    def _moved(self, path: Path, before: Path) -> Path:
+        """Return where a path is if it has come along with the run's folder, else the path.
+
+        It has if the run is called as before from the folder on that it shares with the path. Where
+        the run is still in its old place as well, this one belongs to a copy of the project.
+        """
+        shared = Path(os.path.commonpath((path, before)))
+        names = before.relative_to(shared).parts
+        if self.folder.parts[-len(names) :] != names:
+            return path
+        now = self.folder.parents[len(names) - 1] / path.relative_to(shared)
+        return now if now.exists() or before.exists() or not path.exists() else path
+
+
+def ask_for(folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None) -> bool:
+    """Note that a run is to be at a place in MLflow; return whether all of it is there.
+
+    Args:
+        folder: the run's folder.
+        uri: the tracking address.
+        experiment: the name of the MLflow experiment.
+        parent: the sweep to be under, as `parent_of` returns it; None for wherever.
+    """
+    copies = Copies(folder)
+    return copies.ask_for(Place(address(uri), experiment, parent)).is_whole(folder)
+
+
+def run_id_of(folder: Path) -> str | None:
+    """Return the MLflow run of a folder's run, in the place that was asked for last."""
+    last = Copies(folder).last
+    return last.run_id if last else None

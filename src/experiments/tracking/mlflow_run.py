@@ -1,0 +1,170 @@
+"""One copy of a run in MLflow: events of the journal become calls of MLflow's client."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.tracking import lease
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_BATCH = 100  # MLflow's bound on the params and tags of one request; that on metrics is 1,000
+_LONGEST_KEY = 250  # MLflow's bound, in characters
+_NAMED = 20  # refused entries that are named in a tag
+
+
+class MlflowRun:
+    """A run in MLflow."""
+
+    def __init__(self, client: MlflowClient, run_id: str, folder: Path) -> None:
+        self._client, self._id, self._folder = client, run_id, folder
+        self._refused: list[str] = []
+
+    def apply(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Tell MLflow events of the run's journal, in few calls.
+
+        What MLflow refuses for what it is, such as a value that is too long, is named in the tag
+        `mlflow_refused`, and holds back nothing else.
+
+        Raises:
+            MlflowException: the store does not take it.
+        """
+        is_over = bool(events) and events[-1]["event"] == "end"
+        for kind, group in itertools.groupby(events, key=lambda event: str(event["event"])):
+            told = list(group)
+            match kind:
+                case "start":
+                    self._begin(told[0])
+                    self._take(told[0], alive=not is_over)
+                case "continue":
+                    self._take(told[-1], alive=not is_over)
+                case "metrics":
+                    self._log_metrics(told)
+                case "tags":
+                    self._log_tags({k: v for event in told for k, v in event["tags"].items()})
+                case "artifacts":
+                    self._log_artifacts(name for event in told for name in event["names"])
+                case "end":
+                    self.end(told[-1]["status"], told[-1]["time"])
+        self._name_refused()
+
+    def _begin(self, event: Mapping[str, Any]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, Param
+
+        params = spelled(event["params"])
+        self._log("params", [Param(key, value) for key, value in params.items()])
+        if event["dataset"] is not None:
+            given = [DatasetInput(Dataset(**event["dataset"], source_type="local"))]
+            if not _accepts(self._client.log_inputs, self._id, given):
+                self._refused.append("dataset")
+
+    def _log_metrics(self, events: Sequence[Mapping[str, Any]]) -> None:
+        from mlflow.entities import Metric
+
+        points = [
+            Metric(key, value, event["time"], event["step"])
+            for event in events
+            for key, value in event["metrics"].items()
+        ]
+        self._log("metrics", points)
+
+    def _log_tags(self, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self._log("tags", [RunTag(key, value) for key, value in tags.items()])
+
+    def _log_artifacts(self, names: Iterable[str]) -> None:
+        for name in dict.fromkeys(names):
+            file = self._folder / name
+            if file.exists():
+                self._client.log_artifact(self._id, str(file))
+            else:  # somebody has deleted it since
+                self._refused.append(name)
+
+    def _log(self, kind: str, entries: Sequence[Any]) -> None:
+        """Log entries in batches, and each alone where MLflow refuses one of a batch."""
+        for batch in _batches(entries):
+            if not _accepts(self._client.log_batch, self._id, **{kind: batch}):
+                self._refused += [
+                    entry.key
+                    for entry in batch
+                    if not _accepts(self._client.log_batch, self._id, **{kind: [entry]})
+                ]
+
+    def _name_refused(self) -> None:
+        if self._refused:
+            named = [name[:_LONGEST_KEY] for name in self._refused[:_NAMED]]
+            count = f"{len(self._refused)}: " if len(self._refused) > _NAMED else ""
+            self._client.set_tag(self._id, "mlflow_refused", count + ", ".join(named))
+
+    def _take(self, event: Mapping[str, Any], *, alive: bool) -> None:
+        """Say which process trains the run from now on."""
+        process = {"host": event["host"], "pid": str(event["pid"]), "folder": str(self._folder)}
+        self._log_tags(process | ({lease.TAG: lease.now()} if alive else {}))
+        if alive:
+            self._client.update_run(self._id, status="RUNNING")
+
+    def end(self, status: str, when: int) -> None:
+        """Say how the run ended."""
+        from mlflow.exceptions import MlflowException
+
+        self._client.set_terminated(self._id, status, end_time=when)
+        if lease.TAG in self._client.get_run(self._id).data.tags:
+            with contextlib.suppress(MlflowException):  # another delivery was faster
+                self._client.delete_tag(self._id, lease.TAG)
+
+
+def _accepts(call: Callable[..., object], *arguments: Any, **named: Any) -> bool:
+    """Call MLflow; return False where it refuses what it is given."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        call(*arguments, **named)
+    except MlflowException as error:
+        if error.error_code != "INVALID_PARAMETER_VALUE":
+            raise
+        return False
+    return True
+
+
+def _batches(entries: Sequence[Any]) -> Iterable[list[Any]]:
+    return (list(entries[start : start + _BATCH]) for start in range(0, len(entries), _BATCH))
+
+
+def spelled(params: Mapping[str, str]) -> dict[str, str]:
+    """Return parameters by keys that MLflow takes, no two of which fall together.
+
+    MLflow refuses keys with other characters than letters, digits and `_-. :/`, keys that are no
+    plain path, and long ones. A key that is spelled as another one gets a digest of its own.
+    """
+    keys = {key: _spelled(key) for key in params}
+    counts = Counter(keys.values())
+    found = {}
+    for key, value in params.items():
+        plain = keys[key]
+        if counts[plain] > 1 and plain != key:
+            plain = f"{plain[: _LONGEST_KEY - 9]}-{_digest(key)}"
+        found[plain] = value
+    return found
+
+
+def _spelled(key: str) -> str:
+    plain = re.sub(r"[^\w\-. :/]", "_", key)
+    if posixpath.normpath(plain) != plain or plain.startswith((".", "/")):
+        plain = re.sub(r"/|^\.+|^$", "_", plain)
+    if len(plain) > _LONGEST_KEY:
+        plain = f"{plain[: _LONGEST_KEY - 9]}-{_digest(key)}"
+    return plain
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:8]

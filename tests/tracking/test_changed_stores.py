@@ -1,0 +1,250 @@
+"""What changed behind our back (moved, copied, deleted, damaged) is said first, or healed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from experiments.errors import InputError
+from experiments.tracking.sqlite import follow_a_move, sqlite_address
+from experiments.tracking.store import check_store, connect
+from tests.conftest import Program, command, run_folder
+from tests.programs import finish, wait_for_epoch, wait_until
+from tests.tracking.conftest import TRAIN, usual
+from tests.tracking.test_places import assert_whole, in_store, sync
+
+
+def artifacts(database: Path) -> dict[Path, list[str]]:
+    """Return the artifacts' folder of each run and what MLflow lists there."""
+    client = MlflowClient(sqlite_address(database))
+    return {
+        Path(unquote(run.info.artifact_uri.removeprefix("file://"))): sorted(
+            artifact.path for artifact in client.list_artifacts(run.info.run_id)
+        )
+        for run in in_store(database)["mnist"]
+    }
+
+
+@pytest.mark.parametrize("how", ["moved", "copied", "moved to a name with a ?"])
+def test_a_project_that_is_elsewhere_has_its_artifacts_there(
+    made: Path, root: str, tmp_path: Path, how: str
+) -> None:
+    before, now = tmp_path / "before", tmp_path / ("is it?" if "?" in how else "now")
+    shutil.copytree(made, before)
+    (listed,) = artifacts(made / "mlflow.db").values()
+    follow_a_move(before / "mlflow.db")
+    shutil.copytree(before, now) if how == "copied" else before.rename(now)
+    done = command(*TRAIN, *usual(root), "seed=1", cwd=now)
+    assert done.returncode == 0, done.stderr
+    assert before.exists() == (how == "copied")
+    found = artifacts(now / "mlflow.db")
+    assert len(found) == 2
+    for place, names in found.items():
+        assert place.is_relative_to(now / "outputs" / "mlflow")
+        assert names == listed
+    if how == "copied":
+        (kept,) = artifacts(before / "mlflow.db")
+        assert kept.is_relative_to(before)
+    again = command(*TRAIN, *usual(root), cwd=now)
+    assert again.stdout.startswith("Finished before: ")
+    assert len(artifacts(now / "mlflow.db")) == 2
+    assert "had no need" in sync(now).stdout
+    assert {path.name for path in tmp_path.iterdir()} <= {before.name, now.name}
+
+
+def test_a_stopped_run_of_a_copied_project_goes_on_in_the_copy(
+    start: Callable, tmp_path: Path
+) -> None:
+    process = start("parts", slow=0.02)
+    wait_for_epoch(process, 2)
+    process.terminate()
+    process.communicate(timeout=60)
+    shutil.copytree(tmp_path / "parts", tmp_path / "copy")
+    assert "Continuing with epoch" in finish(start("copy"))
+    assert_whole(tmp_path / "copy" / "mlflow.db")
+    ((run,),) = in_store(tmp_path / "parts" / "mlflow.db").values()
+    assert run.info.status == "KILLED"
+
+
+def test_a_deleted_experiment_is_said_at_the_start(
+    offline: Program, finished: Path, tmp_path: Path
+) -> None:
+    client = connect(f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name("mnist").experiment_id
+    client.delete_experiment(experiment)
+    before = sorted(tmp_path.glob("outputs/*/*"))
+    done = offline("tracking=mlflow", "seed=1")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: tracking.experiment=mnist: is deleted in MLflow; bring it back")
+    assert f"mlflow experiments restore --experiment-id {experiment}`" in line
+    assert sorted(tmp_path.glob("outputs/*/*")) == before
+
+    refused = sync(tmp_path)
+    assert "had no need" in refused.stdout
+    assert sync(tmp_path, "--rebuild").returncode == 0
+    assert_whole(tmp_path / "mlflow.db")
+    assert offline("tracking=mlflow", "seed=1").returncode == 0
+
+
+@pytest.mark.parametrize("by", ["the same command", "sync --rebuild"])
+@pytest.mark.parametrize("how", ["deleted", "gone for good"])
+def test_a_finished_run_that_was_deleted_comes_back_when_asked_for(
+    offline: Program, finished: Path, tmp_path: Path, by: str, how: str
+) -> None:
+    run = assert_whole(tmp_path / "mlflow.db")
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    if how == "deleted":
+        client.delete_run(run.info.run_id)
+    else:
+        client._tracking_client.store._hard_delete_run(run.info.run_id)
+    done = offline("tracking=mlflow") if by == "the same command" else sync(tmp_path, "--rebuild")
+    assert done.returncode == 0, done.stderr
+    back = assert_whole(tmp_path / "mlflow.db")
+    assert back.info.run_id == run.info.run_id
+
+
+def test_a_stopped_run_that_was_deleted_is_restored_by_going_on(
+    start: Callable, tmp_path: Path
+) -> None:
+    process = start("parts", slow=0.02)
+    wait_for_epoch(process, 2)
+    process.terminate()
+    process.communicate(timeout=60)
+    database = tmp_path / "parts" / "mlflow.db"
+    ((run,),) = in_store(database).values()
+    MlflowClient(f"sqlite:///{database}").delete_run(run.info.run_id)
+    finish(start("parts"))
+    assert assert_whole(database).info.run_id == run.info.run_id
+
+
+def test_a_run_deleted_while_it_trains_is_said_with_what_restores_it(
+    start: Callable, tmp_path: Path
+) -> None:
+    process = start("parts", slow=0.05)
+    wait_for_epoch(process, 2)
+    database = tmp_path / "parts" / "mlflow.db"
+    wait_until(lambda: database.exists() and any(in_store(database).values()))
+    ((run,),) = in_store(database).values()
+    client = MlflowClient(f"sqlite:///{database}")
+    client.delete_run(run.info.run_id)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "the run was deleted in MLflow; `experiments sync --rebuild` restores it" in output
+    assert "Nothing is lost" not in output
+    plain = sync(tmp_path / "parts")
+    assert plain.returncode == 1
+    assert len(plain.stderr.splitlines()) == 1
+    assert "1 delivered" in sync(tmp_path / "parts", "--rebuild").stdout
+    assert_whole(tmp_path / "parts" / "mlflow.db")
+    assert client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY) == []
+
+
+def damage(database: Path, how: str) -> None:
+    content = database.read_bytes()
+    match how:
+        case "truncated":
+            database.write_bytes(content[: len(content) // 2])
+        case "a few bytes":
+            database.write_bytes(content[:50])
+        case "no database":
+            database.write_bytes(b"<html>" * 1000)
+        case "scrambled":
+            database.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+        case "a folder":
+            database.unlink()
+            database.mkdir()
+
+
+DAMAGED = ["truncated", "a few bytes", "no database", "scrambled", "a folder"]
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+def test_a_damaged_database_is_found(finished: Path, how: str) -> None:
+    damage(finished / "mlflow.db", how)
+    with pytest.raises(InputError, match=r"^tracking.uri=sqlite:\S+: .*(name|restore|move) "):
+        check_store(f"sqlite:///{finished}/mlflow.db")
+
+
+def test_a_damaged_database_is_said_at_the_start_and_once(
+    offline: Program, finished: Path, root: str
+) -> None:
+    assert offline("tracking=mlflow", "seed=1").returncode == 0
+    database = finished / "mlflow.db"
+    damage(database, "truncated")
+    before = sorted(finished.rglob("*"))
+    for done in (
+        offline("tracking=mlflow", "seed=2"),
+        command(*TRAIN, "-m", *usual(root), "seed=2,3", cwd=finished),
+    ):
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: tracking.uri=sqlite:///mlflow.db: the database is cut short")
+    assert sorted(finished.rglob("*")) == before
+
+    refused = sync(finished, "--rebuild")
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert "2 failed" in refused.stdout
+    shutil.move(database, finished / "aside.db")
+    assert "2 delivered" in sync(finished, "--rebuild").stdout
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["sqlite:////dev/null/x.db", "sqlite:///{}/file/x.db", "sqlite:////proc/x.db"],
+)
+def test_a_database_that_can_never_be_made_is_found(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"^tracking.uri="):
+        check_store(uri.format(tmp_path))
+    with pytest.raises(InputError, match="forgets all when a process ends; name a file"):
+        check_store("sqlite:///:memory:")
+
+
+def test_a_database_that_can_never_be_made_is_said_at_the_start(
+    offline: Program, tmp_path: Path
+) -> None:
+    done = offline("tracking.uri=sqlite:////dev/null/x.db")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: tracking.uri=/dev/null: cannot write in /dev/null")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_read_only_database_is_found() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        database = folder / "mlflow.db"
+        connect(f"sqlite:///{database}")
+        for place, mode in ((database, 0o444), (folder, 0o555)):
+            for each in (folder, database):
+                each.chmod(0o777)
+            place.chmod(mode)
+            child = os.fork()
+            if child == 0:
+                said = "nothing"
+                try:
+                    if os.geteuid() == 0:  # whom no permission stops
+                        os.seteuid(65534)
+                    check_store(f"sqlite:///{database}")
+                except BaseException as error:  # noqa: BLE001  (this process must not go on)
+                    said = f"{type(error).__name__}: {error}"
+                finally:
+                    os._exit(0 if said.startswith("InputError: tracking.uri=") else 1)
+            assert os.waitpid(child, 0)[1] == 0, place
+
+
+def test_an_empty_file_is_made_a_database(offline: Program, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    assert offline("tracking=mlflow").returncode == 0
+    assert_whole(tmp_path / "mlflow.db")
+    assert run_folder(tmp_path)
