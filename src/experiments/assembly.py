@@ -12,11 +12,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset
 
-from experiments.checkpoint import pack
 from experiments.config import DataPart, RunConfig, Scheduled, Trainer
 from experiments.data import Splits, count_batches, hold_out, load
 from experiments.data.batches import normalise
 from experiments.errors import InputError
+from experiments.packing import pack
 from experiments.randomness import derive
 from experiments.targets import accepts, build, resolve
 
