@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from experiments import checkpoint
-from experiments.checkpoint import Checkpoints, check_architecture, save_weights
+from experiments.checkpoint import FORMAT, Checkpoints, check_architecture, save_weights
 from experiments.errors import InputError
 from experiments.models import SimpleNet
 from tests.test_checkpoint_state import STATE, assert_same
@@ -207,10 +207,10 @@ def test_a_later_format_is_refused_naming_both(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "FORMAT", 2)
+        patch.setattr(checkpoint, "FORMAT", FORMAT + 1)
         path = Checkpoints(tmp_path).save(1, STATE)
         assert_same(Checkpoints(tmp_path).load(), STATE)
-    with pytest.raises(InputError, match=f"{path.name}: has format 2, .* reads up to 1; "):
+    with pytest.raises(InputError, match=f"has format {FORMAT + 1}, .* reads {FORMAT};"):
         Checkpoints(tmp_path).load()
     assert path.exists()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from experiments.packing import pack, unpack
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
@@ -23,7 +24,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from experiments.checkpoint import Checkpoints, pack, unpack
+from experiments.checkpoint import Checkpoints
 from experiments.models import SimpleNet
 
 STATE = {"model": {"weight": torch.arange(12.0).view(3, 4)}, "step": 1, "nothing": None}

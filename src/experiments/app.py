@@ -17,6 +17,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from experiments import job
 from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
+from experiments.folders import removed_if_refused
 from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
@@ -66,11 +67,14 @@ def run(cfg: DictConfig) -> float:
     global _prepared
     config = checked(cfg)
     prepared, _prepared = _prepared, None
-    if prepared is None or prepared.config != config:
-        prepared = prepare_job(config)
-    if prepared.finished:
-        return prepared.finished.objective
-    _train(prepared)
+    hydra = HydraConfig.get()
+    own_folder = Path(hydra.runtime.output_dir) if hydra.mode is RunMode.RUN else None
+    with removed_if_refused(own_folder):  # not a job's: its sweep's verdict names its log
+        if prepared is None or prepared.config != config:
+            prepared = prepare_job(config)
+        if prepared.finished:
+            return prepared.finished.objective
+        _train(prepared)
     return objective_of(prepared)
 
 

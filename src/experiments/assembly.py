@@ -12,13 +12,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset
 
-from experiments.checkpoint import pack
 from experiments.config import DataPart, RunConfig, Scheduled, Trainer
 from experiments.data import Splits, count_batches, hold_out, load
 from experiments.data.batches import normalise
 from experiments.errors import InputError
+from experiments.packing import pack
 from experiments.randomness import derive
-from experiments.targets import accepts, build, resolve
+from experiments.targets import accepts, build, explained, resolve
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ def assemble(config: RunConfig) -> Parts:
     torch.manual_seed(derive(config.seed, "weights"))
     model = build("model", model_class, {}, config.model.arguments())
     _check_fit(model, splits)
-    model.to(device)
-    given = {"params": model.parameters()}
+    with explained(f"model: to have it on {device}", "mend the class"):
+        model.to(device)
+        given = {"params": list(model.parameters())}
     optimizer = build("optimizer", optimizer_class, given, config.optimizer.arguments())
     batches = count_batches(splits.train, config.data.batch_size, config.trainer.limit_batches)
     schedule = _schedule(
@@ -118,11 +119,11 @@ def _check_fit(model: nn.Module, splits: Splits) -> None:
     """Run two images through the model, so that a misfit is found before anything is recorded."""
     images = normalise(splits.train.images[:2].cpu())
     shape = " x ".join(map(str, images.shape[1:]))
-    try:
-        with torch.no_grad():  # what a lazy module makes here must be trainable afterwards
-            logits = model.eval()(images)
-    except Exception as error:
-        raise InputError(f"model: does not take images of {shape}: {error}") from error
+    with (
+        explained(f"model: does not take images of {shape}", "mend the class, or its arguments"),
+        torch.no_grad(),  # what a lazy module makes here must be trainable afterwards
+    ):
+        logits = model.eval()(images)
     classes = int(max(splits.train.labels.max(), splits.test.labels.max())) + 1
     shape_of_logits = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < classes:
@@ -136,19 +137,17 @@ def _check_can_be_trained(key: str, part: nn.Module | Optimizer | LRScheduler) -
     """Check that a part steps without help and that a checkpoint can keep it."""
     name = type(part).__name__
     if not isinstance(part, nn.Module):
-        for parameter in list(inspect.signature(type(part).step).parameters.values())[1:]:
+        with explained(f"{key}: the arguments of {name}.step", "mend the class"):
+            wanted = list(inspect.signature(type(part).step).parameters.values())[1:]
+        for parameter in wanted:
             if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
                 raise InputError(
                     f"{key}: {name}.step asks for {parameter.name}, which the training loop does "
                     "not have; choose another class"
                 )
-    try:
+    with explained(f"{key}: {name} cannot be saved in a checkpoint: its", "choose another class"):
         state = part.state_dict()
         pack(state, {})
-    except TypeError as error:
-        raise InputError(
-            f"{key}: {name} cannot be saved in a checkpoint: its {error}; choose another class"
-        ) from error
     if isinstance(part, nn.Module):
         for entry, value in state.items():
             if not isinstance(value, Tensor):

@@ -13,7 +13,7 @@ journal is locked. What a store shared with other machines knows is asked by `ex
 
 from __future__ import annotations
 
-import json
+import contextlib
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -25,9 +25,12 @@ from typing import Literal
 from filelock import FileLock
 
 from experiments import journal
-from experiments.durable import write_atomically
-from experiments.errors import AliveError, InputError
+from experiments.durable import make_folder, write_atomically
+from experiments.errors import AliveError, InputError, unreadable, unwritable
+from experiments.events import damaged
+from experiments.evidence import refuse_checkpoints_of, refuse_remains
 from experiments.journal import InUseError, Journal
+from experiments.sealed import seal, unseal
 
 _INDEX = ".identities"
 
@@ -84,31 +87,58 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
         InputError: the index or the run's journal is damaged.
     """
     entry = outputs / _INDEX / identity
-    if entry.exists():
-        try:
-            found = _examine(outputs / json.loads(entry.read_text())["folder"], identity)
-        except (ValueError, KeyError) as error:
-            raise InputError(f"{entry}: is damaged ({error}); delete it") from error
-        if found is not None:
+    try:
+        known = _folder_in(entry, outputs) if entry.exists() else folder
+        if known != folder and (found := _examine(known, identity)):
             return found
-    return _examine(folder, identity)
+        return _examine(folder, identity)
+    except OSError as error:
+        raise unreadable(error, entry) from error
 
 
 def newest(outputs: Path, count: int) -> list[Path]:
-    """Return the folders of the runs begun or continued last, at most so many."""
+    """Return the folders of the runs begun or continued last, at most so many.
+
+    Runs whose entry is damaged, or of version 0.1.0, are left out.
+    """
     index = outputs / _INDEX
     entries = [path for path in index.glob("*") if not path.name.startswith(".")]
-    entries.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [outputs / json.loads(path.read_text())["folder"] for path in entries[:count]]
+    entries.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    folders = []
+    for path in entries[:count]:
+        with contextlib.suppress(InputError):  # the command that it concerns will say so
+            folders.append(_folder_in(path, outputs))
+    return folders
+
+
+def _folder_in(entry: Path, outputs: Path) -> Path:
+    """Return the folder that an entry of the index names.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        return outputs / str(unseal(entry.read_bytes(), entry.name)["folder"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{os.path.relpath(entry)}: is damaged ({error}); delete it: the run that it names is "
+            "then found in its own folder only"
+        ) from error
 
 
 def _examine(folder: Path, identity: str) -> Earlier | None:
     if not (folder / journal.NAME).exists():
+        refuse_remains(folder, "is missing")
         return None
     is_open = journal.is_open(folder)
     past = journal.history(folder)
+    if not past.start and not is_open:
+        refuse_remains(folder, "is empty")
     if past.start and past.start.get("identity") != identity:
+        refuse_checkpoints_of(identity, folder)
         return None
+    if not past.is_sealed:
+        raise damaged(folder, "its lines have no checksums")
     state: State = "finished" if past.status == "FINISHED" else "dead"
     return Earlier(
         "alive" if is_open else state,
@@ -127,6 +157,19 @@ def foremost(*found: Earlier | None) -> Earlier | None:
 
 
 @contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise unwritable(error, path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def claimed(
     outputs: Path, identity: str, folder: Path, *, earlier: Earlier | None
 ) -> Iterator[Journal]:
@@ -142,8 +185,8 @@ def claimed(
         InputError: another process has taken or changed it since `look_up`.
     """
     index = outputs / _INDEX
-    index.mkdir(parents=True, exist_ok=True)
-    with FileLock(index / ".lock"):
+    make_folder(index)
+    with _locked(index / ".lock"):
         now = look_up(outputs, identity, folder)
         if now is not None:
             now.refuse_alive()
@@ -158,6 +201,6 @@ def claimed(
         place = folder.absolute()
         base = outputs.absolute()
         told = str(place.relative_to(base) if place.is_relative_to(base) else place)
-        write_atomically(index / identity, json.dumps({"folder": told}).encode())
+        write_atomically(index / identity, seal({"folder": told}, identity)[0])
     with opened:
         yield opened

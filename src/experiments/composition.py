@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _HYDRA = Path(hydra.__file__).parent
 _LONGEST_LINE = 1000  # characters; a library's own message may hold a whole stack
+_TOO_DEEP = (
+    "the configuration nests too deeply; write its YAML files, and the values on the command line, "
+    "with fewer levels"
+)
 
 # Two commands begun in the same second need two folders; a sweep's jobs share the cached value.
 OmegaConf.register_new_resolver(
@@ -87,6 +91,8 @@ def checked(cfg: DictConfig) -> RunConfig:
         values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise InputError(_interpolation(error)) from error
+    except RecursionError as error:
+        raise InputError(_TOO_DEEP) from error
     if not isinstance(values, dict):
         raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
     return check({str(key): value for key, value in values.items()})
@@ -121,7 +127,8 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
             return main()
         except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
             error = raised.error if isinstance(raised, Refused) else raised
-            line = in_one_line(error)
+            # What a run itself raises comes as Refused.
+            line = _TOO_DEEP if isinstance(raised, RecursionError) else in_one_line(error)
             if before == "1" or line is None:
                 trace = error.__traceback__
                 shown = trace if before == "1" else _from_the_job_on(trace)
@@ -157,6 +164,8 @@ def in_one_line(error: BaseException) -> str | None:
             return _interpolation(error)
         case ValueError() if str(error).startswith("Config group override"):
             return f"{error}; name an option, such as model=simplenet"
+        case ValueError(__cause__=InputError() | RunError() as cause):  # of a handler of logging's
+            return str(cause)
     return None
 
 

@@ -1,31 +1,105 @@
-"""Files that survive a kill or a power cut."""
+"""Files that survive a kill or a power cut, and are never somebody else's behind a link.
+
+A folder may be shared, and the names in it foretold. So a file is written anew or refused where a
+link lies in its place, never written through the link.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
+from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
-from experiments.errors import no_space
+from experiments.errors import InputError, unwritable
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut.
 
     Raises:
-        RunError: the disk is full; the file is what it was before.
+        InputError: something of the user's is in the way.
+        RunError: the disk does not take it; the file is what it was before.
     """
-    staged = path.with_name(f".{path.name}.partial")
+    write_all(path.parent, {path.name: content})
+
+
+def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a folder, each as `write_atomically` does; one process does at a time.
+
+    Args:
+        folder: an existing folder.
+        files: their contents by name.
+
+    Raises:
+        InputError: something of the user's is in the way.
+        RunError: the disk does not take one; it is what it was before.
+    """
+    for name, content in files.items():
+        staged = folder / f".{name}.partial"
+        try:
+            staged.unlink(missing_ok=True)  # of a process that was killed, or a link
+            with staged.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(folder / name)
+        except OSError as error:
+            with contextlib.suppress(OSError):  # a disk that failed may not take this either
+                staged.unlink()
+            raise unwritable(error, folder / name, len(content)) from error
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return once the names in a folder are on the disk.
+
+    Raises:
+        RunError: the disk does not take them.
+    """
     try:
-        with staged.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
     except OSError as error:
-        staged.unlink(missing_ok=True)
-        raise no_space(error, path, len(content)) from error
-    folder = os.open(path.parent, os.O_RDONLY)
+        raise unwritable(error, folder) from error
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Open a file, made where there is none, to append to it unbuffered.
+
+    Raises:
+        InputError: a link or something else that is no file lies there, or it may not be written.
+        RunError: the disk does not take it.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        file = os.fdopen(os.open(path, flags, 0o666), "ab", buffering=0)
+    except OSError as error:
+        raise unwritable(error, path) from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise InputError(f"{os.path.relpath(path)}: is no file; remove it")
+    return file
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none.
+
+    Raises:
+        InputError: a link or a file lies there, or the one above may not be written.
+        RunError: the disk does not take it.
+    """
+    if path.is_symlink():
+        raise InputError(
+            f"{os.path.relpath(path)}: is a link; remove it, since somebody else may have put it "
+            "there"
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(error, path) from error

@@ -24,21 +24,52 @@ class RunError(Exception):
     """What stopped a run from outside. Its text is one line naming what to do; exit code 1."""
 
 
-def no_space(error: OSError, path: Path, needed: int) -> Exception:
-    """Return the error to raise where `path` could not be written; itself if not for a full disk.
+_MISUSE = {
+    errno.ELOOP: "is a link; remove it, since somebody else may have put it there",
+    errno.EISDIR: "is a folder; remove it",
+    errno.ENOTDIR: "lies below something that is no folder; name another place",
+    errno.EEXIST: "something else has that name; remove it",
+    errno.ENAMETOOLONG: "the name is too long for this file system; name a shorter place",
+    errno.EACCES: "the permission is missing; make it writable",
+    errno.EPERM: "the permission is missing; make it writable",
+}
+_GOES_ON = (
+    "what was saved before is whole: {advice} and repeat the command, which continues the run"
+)
+
+
+def unwritable(error: OSError, path: Path, needed: int = 0) -> InputError | RunError:
+    """Return the error to raise where `path` could not be written.
 
     Args:
         error: what the system said.
-        path: the file.
+        path: the file or folder.
         needed: its size in bytes.
     """
-    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
-        return error
-    free = shutil.disk_usage(path.parent).free
+    place = os.path.relpath(path)
+    if error.errno in _MISUSE:
+        return InputError(f"{place}: cannot be written: {_MISUSE[error.errno]}")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        free = shutil.disk_usage(path.parent).free
+        return RunError(
+            f"{place}: the disk is full: {needed:,} bytes are needed and {free:,} are free; "
+            f"{_GOES_ON.format(advice='make room')}"
+        )
+    if error.errno == errno.EFBIG:
+        return RunError(
+            f"{place}: {needed:,} bytes are needed and files may not grow so large here; "
+            f"{_GOES_ON.format(advice='lift the limit (`ulimit -f unlimited`)')}"
+        )
     return RunError(
-        f"{os.path.relpath(path)}: the disk is full: {needed:,} bytes are needed and {free:,} are "
-        "free; what was saved before is whole: make room and repeat the command, which continues "
-        "the run"
+        f"{place}: cannot be written ({error.strerror}); {_GOES_ON.format(advice='mend the disk')}"
+    )
+
+
+def unreadable(error: OSError, path: Path) -> InputError:
+    """Return the error to raise where `path` could not be read, whatever the system said."""
+    return InputError(
+        f"{os.path.relpath(path)}: cannot be read ({error.strerror}); make it readable, or restore "
+        "it"
     )
 
 

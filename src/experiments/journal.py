@@ -1,14 +1,17 @@
 """The journal: everything a run reports, one JSON object a line, in the run's own folder.
 
-It is the truth about the run; MLflow is told from it. Lines are only ever appended. The process
-that writes it holds a lock on it, which the system lets go of however the process ends: so a
-journal tells whether its run is alive.
+It is the truth about the run; MLflow is told from it. Lines are only ever appended, each sealed
+over all before it, so that damage is noticed wherever it is. The process that writes it holds a
+lock on it, which the system lets go of however the process ends: so a journal tells whether its run
+is alive.
+
+Version 0.1.0 did not seal. Its journals can be read, for MLflow; none of its runs is continued.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -17,9 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from experiments.errors import InputError, no_space
+from experiments.durable import open_to_append
+from experiments.errors import unwritable
+from experiments.events import NAME as NAME
+from experiments.events import Place, damaged, scan
+from experiments.sealed import seal
 
-NAME = "journal.jsonl"
 _LOCK_ATTEMPTS, _LOCK_SECONDS = 20, 0.02
 
 
@@ -38,41 +44,68 @@ class Journal:
 
         Raises:
             InUseError: another process is writing it.
+            InputError: it is damaged, or something else has its name.
+            RunError: the disk does not take it.
         """
         self.folder = folder
-        self._file = (folder / NAME).open("ab", buffering=0)
+        self._path = folder / NAME
+        self._file = open_to_append(self._path)
+        try:
+            self._lock()
+            self.place = self._last_place()
+            self._file.truncate(self.place.end)
+        except OSError as error:
+            self._file.close()
+            raise unwritable(error, self._path) from error
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
         for attempts_left in reversed(range(_LOCK_ATTEMPTS)):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
                 if not attempts_left:
-                    self._file.close()
-                    raise InUseError(folder) from None
+                    raise InUseError(self.folder) from None
                 time.sleep(_LOCK_SECONDS)  # perhaps somebody only looks whether it is alive
-        _, whole = read(folder)
-        self._file.truncate(whole)
+
+    def _last_place(self) -> Place:
+        _, end, checksum = scan(self.folder, 0)
+        if checksum is None:
+            raise damaged(self.folder, "its lines have no checksums")
+        return Place(end, checksum)
 
     def write(self, event: str, **fields: Any) -> None:
         """Append an event with the time in milliseconds since 1970, and hand it to the system.
 
         Raises:
-            RunError: the disk is full; no part of the event is left in the journal.
+            RunError: the disk does not take it; no part of the event is left in the journal.
         """
-        line = json.dumps({"event": event, "time": time.time_ns() // 1_000_000, **fields})
-        content = f"{line}\n".encode()
-        before = os.fstat(self._file.fileno()).st_size
+        told = {"event": event, "time": time.time_ns() // 1_000_000, **fields}
+        line, checksum = seal(told, self.place.checksum)
+        content = line + b"\n"
         try:
             written = self._file.write(content)
             if written != len(content):  # the disk took a part of it
                 self._file.write(content[written:])
         except OSError as error:
-            self._file.truncate(before)
-            raise no_space(error, self.folder / NAME, len(content)) from error
+            with contextlib.suppress(OSError):  # half a line is none, if that fails as well
+                self._file.truncate(self.place.end)
+            raise unwritable(error, self._path, len(content)) from error
+        self.place = Place(self.place.end + len(content), checksum)
 
     def sync(self) -> None:
-        """Return once all events are on the disk."""
-        os.fsync(self._file.fileno())
+        """Return once all events are on the disk.
+
+        Raises:
+            RunError: the disk does not take them.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise unwritable(error, self._path) from error
 
     def __enter__(self) -> Self:
         return self
@@ -83,8 +116,10 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.sync()
-        self._file.close()
+        try:
+            self.sync()
+        finally:
+            self._file.close()
 
 
 def is_open(folder: Path) -> bool:
@@ -101,22 +136,10 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Return the events from a byte offset on, and the offset behind the last whole line.
 
     Raises:
-        InputError: a whole line is damaged.
+        InputError: it cannot be read, a line is damaged, or none ends at the offset.
     """
-    with (folder / NAME).open("rb") as file:
-        file.seek(offset)
-        content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    try:
-        events = [json.loads(line) for line in whole.splitlines()]
-        for event in events:
-            if not isinstance(event, dict) or "event" not in event:
-                raise ValueError(f"{str(event)[:40]} is no event")  # noqa: TRY301
-        return events, offset + len(whole)
-    except ValueError as error:
-        raise InputError(
-            f"{folder / NAME}: is damaged ({error}); restore it, or delete {folder} to train anew"
-        ) from error
+    events, end, _ = scan(folder, offset)
+    return events, end
 
 
 @dataclass(frozen=True)
@@ -137,6 +160,8 @@ class History:
     """every metric by its key and step"""
     tags: Mapping[str, str] = field(default_factory=dict)
     artifacts: frozenset[str] = frozenset()
+    is_sealed: bool = True
+    """whether its lines have checksums; those of version 0.1.0 have none"""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -150,8 +175,8 @@ def history(folder: Path) -> History:
     Raises:
         InputError: the journal is damaged.
     """
-    events, _ = read(folder) if (folder / NAME).exists() else ([], 0)
-    told: dict[str, Any] = {}
+    events, _, checksum = scan(folder, 0) if (folder / NAME).exists() else ([], 0, "")
+    told: dict[str, Any] = {"is_sealed": checksum is not None}
     points: dict[tuple[str, int], float] = {}
     tags: dict[str, str] = {}
     artifacts: set[str] = set()

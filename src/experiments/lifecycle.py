@@ -7,27 +7,25 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from experiments import journal
 from experiments.assembly import Parts
-from experiments.checkpoint import Checkpoints, check_architecture, save_weights
+from experiments.checkpoint import Checkpoints, save_weights
 from experiments.config import RunConfig
 from experiments.data import count_batches
+from experiments.evidence import CHECKPOINTS, WEIGHTS
 from experiments.interruption import Interrupted
 from experiments.monitoring import Best
 from experiments.progress import progress_bar
-from experiments.randomness import random_state, set_random_state
+from experiments.randomness import random_state
+from experiments.restoring import check_journal, restore
 from experiments.tracking import Recorder
 from experiments.training import Evaluation, Position, evaluate, fit
-from experiments.updates import parameters_of
 
 _log = logging.getLogger(__name__)
-_CHECKPOINTS = "checkpoints"
 
 
 def train_and_test(
@@ -49,7 +47,7 @@ def train_and_test(
 
     Raises:
         InputError: the checkpoint cannot be used.
-        RunError: the disk is full.
+        RunError: the disk does not take what is saved.
     """
     run = Run(config, parts, recorder, folder)
     run.restore()
@@ -71,18 +69,7 @@ def train_and_test(
 def tidy(folder: Path) -> None:
     """Delete the checkpoints of a run that has ended, but the last finite one of a diverged run."""
     if "diverged" not in journal.history(folder).tags:
-        Checkpoints(folder / _CHECKPOINTS).remove()
-
-
-def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
-    """Put an optimizer to where it was; each tensor keeps the precision it had."""
-    optimizer.load_state_dict(dict(saved))  # which casts to the precision of the weights
-    parameters = parameters_of(optimizer)
-    for index, entries in saved["state"].items():
-        loaded = optimizer.state[parameters[index]]
-        for name, value in entries.items():
-            if isinstance(value, Tensor) and loaded[name].dtype != value.dtype:
-                loaded[name] = value.to(loaded[name].device)
+        Checkpoints(folder / CHECKPOINTS).remove()
 
 
 class Run:
@@ -92,27 +79,37 @@ class Run:
         self.config, self.parts = config, parts
         self._recorder, self._folder = recorder, folder
         trainer = config.trainer
-        self.checkpoints = Checkpoints(folder / _CHECKPOINTS)
+        identity = journal.history(folder).start.get("identity", "")
+        self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
         self.diverged = False
         self.position = Position()
         self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
         self._best_weights: dict[str, Tensor] = {}
         self._metrics: Mapping[str, float] = {}
+        self._batches = count_batches(
+            parts.splits.train, config.data.batch_size, trainer.limit_batches
+        )
 
     def restore(self) -> None:
-        """Put everything to where the last checkpoint stands."""
+        """Put everything to where the last checkpoint stands.
+
+        Raises:
+            InputError: the checkpoint is not of this run, or the journal not the one it had.
+        """
         state = self.checkpoints.load()
         if state is None:
             return
-        parts = self.parts
-        check_architecture(self.checkpoints.folder, parts.model.state_dict(), saved=state["model"])
-        parts.model.load_state_dict(state["model"])
-        _restore_optimizer(parts.optimizer, state["optimizer"])
-        parts.schedule.load_state_dict(state["schedule"])
-        set_random_state(parts.device, state["random"])
-        self.position = Position(**state["position"])
-        self._best = dataclasses.replace(self._best, **state["best"])
-        self._best_weights = state["best_weights"]
+        check_journal(self._folder, state)
+        restored = restore(
+            self.checkpoints.folder,
+            state,
+            self.parts,
+            (self.position, self._best),
+            epochs=self.config.trainer.epochs,
+            batches=self._batches,
+        )
+        self.position, self._best = restored.position, restored.best
+        self._best_weights = restored.best_weights
         place = f"epoch {self.position.epoch}"
         if self.position.epoch > self.config.trainer.epochs or self.position.stopped:
             place = "the test"
@@ -130,6 +127,7 @@ class Run:
                 "schedule": self.parts.schedule.state_dict(),
                 "random": random_state(self.parts.device),
                 "position": dataclasses.asdict(self.position),
+                "journal": dataclasses.asdict(self._recorder.place),
                 "best": {"epoch": self._best.epoch, "metrics": self._best.metrics},
                 "best_weights": self._best_weights,
             },
@@ -144,8 +142,7 @@ class Run:
         """Train from the position to the last epoch, or until the training stops itself."""
         config, parts, position = self.config, self.parts, self.position
         trainer, splits = config.trainer, parts.splits
-        batches = count_batches(splits.train, config.data.batch_size, trainer.limit_batches)
-        total = trainer.epochs * batches
+        total = trainer.epochs * self._batches
         with progress_bar(total, done=position.steps) as advance:
 
             def after_batch() -> None:
@@ -229,9 +226,9 @@ class Run:
             _log.warning("%s was a number in no epoch; the last weights are kept", monitor)
         self._recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, epoch)
         weights = self.parts.model.state_dict()
-        sha256 = save_weights(weights, self._folder / "weights.safetensors")
+        sha256 = save_weights(weights, self._folder / WEIGHTS)
         self._recorder.tags({"weights_sha256": sha256})
-        self._recorder.artifacts("weights.safetensors")
+        self._recorder.artifacts(WEIGHTS)
         percent = 100 * test.correct / test.total
         _log.info(
             "Accuracy of the network on the %d test images: %d %% (%.2f %%)",

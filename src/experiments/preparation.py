@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from experiments import journal
 from experiments.claims import Earlier, foremost, look_up
 from experiments.errors import InputError
+from experiments.evidence import check_weights
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
 from experiments.runtime import load_torch
@@ -73,6 +74,8 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
         earlier = foremost(earlier, there)
     if earlier is not None:
         earlier.refuse_alive()
+    if earlier and earlier.state == "finished" and earlier.folder and not config.force:
+        check_weights(earlier.folder)
     if earlier and earlier.state == "dead" and earlier.folder is not None and not config.force:
         folder = earlier.folder
         here = look_up(outputs, identity, folder)

@@ -7,7 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
 from typing import TextIO
+
+from experiments.durable import open_to_append
 
 _REDRAW_SECONDS = 0.1
 
@@ -30,6 +34,14 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 class LogFile(logging.FileHandler):
     """Logs to a file for as long as the disk takes it; the screen has the same lines."""
+
+    is_new = False
+    """whether the file was made by this handler"""
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        self.is_new = not path.exists()
+        return TextIOWrapper(open_to_append(path), encoding="utf-8", write_through=True)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
         """Leave a full disk to what cannot go on without it."""

@@ -16,6 +16,8 @@ from typing import Any
 
 import yaml
 
+from experiments.durable import write_all
+
 _SOURCES = frozenset({".py", ".yaml", ".yml", ".toml"})
 _LARGEST_SOURCE = 1_000_000  # bytes
 
@@ -147,6 +149,5 @@ def write_origin(
     }
     if source is not None and source.dirty:
         files["git.patch"] = source.patch
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    write_all(folder, files)
     return list(files)

@@ -43,7 +43,8 @@ def raw_folder(root: str, name: str) -> Path:
 
 def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a file's content."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def combined(digests: Iterable[str]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from experiments.errors import InputError, did_you_mean
+from experiments.interruption import Interrupted
 
 T = TypeVar("T")
+_USUAL = (ImportError, SyntaxError, TypeError, ValueError)  # whose texts say all
 
 
 def resolve(key: str, target: str, base: type[T]) -> type[T]:
@@ -26,17 +29,16 @@ def resolve(key: str, target: str, base: type[T]) -> type[T]:
     module_name, _, name = target.rpartition(".")
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
-    try:
+    with explained(
+        f"{said}: to import {module_name}", "is its module installed, or beside train.py?"
+    ):
         module = importlib.import_module(module_name)
-    except (ImportError, SyntaxError) as error:
-        raise InputError(
-            f"{said}: {error}; is its module installed, or beside train.py?"
-        ) from error
-    found = getattr(module, name, None)
-    if found is None:
+        found = getattr(module, name, None)
+        is_known = _is_a(found, base)
         classes = [entry for entry, value in vars(module).items() if _is_a(value, base)]
+    if found is None:
         raise InputError(f"{said}: {module_name} has no {name}; {did_you_mean(name, classes)}")
-    if not _is_a(found, base):
+    if not is_known:
         raise InputError(f"{said}: is not allowed; only a subclass of {kind} may be named here")
     return found  # type: ignore[no-any-return]
 
@@ -56,7 +58,7 @@ def build(key: str, cls: type[T], given: Mapping[str, Any], arguments: Mapping[s
     for name, value in arguments.items():
         if _nests_target(value):
             raise InputError(f"{key}.{name}: nothing below a part may name a _target_; remove it")
-    parameters = inspect.signature(cls).parameters
+    parameters = _parameters(cls)
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         for name in arguments:
             if name not in parameters or name in given:
@@ -64,15 +66,48 @@ def build(key: str, cls: type[T], given: Mapping[str, Any], arguments: Mapping[s
                 raise InputError(
                     f"{key}.{name}: unknown key; {did_you_mean(f'{key}.{name}', known)}"
                 )
-    try:
-        return cls(**given, **arguments)
-    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise InputError(f"{key}: {cls.__name__} refuses its arguments: {error}") from error
+    with explained(f"{key}: {cls.__name__} refuses its arguments", "mend them, or the class"):
+        made = cls(**given, **arguments)
+    if not isinstance(made, cls):
+        raise InputError(f"{key}: {cls.__name__} makes a {type(made).__name__}; mend the class")
+    return made
 
 
 def accepts(cls: type, argument: str) -> bool:
-    """Return whether the class's constructor has a parameter of that name."""
-    return argument in inspect.signature(cls).parameters
+    """Return whether the class's constructor has a parameter of that name.
+
+    Raises:
+        InputError: its parameters cannot be told.
+    """
+    return argument in _parameters(cls)
+
+
+@contextmanager
+def explained(said: str, advice: str) -> Iterator[None]:
+    """Run code of the user's: whatever it raises, `sys.exit` included, becomes one line.
+
+    Args:
+        said: what is done, naming key and value.
+        advice: what to do.
+
+    Raises:
+        InputError: it raised something.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted, InputError):
+        raise
+    except BaseException as error:
+        kind = "" if isinstance(error, _USUAL) else f"{type(error).__name__}: "
+        raise InputError(
+            f"{said}: {kind}{error}; {advice} (HYDRA_FULL_ERROR=1 shows where)"
+        ) from error
+
+
+def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
+    said = f"_target_={cls.__module__}.{cls.__qualname__}: the names of its arguments"
+    with explained(said, "give its __init__ a signature"):
+        return inspect.signature(cls).parameters
 
 
 def _is_a(value: object, base: type) -> bool:

@@ -21,7 +21,7 @@ from rich.console import Console
 from experiments.claims import Earlier, claimed, look_up
 from experiments.composition import check_hydra, workers
 from experiments.errors import AliveError, InputError
-from experiments.folders import check_writable
+from experiments.folders import check_writable, removed_if_refused
 from experiments.interruption import Interrupted
 from experiments.sweep.delivering import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
@@ -78,7 +78,6 @@ def run_grid(
         _print_verdict(results_of(plan, folder, {}), folder)
         return
     check_writable("hydra.sweep.dir", folder)
-    check_writable("outputs", Path(settings.outputs))
     loader.settle(config, folder)
     task = Task(
         _pickled(main),
@@ -92,6 +91,7 @@ def run_grid(
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
     with (
+        removed_if_refused(folder),
         _terminable(),
         claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
         parent_run(opened, plan, arguments) as recorder,

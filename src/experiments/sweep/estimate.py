@@ -9,6 +9,7 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.claims import newest
+from experiments.errors import InputError
 from experiments.sweep.plan import Plan
 
 _LOOKED_AT = 50  # of the newest runs
@@ -29,9 +30,12 @@ def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
     for folder in folders:
         if folder is None or not (folder / journal.NAME).exists():
             continue
-        past = journal.history(folder)
+        try:
+            past = journal.history(folder)
+        except InputError:
+            continue  # the command that it concerns will say so
         seconds = [value for (key, _), value in past.points.items() if key == "epoch_seconds"]
-        if seconds:
+        if seconds and "params" in past.start:
             known.setdefault(_kind(past.start["params"]), []).extend(seconds)
     total = 0.0
     for job in left:

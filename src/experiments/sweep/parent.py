@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import journal
+from experiments.durable import write_all
 from experiments.errors import RunError
 from experiments.journal import Journal
 from experiments.provenance import commit, tags
@@ -59,10 +60,11 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
         run_id = (winner.run.folder and run_id_of(winner.run.folder)) or winner.run.run_id
         if run_id:
             told["sweep.best_run_id"] = run_id
-    (sweep / "jobs.csv").write_text(as_csv(results, sweep))
-    (sweep / "verdict.txt").write_text("\n".join([*ranking(results), ""]))
+    verdict = "\n".join([*ranking(results), ""])
+    files = {"jobs.csv": as_csv(results, sweep), "verdict.txt": verdict}
+    write_all(sweep, {name: text.encode() for name, text in files.items()})
     recorder.tags(told)
-    recorder.artifacts("jobs.csv", "verdict.txt")
+    recorder.artifacts(*files)
     if finished < len(results):
         raise RunError(
             f"{len(results) - finished} of {len(results)} jobs have not finished; the same command "

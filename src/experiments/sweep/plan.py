@@ -18,6 +18,8 @@ from experiments.claims import Earlier, foremost, look_up
 from experiments.composition import checked, in_one_line
 from experiments.config import RunConfig
 from experiments.errors import InputError
+from experiments.evidence import check_weights
+from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
 from experiments.redaction import without_passwords
@@ -109,6 +111,8 @@ def make_plan(
     found = facts_of(configs, here=_is_local(master))
     _refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
     facts = [each for each in found if not isinstance(each, str)]
+    for outputs in {config.outputs for config in configs}:
+        check_writable("outputs", Path(outputs))
     jobs: list[Job] = []
     first: dict[str, int] = {}
     for number, (overrides, config, (_, subdir, _), (data_sha256, device)) in enumerate(
@@ -123,6 +127,8 @@ def make_plan(
             folder = Path(master.hydra.sweep.dir, subdir)
             earlier = look_up(Path(config.outputs), identity, folder)
             kind = _kind(earlier, force=config.force)
+        if kind == "finished" and earlier and earlier.folder:
+            check_weights(earlier.folder)
         jobs.append(
             Job(
                 number,

@@ -27,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments import job
 from experiments.composition import Refused, in_one_line
+from experiments.durable import open_to_append
 from experiments.errors import AliveError, InputError
 from experiments.interruption import Interrupted
 from experiments.runtime import load_torch
@@ -131,10 +132,12 @@ def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
     told = HydraConfig.get()
     number = {"number": job.number_of(told)}
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    with _output_to(_log_of(config)), env_override(told.job.env_set):
+    with contextlib.ExitStack() as stack:
         root = logging.getLogger()
-        root.handlers = job.own_log(config)
         try:
+            stack.enter_context(_output_to(_log_of(config)))
+            stack.enter_context(env_override(told.job.env_set))
+            root.handlers = job.own_log(config)
             objective = float(pickle.loads(function)(own))  # noqa: S301
             return number | {"state": "finished", "objective": objective}
         except Refused as refused:
@@ -170,7 +173,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
 def _output_to(log: Path) -> Iterator[None]:
     """Send all that the process prints to a file."""
     before = [os.dup(number) for number in (1, 2)]
-    with log.open("ab", buffering=0) as file:
+    with open_to_append(log) as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.errors import RunError
+from experiments.events import Place
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
 from experiments.tracking.copies import ask_for, run_id_of
@@ -31,6 +32,11 @@ class Recorder:
 
     def __init__(self, journal: Journal, past: History, to: Sender | None) -> None:
         self._journal, self._past, self._to = journal, past, to
+
+    @property
+    def place(self) -> Place:
+        """Where the journal stands."""
+        return self._journal.place
 
     def metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Record values at a step; what a continued run had recorded already is not repeated."""
