@@ -17,6 +17,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from experiments import job
 from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
+from experiments.interruption import keep
 from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Preflight(Callback):
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
+        keep()  # from here on there is a folder, and so there is to be a run in it
 
 
 @past_hydra

@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from experiments.interruption import is_asked
 from experiments.tracking.problems import Problem
 
+_INTERRUPTED_SECONDS = 5.0  # who stops a run will not wait long; what is left is delivered later
 _LOADING_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 
 
@@ -100,13 +102,18 @@ class Sender:
     ) -> tuple[str | None, str | None]:
         """Wait until an ended run is delivered; return its MLflow run id and what went wrong.
 
-        The wait ends after so many seconds, or so many attempts that failed.
+        The wait ends after so many seconds, fewer where the process is asked to stop, or after so
+        many attempts that failed.
         """
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         problem = None
+
+        def bearable() -> float:
+            return min(patience, _INTERRUPTED_SECONDS) if is_asked() else patience
+
         if (known := self._ended.pop(str(folder), None)) is not None:
             self._unread.appendleft(known)
-        for answer in self._answers(lambda: deadline):
+        for answer in self._answers(lambda: began + bearable()):
             if answer.get("folder") != str(folder):
                 if "folder" in answer:
                     self._ended[answer["folder"]] = answer  # asked for later, perhaps
@@ -118,7 +125,7 @@ class Sender:
             attempts -= 1
             if attempts <= 0:
                 break
-        return None, problem or self._silence(patience)
+        return None, problem or self._silence(bearable())
 
     def close(self) -> None:
         """Let the process deliver what it has and end by itself."""
