@@ -1,5 +1,9 @@
 """Train and test one model: `python train.py optimizer.lr=0.01`; add -m to sweep."""
 
+from experiments.interruption import end_at_once
+
+end_at_once()  # on Ctrl-C or SIGTERM, from here on: what follows takes long to import
+
 import hydra
 from omegaconf import DictConfig
 

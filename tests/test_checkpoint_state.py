@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from experiments.packing import pack, unpack
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
@@ -26,6 +25,7 @@ from torch.optim.lr_scheduler import (
 
 from experiments.checkpoint import Checkpoints
 from experiments.models import SimpleNet
+from experiments.packing import pack, unpack
 
 STATE = {"model": {"weight": torch.arange(12.0).view(3, 4)}, "step": 1, "nothing": None}
 

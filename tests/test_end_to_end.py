@@ -18,7 +18,7 @@ from mlflow.entities import Run
 
 from experiments.tracking.store import connect
 from tests.conftest import PROJECT, Program, clean_environment, run_folder
-from tests.programs import start, wait_for_epoch
+from tests.programs import start, wait_for_epoch, wait_until
 
 
 def recorded(folder: Path) -> tuple[MlflowClient, Run]:
@@ -106,7 +106,7 @@ def test_a_signal_ends_the_run_as_killed(tmp_path: Path, root: str, number: sign
     assert process.returncode == 128 + number
     assert f"{number.name}: stopping" in output
     assert "Traceback" not in errors
-    assert recorded(tmp_path)[1].info.status == "KILLED"
+    wait_until(lambda: recorded(tmp_path)[1].info.status == "KILLED")
 
 
 def test_kill_9_leaves_no_run_running(tmp_path: Path, root: str) -> None:

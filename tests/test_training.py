@@ -193,3 +193,23 @@ def test_what_after_batch_raises_ends_the_training(digits, batch: int) -> None:
     with pytest.raises(InterruptedError):
         train_ours(digits, after_batch=after_batch)
     assert len(calls) == batch
+
+
+class Caching(SimpleNet):
+    """Keeps what it computes first, the scale of its inputs, whether it is trained or tested."""
+
+    scale = None
+
+    def forward(self, x):
+        if self.scale is None:
+            self.scale = x.std() + self.fc1.weight.detach().std()
+        return super().forward(x / self.scale)
+
+
+def test_a_tensor_that_a_model_keeps_from_validation_can_be_trained_with(digits) -> None:
+    model = Caching()
+    evaluation(model, digits.train, limit_batches=1)
+    torch.nn.functional.cross_entropy(
+        model(digits.train.images[:8] / 255), digits.train.labels[:8]
+    ).backward()
+    assert model.fc1.weight.grad is not None

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
 
 import pytest
 import torch
 from torch import nn
 
 from experiments.models import SimpleNet
-from experiments.updates import Updates, memory, parameters_of
+from experiments.updates import Updates, parameters_of
 from tests.conftest import PROJECT, clean_environment
 
 OPTIMIZERS = {
@@ -114,9 +117,9 @@ def test_many_optimizers_step_as_each_alone() -> None:
     updates, ones = Updates(many), [Updates([optimizer]) for optimizer in single]
     for _ in range(3):
         gradients = [[torch.randn_like(p) for p in parameters_of(each)] for each in many]
-        updates.step_by([[memory(g) for g in each] for each in gradients])
+        updates.step_by(gradients)
         for one, each in zip(ones, gradients, strict=True):
-            one.step_by([[memory(g) for g in each]])
+            one.step_by([each])
     for mine, theirs in zip(many, single, strict=True):
         assert_the_same(mine, theirs)
 
@@ -152,3 +155,20 @@ def test_a_run_never_loads_torch_s_compiler() -> None:
         check=True,
     )
     assert done.stdout == "False\n"
+
+
+def test_torch_is_the_one_that_was_read() -> None:
+    """On another version read these against torch/optim, and move the bound in pyproject.toml.
+
+    src/experiments/kernels.py: what SGD and AdamW hand to torch._fused_sgd_ and _fused_adamw_;
+    src/experiments/updates.py: __dynamo_disable, _opt_called, the names of the hooks and
+    grad_scale. This file and test_unusual_updates.py compare both with torch's own steps.
+    """
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    (bound,) = (text for text in project["dependencies"] if re.match(r"torch\b", text))
+    least, most = re.findall(r"(\d+)\.(\d+)", bound)
+    installed = tuple(version("torch").split(".")[:2])
+    assert tuple(map(int, least)) <= tuple(map(int, installed)) < tuple(map(int, most)), (
+        f"torch {version('torch')} is installed and pyproject.toml says {bound}: "
+        f"{test_torch_is_the_one_that_was_read.__doc__}"
+    )

@@ -18,6 +18,7 @@ from experiments import job
 from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
 from experiments.folders import removed_if_refused
+from experiments.interruption import keep
 from experiments.redaction import without_passwords
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Preflight(Callback):
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(_prepared.folder))
+        keep()  # from here on there is a folder, and so there is to be a run in it
 
 
 @past_hydra

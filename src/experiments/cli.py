@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from experiments.errors import InputError
+from experiments.interruption import raising
 
 
 def main() -> None:
@@ -23,7 +24,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        sys.exit(options.run(options))
+        with raising():
+            sys.exit(options.run(options))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

@@ -137,7 +137,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
                 said = without_passwords(" ".join(line.split()))[:_LONGEST_LINE]
                 print(f"error: {said}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
-        except KeyboardInterrupt:  # before the training, which handles it itself
+        except KeyboardInterrupt:  # raised in a launcher's process
             sys.exit(128 + signal.SIGINT)
         finally:
             if before is None:

@@ -213,7 +213,7 @@ def evaluate(
     losses = [torch.zeros((), device=device) for _ in models]
     correct = [torch.zeros((), device=device, dtype=torch.long) for _ in models]
     total = 0
-    with torch.inference_mode():
+    with torch.no_grad():  # what a model keeps from `inference_mode` could not be trained with
         for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
             for number, model in enumerate(models):
                 logits = model(images)

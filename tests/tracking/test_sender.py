@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from experiments.interruption import interruptible
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender
 
@@ -57,3 +62,13 @@ def test_waiting_is_bounded(sender: Sender, tmp_path: Path) -> None:
         Problem("no answer within 0 s", mistake=False),
     )
     assert time.monotonic() - began < 2
+
+
+def test_asked_to_stop_it_waits_for_a_shorter_time(
+    sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[Sender.__module__], "_INTERRUPTED_SECONDS", 0.2)
+    with interruptible():
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        _, problem = sender.wait(tmp_path, patience=60)
+    assert problem == Problem("no answer within 0 s", mistake=False)

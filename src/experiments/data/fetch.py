@@ -26,6 +26,7 @@ from filelock import FileLock
 
 from experiments.data import idx
 from experiments.errors import InputError
+from experiments.interruption import raising
 from experiments.raw_files import FILES, SUMS, sha256_of
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _fetch(folder: Path, sources: Sequence[Source], verify: Callable[[Path], Non
     for left_over in folder.glob(".fetching-*"):  # of a process that was killed: the lock is ours
         shutil.rmtree(left_over)
     for source in sources:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as staging:
+        with raising(), tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as staging:
             _log.info("Fetching %s from %s", folder.parent.name, source.name)
             try:
                 source.deliver(Path(staging))

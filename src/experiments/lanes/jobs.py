@@ -119,7 +119,8 @@ class Job:
     def save_within_epoch(self) -> None:
         """Save where it stands, in the middle of an epoch."""
         with self.at_work():
-            self.run.save_within_epoch()
+            if self._run is not None:
+                self._run.save_within_epoch()
 
     def end(self, error: BaseException | None = None) -> None:
         """Close its run, with the status that the error makes it."""
@@ -142,7 +143,7 @@ def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
 
     A job that fails ends alone. If the stack itself fails, the jobs left end with `LeftOutError`,
     their runs standing where they can be continued. On SIGINT and SIGTERM they save a checkpoint
-    and end with `Interrupted`.
+    and end with `Interrupted`; on the second signal the process ends.
 
     Args:
         configs: the jobs' configurations with Hydra's part, alike but for what a lane has of its
@@ -152,13 +153,14 @@ def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
     source = commit(Path(__file__).parent)
     pending = [Job(config) for config in configs]
     with interruptible() as check:
-        for each in list(pending):
-            each.begin(source, len(configs))
-            if each.has_ended:
-                pending.remove(each)
-                yield each
         error: BaseException | None = None
         try:
+            for each in list(pending):
+                check()
+                each.begin(source, len(configs))
+                if each.has_ended:
+                    pending.remove(each)
+                    yield each
             for each in _train(list(pending), check):
                 pending.remove(each)
                 yield each

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
-from experiments.updates import is_dense, like
+from experiments.layout import is_dense, like
 
 Layouts = Mapping[str, tuple[int, ...] | None]
 
@@ -71,7 +71,7 @@ class Stack:
         return F.cross_entropy(logits.mT, targets, reduction="none").mean(1)
 
     def gradients(self, losses: Tensor) -> list[Sequence[Tensor | None]]:
-        """Return each lane's gradients of its loss by its parameters, in the order of `memory`.
+        """Return each lane's gradients of its loss by its parameters, laid out as these are.
 
         The losses are summed, and each depends on its own lane's weights alone: what is NaN in one
         lane stays there.
@@ -81,7 +81,7 @@ class Stack:
             if gradient is None:
                 rows.append([None] * len(self))
             else:
-                rows.append(_rows(like(self._weights[name], gradient)))
+                rows.append(like(self._weights[name], gradient).unbind(0))
         return list(zip(*rows, strict=True))
 
     def stacked_gradients(self, losses: Tensor) -> dict[str, Tensor | None]:
@@ -165,8 +165,3 @@ def _stacked(tensors: Sequence[Tensor], strides: tuple[int, ...] | None = None) 
         lane.copy_(tensor.detach())
         tensor.data = lane
     return stack
-
-
-def _rows(stack: Tensor) -> Sequence[Tensor]:
-    size = stack[0].numel()
-    return stack.as_strided((len(stack), size), (size, 1)).unbind(0)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import cloudpickle
 from hydra.core.plugins import Plugins
@@ -22,7 +19,7 @@ from experiments.claims import Earlier, claimed, look_up
 from experiments.composition import check_hydra, workers
 from experiments.errors import AliveError, InputError
 from experiments.folders import check_writable, removed_if_refused
-from experiments.interruption import Interrupted
+from experiments.interruption import Interrupted, raising
 from experiments.sweep.delivering import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.loader import SweepLoader, expand
@@ -92,7 +89,7 @@ def run_grid(
     outcomes = Outcomes(folder, task.turn)
     with (
         removed_if_refused(folder),
-        _terminable(),
+        raising(),  # once the jobs have saved a checkpoint
         claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
         parent_run(opened, plan, arguments) as recorder,
     ):
@@ -160,20 +157,6 @@ def _launcher(context: HydraContext, task: Task, config: DictConfig) -> Launcher
         advice = f"; pip install -c constraints.txt -e '.[{missing[0]}]'" if missing else ""
         chosen = config.hydra.runtime.choices["hydra/launcher"]
         raise InputError(f"hydra/launcher={chosen}: cannot be used ({error}){advice}") from error
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """End the sweep on SIGTERM as on Ctrl-C: its jobs save a checkpoint first."""
-
-    def stop(signum: int, _frame: FrameType | None) -> None:
-        raise Interrupted(signum)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say(*lines: str) -> None:

@@ -43,7 +43,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.sweep.worker"],
+            [sys.executable, "-m", "experiments.sweep"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches it through us, so that we hear of its end
@@ -69,14 +69,21 @@ class Worker:
             raise WorkerDiedError(_how(self._process.wait())) from None
 
     def stop(self) -> Iterator[dict[str, Any]]:
-        """Have the jobs in training save a checkpoint and stop; they have a minute."""
-        self._process.send_signal(signal.SIGTERM)
+        """Have the jobs in training save a checkpoint and stop; they have a minute.
+
+        They are asked by the end of the pipe: a scheduler may send its signal to every process of a
+        sweep, and another one from here would be their second.
+        """
+        assert self._process.stdin is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         timer = threading.Timer(_END_SECONDS, self._process.kill)
         timer.start()
         try:
             with contextlib.suppress(EOFError):
                 while (answer := self._answer()) is not None:
                     yield answer
+            self._process.wait()
         finally:
             timer.cancel()
 

@@ -1,4 +1,4 @@
-"""The process that trains jobs, one after the other: `python -m experiments.sweep.worker`.
+"""The process that trains jobs, one after the other: `python -m experiments.sweep`.
 
 Torch is imported once for all of them. Whatever a job does to its process, it does to
 this one: the launcher's own process lives on, says what happened, and starts another.
@@ -12,7 +12,6 @@ import logging
 import os
 import pickle
 import select
-import signal
 import struct
 import sys
 import threading
@@ -29,7 +28,7 @@ from experiments import job
 from experiments.composition import Refused, in_one_line
 from experiments.durable import open_to_append
 from experiments.errors import AliveError, InputError
-from experiments.interruption import Interrupted
+from experiments.interruption import Interrupted, stop
 from experiments.runtime import load_torch
 
 SIZE = struct.Struct(">Q")  # before each request
@@ -40,33 +39,40 @@ def main() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         setup_globals()
-        busy = threading.Event()
-        threading.Thread(target=_stop_when_alone, args=(busy,), daemon=True).start()
+        busy, alone = threading.Event(), threading.Event()
+        threading.Thread(target=_stop_when_alone, args=(busy, alone), daemon=True).start()
         requests = _requests(sys.stdin.buffer)
-        sys.path[:] = next(requests)["path"]
+        if (beginning := next(requests, None)) is None:
+            return  # the sweep was stopped before it could say anything
+        sys.path[:] = beginning["path"]
         load_torch()
 
         for request in requests:
             busy.set()
+            if alone.is_set():
+                return
             for answer in _answer(request):
                 print(json.dumps(answer), file=answers)
             busy.clear()
             print(json.dumps(None), file=answers)  # that was all
 
 
-def _stop_when_alone(busy: threading.Event) -> None:
-    """Stop the job, which saves a checkpoint, when the process that asked for it is gone."""
+def _stop_when_alone(busy: threading.Event, alone: threading.Event) -> None:
+    """Stop the job, which saves a checkpoint, when the process that asked for it lets go."""
     poller = select.poll()
     poller.register(sys.stdin.fileno(), 0)  # reports a closed pipe only
     poller.poll()
+    alone.set()
     if busy.is_set():
-        os.kill(os.getpid(), signal.SIGTERM)
+        stop()
 
 
 def _requests(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
     while head := stream.read(SIZE.size):
-        (size,) = SIZE.unpack(head)
-        yield pickle.loads(stream.read(size))  # noqa: S301  (from our own parent, by a pipe)
+        content = stream.read(*SIZE.unpack(head))
+        if len(content) < SIZE.unpack(head)[0]:
+            return  # the parent was stopped as it wrote
+        yield pickle.loads(content)  # noqa: S301  (from our own parent, by a pipe)
 
 
 def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -89,6 +95,8 @@ def _examine(config: Any, wanted: int | None) -> dict[str, Any]:
         return {"lanes": examine(config, wanted)}
     except (CannotStackError, InputError) as error:
         return {"reason": str(error)}
+    except Interrupted:
+        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001  (alone it may recur, and is said)
         return {"reason": f"{type(error).__name__}: {error}"}
 

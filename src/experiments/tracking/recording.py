@@ -22,7 +22,6 @@ from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
 
 _log = logging.getLogger(__name__)
-_INTERRUPTED_SECONDS = 5.0  # who stops a run will not wait long; what is left is delivered later
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -119,11 +118,9 @@ def recording(
             parent=parent and dict(parent),
             **process,
         )
-    patience = 30.0
     try:
         yield recorder
     except (Interrupted, KeyboardInterrupt):
-        patience = _INTERRUPTED_SECONDS
         recorder.end("KILLED")
         raise
     except BaseException as error:
@@ -136,7 +133,7 @@ def recording(
         recorder.end("FINISHED")
     finally:
         if to is not None:
-            _confirm(to, journal, experiment, patience)
+            _confirm(to, journal, experiment)
 
 
 def parent_of(folder: Path) -> dict[str, str] | None:
@@ -163,8 +160,8 @@ def record_again(
     return to.wait(folder)
 
 
-def _confirm(to: Sender, journal: Journal, experiment: str, patience: float) -> None:
-    run_id, problem = to.wait(journal.folder, patience=patience)
+def _confirm(to: Sender, journal: Journal, experiment: str) -> None:
+    run_id, problem = to.wait(journal.folder)
     if problem is None:
         _log.info("MLflow run %s in experiment %s", run_id, experiment)
     else:

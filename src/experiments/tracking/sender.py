@@ -21,8 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from experiments.interruption import is_asked
 from experiments.tracking.problems import Problem
 
+_INTERRUPTED_SECONDS = 5.0  # who stops a run will not wait long; what is left is delivered later
 _LOADING_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 
 
@@ -108,13 +110,18 @@ class Sender:
     ) -> tuple[str | None, Problem | None]:
         """Wait until an ended run is delivered; return its MLflow run id and what went wrong.
 
-        The wait ends after so many seconds, or so many attempts that failed.
+        The wait ends after so many seconds, fewer where the process is asked to stop, or after so
+        many attempts that failed.
         """
-        name, deadline = str(folder.absolute()), time.monotonic() + patience
+        name, began = str(folder.absolute()), time.monotonic()
         problem: Problem | None = None
+
+        def bearable() -> float:
+            return min(patience, _INTERRUPTED_SECONDS) if is_asked() else patience
+
         if (known := self._ended.pop(name, None)) is not None:
             self._unread.appendleft(known)
-        for answer in self._answers(lambda: deadline):
+        for answer in self._answers(lambda: began + bearable()):
             if answer.get("folder") != name:
                 if "folder" in answer:
                     self._ended[answer["folder"]] = answer  # asked for later, perhaps
@@ -126,7 +133,7 @@ class Sender:
             attempts -= 1
             if attempts <= 0 or problem.mistake:
                 break
-        return None, problem or Problem(self._silence(patience), mistake=False)
+        return None, problem or Problem(self._silence(bearable()), mistake=False)
 
     def close(self) -> None:
         """Let the process deliver what it has and end by itself."""
