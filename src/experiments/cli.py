@@ -8,10 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 from experiments.errors import InputError
+from experiments.streams import settle
 
 
 def main() -> None:
     """Run one subcommand; wrong input ends with one line and exit code 2."""
+    settle()
     parser = argparse.ArgumentParser(prog="experiments", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_sync(commands.add_parser("sync", help="deliver to MLflow what it has not taken yet"))

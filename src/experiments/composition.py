@@ -25,6 +25,7 @@ from omegaconf.errors import (
 
 from experiments.errors import InputError, RunError, did_you_mean
 from experiments.redaction import without_passwords
+from experiments.streams import settle
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -115,6 +116,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
 
     @functools.wraps(main)
     def entry() -> Any:
+        settle()
         before = os.environ.get(_FULL_ERROR)
         os.environ[_FULL_ERROR] = "1"  # Hydra then raises what it would print in its own way
         try:

@@ -31,6 +31,9 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 class LogFile(logging.FileHandler):
     """Logs to a file for as long as the disk takes it; the screen has the same lines."""
 
+    def __init__(self, filename: str) -> None:
+        super().__init__(filename, encoding="utf-8", errors="backslashreplace")
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
         """Leave a full disk to what cannot go on without it."""
         if not isinstance(sys.exc_info()[1], OSError):

@@ -90,25 +90,28 @@ def run_grid(
     launcher = _launcher(HydraContext(loader, context.callbacks), task, config)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
-    with (
-        _terminable(),
-        claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
-        parent_run(opened, plan, arguments) as recorder,
-    ):
-        outcomes.begin()
-        left = plan.left
-        finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
-        delivering = Delivering(plan.jobs, folder)
-        try:
+    results: list[Result] = []
+    try:
+        with (
+            _terminable(),
+            claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
+            parent_run(opened, plan, arguments) as recorder,
+        ):
+            outcomes.begin()
+            left = plan.left
+            finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
+            delivering = Delivering(plan.jobs, folder)
             with watching(View(left, finished=finished), outcomes, delivering):
                 run_jobs(left, launcher, outcomes, folder)
             delivering.finish()
-        except (Interrupted, KeyboardInterrupt):
-            _say("Stopped; the same command goes on from the last checkpoints")
-            raise
-        results = results_of(plan, folder, outcomes.all())
-        _print_verdict(results, folder)
-        record_end(recorder, results, folder)
+            results = results_of(plan, folder, outcomes.all())
+            record_end(recorder, results, folder)
+    except (Interrupted, KeyboardInterrupt):
+        _say("Stopped; the same command goes on from the last checkpoints")
+        raise
+    finally:
+        if results:  # all is recorded by now, whatever becomes of the output
+            _print_verdict(results, folder)
 
 
 def _pickled(main: TaskFunction) -> bytes:

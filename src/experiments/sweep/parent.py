@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import journal
+from experiments.durable import write_atomically
 from experiments.errors import RunError
 from experiments.journal import Journal
 from experiments.provenance import commit, tags
@@ -59,8 +60,11 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
         run_id = winner.run.run_id or (winner.run.folder and run_id_of(winner.run.folder))
         if run_id:
             told["sweep.best_run_id"] = run_id
-    (sweep / "jobs.csv").write_text(as_csv(results, sweep))
-    (sweep / "verdict.txt").write_text("\n".join([*ranking(results), ""]))
+    for name, text in (
+        ("jobs.csv", as_csv(results, sweep)),
+        ("verdict.txt", "\n".join([*ranking(results), ""])),
+    ):
+        write_atomically(sweep / name, text.encode(errors="backslashreplace"))
     recorder.tags(told)
     recorder.artifacts("jobs.csv", "verdict.txt")
     if finished < len(results):

@@ -30,12 +30,14 @@ from experiments.composition import Refused, in_one_line
 from experiments.errors import AliveError, InputError
 from experiments.interruption import Interrupted
 from experiments.runtime import load_torch
+from experiments.streams import settle
 
 SIZE = struct.Struct(">Q")  # before each request
 
 
 def main() -> None:
     """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
+    settle()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         setup_globals()
