@@ -22,9 +22,9 @@ def check_writable(key: str, folder: Path) -> None:
         InputError: it cannot.
     """
     existing = folder.absolute()
-    while not existing.exists():
-        existing = existing.parent
     try:
+        while not existing.exists():
+            existing = existing.parent
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

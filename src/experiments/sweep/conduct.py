@@ -28,6 +28,7 @@ from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.parent import parent_run, record_end
+from experiments.sweep.places import check_unused
 from experiments.sweep.plan import Plan, ask_stores, engine, make_plan
 from experiments.sweep.rounds import run_jobs
 from experiments.sweep.task import Task, worker
@@ -58,6 +59,9 @@ def run_grid(
         RunError: jobs have failed.
     """
     check_hydra(config)
+    if not config.hydra.sweep.dir:
+        raise InputError("hydra.sweep.dir=: is empty; name a folder")
+    check_writable("hydra.sweep.dir", Path(config.hydra.sweep.dir))
     loader = SweepLoader(context.config_loader.get_search_path())
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
     plan = make_plan(loader, config, combinations)
@@ -77,6 +81,8 @@ def run_grid(
         _print_verdict(results_of(plan, folder, {}), folder)
         return
     check_writable("hydra.sweep.dir", folder)
+    if known is None:
+        check_unused(folder)
     check_writable("outputs", Path(settings.outputs))
     loader.settle(config, folder)
     task = Task(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.durable import write_atomically
-from experiments.errors import RunError
+from experiments.errors import RunError, shortened
 from experiments.journal import Journal
 from experiments.provenance import commit, tags
 from experiments.redaction import without_passwords
+from experiments.sweep.places import JOBS, REPORTS, VERDICT
 from experiments.sweep.plan import Plan
 from experiments.sweep.verdict import Result, as_csv, best, command, ranking
 from experiments.tracking import Recorder, recording, run_id_of
@@ -29,7 +30,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=" ".join(public)[:200],
+        name=shortened(" ".join(public), 200),
         params={key: values for key, _, values in pairs},
         tags=tags(commit(Path(__file__).parent)),
         dataset=None,
@@ -61,12 +62,12 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
         if run_id:
             told["sweep.best_run_id"] = run_id
     for name, text in (
-        ("jobs.csv", as_csv(results, sweep)),
-        ("verdict.txt", "\n".join([*ranking(results), ""])),
+        (JOBS, as_csv(results, sweep)),
+        (VERDICT, "\n".join([*ranking(results), ""])),
     ):
         write_atomically(sweep / name, text.encode(errors="backslashreplace"))
     recorder.tags(told)
-    recorder.artifacts("jobs.csv", "verdict.txt")
+    recorder.artifacts(*REPORTS)
     if finished < len(results):
         raise RunError(
             f"{len(results) - finished} of {len(results)} jobs have not finished; the same command "

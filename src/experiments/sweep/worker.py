@@ -26,8 +26,9 @@ from hydra.core.utils import env_override, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import job
-from experiments.composition import Refused, in_one_line
+from experiments.composition import Refused
 from experiments.errors import AliveError, InputError
+from experiments.hydra_errors import in_one_line
 from experiments.interruption import Interrupted
 from experiments.runtime import load_torch
 from experiments.streams import settle
