@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conftest import PROJECT, clean_environment
 
-OWN = """
+OWN = r"""
 import os
 import signal
 import sys
@@ -57,6 +57,11 @@ class Lazy(nn.Sequential):
     def __init__(self, inputs, hidden, classes):
         layers = nn.LazyLinear(*hidden), nn.ReLU(), nn.LazyLinear(classes)
         super().__init__(nn.Flatten(), *layers)
+
+class Talking(SimpleNet):
+    def forward(self, x):
+        print("\u00b1 \ud800", flush=True)
+        return super().forward(x)
 
 class Failing(SimpleNet):
     def forward(self, x):

@@ -63,7 +63,7 @@ BAD = {
     "9 null": ("model=null", "name an option, such as model=simplenet"),
     "no folder": ("hydra.run.dir=", "hydra.run.dir=: is empty"),
     "too many threads": ("trainer.threads=99999", "it should be less than or equal to 1024"),
-    "twice": ("+model=convnet", "Multiple values for model"),
+    "twice": ("+model=convnet", "model: has a value already; write model=… once, without a +"),
 }
 BAD_WITH_TORCH = {
     "12 os.system": ("model._target_=os.system", "model._target_=os.system: is not allowed"),

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from experiments.config import check
-from experiments.errors import InputError, did_you_mean
+from experiments.errors import InputError, did_you_mean, shortened
 
 VALUES = {
     "data": {
@@ -90,4 +90,16 @@ def test_did_you_mean() -> None:
     assert did_you_mean("o.lrr", ["o.lr", "m.lr"]) == "did you mean o.lr?"
     assert did_you_mean("lr", ["o.lr", "t.epochs"]) == "did you mean o.lr?"
     assert did_you_mean("o.zzz", ["o.lr", "t.epochs"]) == "choose from o.lr"
+    assert did_you_mean("o.zzz", ["o.lr", "o.lr", "o.m", "o.lr"]) == "choose from o.lr, o.m"
     assert did_you_mean("x", []) == "`python train.py --help` lists what there is"
+
+
+def test_what_is_shortened_keeps_its_beginning_and_its_advice() -> None:
+    said = f"model: refuses {'one two ' * 300}; set model.hidden to less"
+    short = shortened(said, 200)
+    assert 190 < len(short) <= 200
+    assert short.startswith("model: refuses one two")
+    assert short.endswith("; set model.hidden to less")
+    assert set(short.split()) <= {*said.split(), "…"}  # whole words
+    assert shortened(short, 200) == short
+    assert len(shortened("x" * 300, 200)) <= 200

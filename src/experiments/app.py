@@ -15,8 +15,8 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments import job
-from experiments.composition import Refused, check_hydra, checked, past_hydra
-from experiments.errors import InputError
+from experiments.composition import Refused, check_hydra, checked, log_of, past_hydra, typed
+from experiments.errors import InputError, shortened
 from experiments.folders import removed_if_refused
 from experiments.interruption import keep
 from experiments.redaction import without_passwords
@@ -46,6 +46,7 @@ class Preflight(Callback):
 
         try:
             check_hydra(config)
+            log_of(config)
             _prepared = prepare(checked(config), config.hydra.run.dir)
         except Exception as error:
             raise Refused(error) from error
@@ -170,7 +171,7 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
     hydra = HydraConfig.get()
-    overrides = [without_passwords(override) for override in hydra.overrides.task]
+    overrides = [without_passwords(override) for override in typed(hydra.overrides.task)]
     if prepared.warning:
         _log.warning(prepared.warning)
     outputs = Path(config.outputs)
@@ -182,7 +183,7 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
             uri=config.tracking.uri,
             identity=prepared.identity,
             experiment=config.tracking.experiment,
-            name=(" ".join(overrides) or "defaults")[:200],
+            name=shortened(" ".join(overrides) or "defaults", 200),
             params=config.leaves(),
             tags=tags(source) | {"data_sha256": parts.splits.sha256, "device": str(parts.device)},
             dataset={

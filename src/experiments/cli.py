@@ -5,15 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from importlib import metadata
 from pathlib import Path
 
-from experiments.errors import InputError
+from experiments.errors import InputError, RunError
 from experiments.interruption import raising
+from experiments.streams import settle
 
 
 def main() -> None:
-    """Run one subcommand; wrong input ends with one line and exit code 2."""
+    """Run one subcommand; wrong input ends with one line and exit code 2, as in train.py."""
+    settle()
     parser = argparse.ArgumentParser(prog="experiments", description=__doc__)
+    version = metadata.version("experiments")
+    parser.add_argument("--version", action="version", version=f"experiments {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_sync(commands.add_parser("sync", help="deliver to MLflow what it has not taken yet"))
     _add_verify_resume(
@@ -26,9 +31,13 @@ def main() -> None:
     try:
         with raising():
             sys.exit(options.run(options))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+    except (InputError, RunError) as error:
+        print(f"error: {_in_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        sys.exit(1 if isinstance(error, RunError) else 2)
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _add_sync(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +61,7 @@ def _sync(options: argparse.Namespace) -> int:
         counts[run.outcome] += 1
         if run.said:
             stream = sys.stderr if run.outcome == "failed" else sys.stdout
-            print(f"{run.folder}: {run.said}", file=stream)
+            print(f"{run.folder}: {_in_one_line(run.said)}", file=stream)
     print(", ".join(f"{count} {what}" for what, count in counts.items()))  # noqa: T201
     return 1 if counts["failed"] else 0
 

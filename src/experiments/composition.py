@@ -1,4 +1,4 @@
-"""From the command line to a checked configuration, and Hydra's errors in one line."""
+"""From the command line to a checked configuration, and its mistakes in one line."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ import secrets
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import hydra
-import yaml
-from hydra.errors import ConfigCompositionException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, Node, OmegaConf
-from omegaconf.errors import (
-    ConfigAttributeError,
-    ConfigKeyError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-)
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from experiments.errors import InputError, RunError, did_you_mean
-from experiments.redaction import without_passwords
+from experiments.command_line import check_arguments
+from experiments.errors import InputError, RunError
+from experiments.hydra_errors import TOO_DEEP, in_one_line
+from experiments.streams import settle
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,12 +27,8 @@ if TYPE_CHECKING:
     from experiments.config import RunConfig
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"
+_LONGEST_NAME = 200  # bytes; file systems take 255
 _HYDRA = Path(hydra.__file__).parent
-_LONGEST_LINE = 1000  # characters; a library's own message may hold a whole stack
-_TOO_DEEP = (
-    "the configuration nests too deeply; write its YAML files, and the values on the command line, "
-    "with fewer levels"
-)
 
 # Two commands begun in the same second need two folders; a sweep's jobs share the cached value.
 OmegaConf.register_new_resolver(
@@ -90,9 +81,9 @@ def checked(cfg: DictConfig) -> RunConfig:
     try:
         values = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise InputError(_interpolation(error)) from error
+        raise InputError(in_one_line(error)) from error
     except RecursionError as error:
-        raise InputError(_TOO_DEEP) from error
+        raise InputError(TOO_DEEP) from error
     if not isinstance(values, dict):
         raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
     return check({str(key): value for key, value in values.items()})
@@ -104,11 +95,37 @@ def check_hydra(config: DictConfig) -> None:
     Raises:
         InputError: it would not work with this project's.
     """
-    if config.hydra.job.chdir:
+    hydra = config.hydra
+    if hydra.job.chdir:
         raise InputError(
             "hydra.job.chdir=true: the folders that the configuration names lie where the command "
             "is given; leave it false"
         )
+    if hydra.output_subdir is not None:
+        raise InputError(
+            f"hydra.output_subdir={hydra.output_subdir}: Hydra would write passwords there; leave "
+            "it null: a run writes its config.yaml and overrides.yaml without them"
+        )
+
+
+def log_of(config: DictConfig) -> str:
+    """Return the name of a run's log, which lies in its folder.
+
+    Raises:
+        InputError: it would lie elsewhere, or cannot be a file's name.
+    """
+    name = str(config.hydra.job.name)
+    if not name or name != Path(name).name or len(os.fsencode(name)) > _LONGEST_NAME:
+        raise InputError(
+            f"hydra.job.name={name}: names the log in the run's folder; give it a short name "
+            "without a /"
+        )
+    return f"{name}.log"
+
+
+def typed(overrides: Any) -> list[str]:
+    """Return overrides as they were typed; a loop over them would resolve what they interpolate."""
+    return cast("list[str]", OmegaConf.to_container(overrides, resolve=False))
 
 
 def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
@@ -121,21 +138,22 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
 
     @functools.wraps(main)
     def entry() -> Any:
+        settle()
         before = os.environ.get(_FULL_ERROR)
         os.environ[_FULL_ERROR] = "1"  # Hydra then raises what it would print in its own way
         try:
+            check_arguments(sys.argv[1:])
             return main()
         except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
             error = raised.error if isinstance(raised, Refused) else raised
             # What a run itself raises comes as Refused.
-            line = _TOO_DEEP if isinstance(raised, RecursionError) else in_one_line(error)
+            line = TOO_DEEP if isinstance(raised, RecursionError) else in_one_line(error)
             if before == "1" or line is None:
                 trace = error.__traceback__
                 shown = trace if before == "1" else _from_the_job_on(trace)
                 traceback.print_exception(error.with_traceback(shown))
             else:
-                said = without_passwords(" ".join(line.split()))[:_LONGEST_LINE]
-                print(f"error: {said}", file=sys.stderr)  # noqa: T201
+                print(f"error: {line}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
         except KeyboardInterrupt:  # raised in a launcher's process
             sys.exit(128 + signal.SIGINT)
@@ -144,88 +162,6 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
                 del os.environ[_FULL_ERROR]
 
     return entry
-
-
-def in_one_line(error: BaseException) -> str | None:
-    """Return what the user can put right, or None where that takes a traceback."""
-    match error:
-        case InputError() | RunError():
-            return str(error)
-        case OverrideParseException():
-            return _not_an_override(error)
-        case MissingConfigException(missing_cfg_file=str(missing), options=options):
-            return _no_such_config(missing, options)
-        case ConfigCompositionException():
-            return _composition(error)
-        case yaml.MarkedYAMLError(problem_mark=mark) if mark:
-            place = f"{mark.name!s}, line {mark.line + 1}, column {mark.column + 1}"
-            return f"{place}: {error.problem}; mend the YAML there"
-        case OmegaConfBaseException():
-            return _interpolation(error)
-        case ValueError() if str(error).startswith("Config group override"):
-            return f"{error}; name an option, such as model=simplenet"
-        case ValueError(__cause__=InputError() | RunError() as cause):  # of a handler of logging's
-            return str(cause)
-    return None
-
-
-def _not_an_override(error: OverrideParseException) -> str:
-    lines = [line for line in error.message.splitlines() if " at '" in line or ": " in line]
-    reason = f" ({lines[0]})" if lines else ""
-    advice = "close its brackets, or quote it"
-    if "=" not in error.override and error.override[:1] not in {"~", "-"}:
-        advice = f"write key=value, for example {error.override.lstrip('+')}=1"
-    return f"{error.override}: is not a valid override{reason}; {advice}"
-
-
-def _composition(error: ConfigCompositionException) -> str:
-    cause = error.__cause__
-    first = str(error).splitlines()[0]
-    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
-        advice = did_you_mean(str(cause.full_key), _known_keys(cause))
-        return f"{cause.full_key}: unknown key; {advice}"
-    if first.startswith("Ambiguous value"):
-        override = first.partition("'")[2].rstrip("'")
-        key, _, values = override.partition("=")
-        as_list = f"; a list is written {key}=[{values}]" if "." in key else ""
-        return f"{override}: several values for one run; add -m to sweep over them{as_list}"
-    if "multirun" in first:
-        return f"{first}; add -m to sweep"
-    return f"{first} {cause or ''}"
-
-
-def _known_keys(error: OmegaConfBaseException) -> list[str]:
-    """Return all keys of the two levels that the configuration has."""
-    node = error.parent_node
-    if not isinstance(node, DictConfig):
-        return []
-    root = node._get_root()
-    groups = {str(key): root._get_node(key) for key in root if key != "hydra"}
-    inner = [
-        f"{name}.{key}"
-        for name, group in groups.items()
-        if isinstance(group, DictConfig)
-        for key in map(str, group)
-    ]
-    return [*groups, *inner]
-
-
-def _no_such_config(missing: str, options: Sequence[str] | None) -> str:
-    group, _, name = missing.rpartition("/")
-    if options:
-        return f"{group}={name}: there is no such option; {group} is one of {', '.join(options)}"
-    return f"{missing}: there is no such file in conf/; name one without .yaml"
-
-
-def _interpolation(error: OmegaConfBaseException) -> str:
-    reason = str(error.msg or error).splitlines()[0]
-    node = error.child_node
-    written = f"={node._value()}" if isinstance(node, Node) else ""
-    if error.full_key is None:  # --cfg hydra --resolve, which sees nothing outside hydra
-        return f"{reason}: it is outside of what is shown; use --cfg all"
-    if isinstance(error, MissingMandatoryValue):
-        return f"{error.full_key}: has no value; set it on the command line"
-    return f"{error.full_key}{written}: cannot be resolved: {reason}; set it to a value"
 
 
 def _from_the_job_on(trace: TracebackType | None) -> TracebackType | None:

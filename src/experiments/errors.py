@@ -6,7 +6,7 @@ import difflib
 import errno
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 _FEW = 12  # options that fit into a line
@@ -73,12 +73,50 @@ def unreadable(error: OSError, path: Path) -> InputError:
     )
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most so many characters, cut at the ends of words.
+
+    Its beginning, which names the key, and its end, which says what to do, are kept.
+    """
+    if len(text) <= longest:
+        return text
+    half = (longest - len(" … ")) // 2
+    start, end = text[:half], text[-half:]
+    return f"{start.rpartition(' ')[0] or start} … {end.partition(' ')[2] or end}"
+
+
+def misfit(
+    part: str, cls: str, unknown: Sequence[str], known: Sequence[str], added: Sequence[str] = ()
+) -> str:
+    """Return what to do about arguments that a part's class does not take.
+
+    The part's file names them; after a change of `_target_` alone they are to be removed.
+
+    Args:
+        part: the part of the configuration.
+        cls: the class.
+        unknown: the arguments that it does not take.
+        known: those that it takes.
+        added: overrides that give it what is missing.
+    """
+    if len(unknown) == 1 and not added:
+        keys = [f"{part}.{name}" for name in known]
+        question = did_you_mean(f"{part}.{unknown[0]}", keys)
+        if question.startswith("did"):
+            return f"{part}.{unknown[0]}: unknown key; {question} (~{part}.{unknown[0]} removes it)"
+    takes = f"; it takes {', '.join(known)}" if len(known) <= _FEW else ""
+    removed = [f"~{part}.{name}" for name in unknown]
+    overrides = " ".join([*removed, *added])
+    return f"{part}: {cls} takes no {', '.join(unknown)}{takes}; add to the command: {overrides}"
+
+
 def did_you_mean(word: str, known: Collection[str]) -> str:
     """Return a question naming the closest of `known`, else what there is to choose from.
 
     Dotted keys are compared by their last part, so that a shared prefix is no likeness; a key that
     is known elsewhere under the same last part is found as well.
     """
+    known = list(dict.fromkeys(known))
     last = word.rpartition(".")[2]
     beside = sorted(key for key in known if key.rpartition(".")[0] == word.rpartition(".")[0])
     options = {key.rpartition(".")[2]: key for key in (*known, *beside)}

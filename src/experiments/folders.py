@@ -33,6 +33,8 @@ def check_writable(key: str, folder: Path) -> None:
     """
     existing = _existing(key, folder)
     try:
+        while not existing.exists():
+            existing = existing.parent
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:

@@ -12,6 +12,7 @@ from experiments.errors import InputError
 from experiments.evidence import check_weights
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
+from experiments.provenance import ORIGIN
 from experiments.runtime import load_torch
 
 if TYPE_CHECKING:
@@ -83,7 +84,24 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
         folder / journal.NAME
     ).exists():
         raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
+    if not (folder / journal.NAME).exists():
+        _refuse_others_files(folder)
     return Prepared(config, parts, what, identity, here, earlier, folder, warning)
+
+
+def _refuse_others_files(folder: Path) -> None:
+    """Refuse to write a run over files that are no run's.
+
+    Raises:
+        InputError: the folder holds such files.
+    """
+    names = (*ORIGIN, "weights.safetensors", "mlflow.json")
+    there = [name for name in names if (folder / name).exists()]
+    if there:
+        raise InputError(
+            f"hydra.run.dir={folder}: a run would overwrite {', '.join(there)} there; name a "
+            "folder of its own"
+        )
 
 
 def _assemble(config: RunConfig) -> Parts:

@@ -41,7 +41,9 @@ class LogFile(logging.FileHandler):
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
         self.is_new = not path.exists()
-        return TextIOWrapper(open_to_append(path), encoding="utf-8", write_through=True)
+        return TextIOWrapper(
+            open_to_append(path), encoding="utf-8", errors="backslashreplace", write_through=True
+        )
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
         """Leave a full disk to what cannot go on without it."""

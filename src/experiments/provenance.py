@@ -125,6 +125,10 @@ def _user() -> str:
         return str(os.getuid())
 
 
+ORIGIN = ("config.yaml", "overrides.yaml", "identity.json", "environment.json", "git.patch")
+"""the files that say what a run was made from"""
+
+
 def write_origin(
     folder: Path,
     config: Mapping[str, Any],

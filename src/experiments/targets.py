@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from experiments.errors import InputError, did_you_mean
+from experiments.errors import InputError, did_you_mean, misfit
 from experiments.interruption import Interrupted
 
 T = TypeVar("T")
@@ -60,12 +60,10 @@ def build(key: str, cls: type[T], given: Mapping[str, Any], arguments: Mapping[s
             raise InputError(f"{key}.{name}: nothing below a part may name a _target_; remove it")
     parameters = _parameters(cls)
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        for name in arguments:
-            if name not in parameters or name in given:
-                known = [f"{key}.{parameter}" for parameter in parameters if parameter not in given]
-                raise InputError(
-                    f"{key}.{name}: unknown key; {did_you_mean(f'{key}.{name}', known)}"
-                )
+        known = [name for name in parameters if name not in given]
+        unknown = [name for name in arguments if name not in known]
+        if unknown:
+            raise InputError(misfit(key, cls.__name__, unknown, known))
     with explained(f"{key}: {cls.__name__} refuses its arguments", "mend them, or the class"):
         made = cls(**given, **arguments)
     if not isinstance(made, cls):

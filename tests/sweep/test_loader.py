@@ -61,6 +61,25 @@ def test_a_job_is_what_hydra_composes(loader: SweepLoader, overrides: tuple[str,
     assert plain(loader.load_sweep_config(config, overrides)) == slow
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "hydra.sweep.subdir=${hydra.job.num}",
+        "hydra.sweep.subdir=${hydra.job.override_dirname}",
+        "hydra.job.name=job_${seed}",
+        "hydra.run.dir=${outputs}/${optimizer.lr}",
+    ],
+)
+def test_what_an_override_of_hydra_s_interpolates_is_left_to_each_job(
+    loader: SweepLoader, typed: str
+) -> None:
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+
+    config = loader.load_configuration("config", ["seed=0,1", typed], RunMode.MULTIRUN)
+    slow = plain(ConfigLoaderImpl.load_sweep_config(loader, config, ["seed=1"]))
+    assert plain(loader.load_sweep_config(config, ["seed=1"])) == slow
+
+
 def test_jobs_share_timestamps_and_no_values(loader: SweepLoader) -> None:
     config = master(loader)
     assert config.hydra.sweep.dir  # which is then the same for all

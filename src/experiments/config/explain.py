@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from experiments.config.part import Choice
+from experiments.config.part import Choice, Part
 from experiments.config.run import RunConfig
-from experiments.errors import InputError, did_you_mean
+from experiments.errors import InputError, did_you_mean, misfit
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -27,6 +27,8 @@ def check(values: Mapping[str, Any]) -> RunConfig:
         return RunConfig.model_validate(values)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
+        if misfits := _misfits([first, *others], values):
+            raise InputError(misfits) from error
         more = f" ({len(others)} more after this one)" if others else ""
         raise InputError(_explain(first, values) + more) from error
 
@@ -52,6 +54,26 @@ def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
         return f"{key}: is missing; give it a value{_help(path, values)}"
     message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")
     return f"{key}={_shown(error['input'])}: {message}{_help(path, values)}"
+
+
+def _misfits(errors: Sequence[ErrorDetails], values: Mapping[str, Any]) -> str | None:
+    """Return what to do where the first mistake is in a part whose keys are another class's."""
+    paths = [_without_tag(error["loc"]) if error["loc"] else () for error in errors]
+    part = str(next(iter(paths[0]), ""))
+    found: dict[str, list[str]] = {"extra_forbidden": [], "missing": []}
+    for error, path in zip(errors, paths, strict=True):
+        if len(path) == 2 and path[0] == part and error["type"] in found:
+            found[error["type"]].append(str(path[1]))
+    if part not in RunConfig.model_fields or not found["extra_forbidden"]:
+        return None
+    schema = _schema((part,), values)
+    if not issubclass(schema, Part):
+        return None
+    fields = _fields(schema)
+    added = [f"+{part}.{name}={(fields[name].examples or ['…'])[0]}" for name in found["missing"]]
+    known = [name for name in fields if name != "_target_"]
+    name = schema.CLASS.rpartition(".")[2]
+    return misfit(part, name, found["extra_forbidden"], known, added)
 
 
 def _without_tag(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:

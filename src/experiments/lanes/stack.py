@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
+from experiments.errors import shortened
 from experiments.layout import is_dense, like
 
 Layouts = Mapping[str, tuple[int, ...] | None]
@@ -123,7 +124,7 @@ def _in_words(error: RuntimeError) -> str:
     text = " ".join(str(error).split())
     if "random" in text:
         return "its model draws random numbers as it computes, which in a stack are others"
-    return f"its model cannot be stacked: {text[:200]}"
+    return f"its model cannot be stacked: {shortened(text, 200)}"
 
 
 def layouts_of(models: Sequence[nn.Module], images: Tensor, labels: Tensor) -> Layouts:

@@ -25,6 +25,7 @@ from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.parent import parent_run, record_end
+from experiments.sweep.places import check_unused
 from experiments.sweep.plan import Plan, ask_stores, engine, make_plan
 from experiments.sweep.rounds import run_jobs
 from experiments.sweep.task import Task, worker
@@ -55,6 +56,9 @@ def run_grid(
         RunError: jobs have failed.
     """
     check_hydra(config)
+    if not config.hydra.sweep.dir:
+        raise InputError("hydra.sweep.dir=: is empty; name a folder")
+    check_writable("hydra.sweep.dir", Path(config.hydra.sweep.dir))
     loader = SweepLoader(context.config_loader.get_search_path())
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
     plan = make_plan(loader, config, combinations)
@@ -75,6 +79,8 @@ def run_grid(
         _print_verdict(results_of(plan, folder, {}), folder)
         return
     check_writable("hydra.sweep.dir", folder)
+    if known is None:
+        check_unused(folder)
     loader.settle(config, folder)
     task = Task(
         _pickled(main),
@@ -87,26 +93,29 @@ def run_grid(
     launcher = _launcher(HydraContext(loader, context.callbacks), task, config)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
-    with (
-        removed_if_refused(folder),
-        raising(),  # once the jobs have saved a checkpoint
-        claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
-        parent_run(opened, plan, arguments) as recorder,
-    ):
-        outcomes.begin()
-        left = plan.left
-        finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
-        delivering = Delivering(plan.jobs, folder)
-        try:
+    results: list[Result] = []
+    try:
+        with (
+            removed_if_refused(folder),
+            raising(),  # once the jobs have saved a checkpoint
+            claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
+            parent_run(opened, plan, arguments) as recorder,
+        ):
+            outcomes.begin()
+            left = plan.left
+            finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
+            delivering = Delivering(plan.jobs, folder)
             with watching(View(left, finished=finished), outcomes, delivering):
                 run_jobs(left, launcher, outcomes, folder)
             delivering.finish()
-        except (Interrupted, KeyboardInterrupt):
-            _say("Stopped; the same command goes on from the last checkpoints")
-            raise
-        results = results_of(plan, folder, outcomes.all())
-        _print_verdict(results, folder)
-        record_end(recorder, results, folder)
+            results = results_of(plan, folder, outcomes.all())
+            record_end(recorder, results, folder)
+    except (Interrupted, KeyboardInterrupt):
+        _say("Stopped; the same command goes on from the last checkpoints")
+        raise
+    finally:
+        if results:  # all is recorded by now, whatever becomes of the output
+            _print_verdict(results, folder)
 
 
 def _pickled(main: TaskFunction) -> bytes:

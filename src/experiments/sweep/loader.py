@@ -22,6 +22,7 @@ from hydra.core.override_parser.types import (
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from experiments import job
+from experiments.composition import typed
 from experiments.errors import InputError
 
 _TOLD = "hydra.job.env_set"
@@ -60,7 +61,7 @@ class SweepLoader(ConfigLoaderImpl):
             config.hydra.overrides.hydra += [f"+{NUMBER}=''", f"+{SOURCE}=''"]
 
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
-        key = (*master_config.hydra.overrides.hydra, "", *choices)
+        key = (*typed(master_config.hydra.overrides.hydra), "", *choices)
         if key not in _composed:
             _composed[key] = super().load_sweep_config(master_config, list(choices))
         return _composed[key]
@@ -70,7 +71,7 @@ class SweepLoader(ConfigLoaderImpl):
         key = override.key_or_group
         if key not in self._groups:
             _, repository = self._parse_overrides_and_create_caching_repo(
-                master_config.hydra.job.config_name, list(master_config.hydra.overrides.hydra)
+                master_config.hydra.job.config_name, typed(master_config.hydra.overrides.hydra)
             )
             self._groups[key] = repository.group_exists(key)
         return self._groups[key]
@@ -93,7 +94,7 @@ def _note(config: DictConfig, master_config: DictConfig, overrides: Sequence[Ove
     with open_dict(config.hydra):
         config.hydra.overrides.task = [override.input_line for override in task]
         config.hydra.overrides.hydra = [
-            *master_config.hydra.overrides.hydra,
+            *typed(master_config.hydra.overrides.hydra),
             *(override.input_line for override in hydra),
         ]
         config.hydra.job.override_dirname = get_overrides_dirname(

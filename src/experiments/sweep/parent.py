@@ -8,10 +8,11 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.durable import write_all
-from experiments.errors import RunError
+from experiments.errors import RunError, shortened
 from experiments.journal import Journal
 from experiments.provenance import commit, tags
 from experiments.redaction import without_passwords
+from experiments.sweep.places import JOBS, VERDICT
 from experiments.sweep.plan import Plan
 from experiments.sweep.verdict import Result, as_csv, best, command, ranking
 from experiments.tracking import Recorder, recording, run_id_of
@@ -29,7 +30,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=" ".join(public)[:200],
+        name=shortened(" ".join(public), 200),
         params={key: values for key, _, values in pairs},
         tags=tags(commit(Path(__file__).parent)),
         dataset=None,
@@ -61,8 +62,8 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
         if run_id:
             told["sweep.best_run_id"] = run_id
     verdict = "\n".join([*ranking(results), ""])
-    files = {"jobs.csv": as_csv(results, sweep), "verdict.txt": verdict}
-    write_all(sweep, {name: text.encode() for name, text in files.items()})
+    files = {JOBS: as_csv(results, sweep), VERDICT: verdict}
+    write_all(sweep, {name: text.encode(errors="backslashreplace") for name, text in files.items()})
     recorder.tags(told)
     recorder.artifacts(*files)
     if finished < len(results):

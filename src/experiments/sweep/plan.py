@@ -15,16 +15,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.claims import Earlier, foremost, look_up
-from experiments.composition import checked, in_one_line
+from experiments.composition import checked, log_of
 from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.evidence import check_weights
 from experiments.folders import check_writable
+from experiments.hydra_errors import in_one_line
 from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
 from experiments.redaction import without_passwords
 from experiments.sweep.facts import facts_of
 from experiments.sweep.loader import NUMBER, SOURCE, SweepLoader, as_override
+from experiments.sweep.places import check_apart, subdir_of
 from experiments.tracking import check_store
 
 Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
@@ -46,6 +48,8 @@ class Job:
     """the run that the identity has already"""
     subdir: str
     """its place in the sweep's folder, for a run that is new"""
+    log: str
+    """the name of its log, which lies in its folder"""
     twin: int | None
     """the job before it that is the same"""
     varied: tuple[str, ...]
@@ -115,7 +119,7 @@ def make_plan(
         check_writable("outputs", Path(outputs))
     jobs: list[Job] = []
     first: dict[str, int] = {}
-    for number, (overrides, config, (_, subdir, _), (data_sha256, device)) in enumerate(
+    for number, (overrides, config, (_, (subdir, log), _), (data_sha256, device)) in enumerate(
         zip(combinations, configs, composed, facts, strict=True)
     ):
         what = ingredients(config, data_sha256=data_sha256, device=device)
@@ -139,30 +143,28 @@ def make_plan(
                 kind,
                 earlier,
                 subdir,
+                log,
                 twin if twin != number else None,
                 varied[number],
             )
         )
-    _refuse_shared_folders(job for job in jobs if job.twin is None)
+    check_apart({job.number: job.subdir for job in jobs if job.twin is None})
     told = json.dumps({"sweep": list(first)})
     return Plan(jobs, hashlib.sha256(told.encode()).hexdigest())
 
 
-def _refuse_shared_folders(jobs: Iterable[Job]) -> None:
-    first: dict[str, int] = {}
-    for job in jobs:
-        other = first.setdefault(job.subdir, job.number)
-        if other != job.number:
-            raise InputError(
-                f"hydra.sweep.subdir={job.subdir}: jobs {other} and {job.number} would share it; "
-                "leave it at ${hydra.job.num}, or have it name what differs"
-            )
-
-
 def engine(master: DictConfig) -> DictConfig:
-    """Return the settings of the launcher that runs the jobs, be it by way of `vectorized`."""
-    workers = OmegaConf.select(master, "hydra.launcher.workers")
-    return workers if isinstance(workers, DictConfig) else master.hydra.launcher
+    """Return the settings of the launcher that runs the jobs, be it by way of `vectorized`.
+
+    Raises:
+        InputError: there is none.
+    """
+    found, choice = master.hydra.launcher, "hydra/launcher"
+    if isinstance(found, DictConfig) and "workers" in found:
+        found, choice = found.workers, "hydra/launcher@hydra.launcher.workers"
+    if not isinstance(found, DictConfig) or "_target_" not in found:
+        raise InputError(f"{choice}={found}: is no launcher; choose one, such as {choice}=basic")
+    return found
 
 
 def _is_local(master: DictConfig) -> bool:
@@ -212,25 +214,27 @@ def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
 
 def _compose(
     loader: SweepLoader, master: DictConfig, number: int, overrides: tuple[str, ...]
-) -> tuple[RunConfig | None, str, str | None]:
-    """Return a job's configuration and its place in the sweep's folder, or what is wrong."""
+) -> tuple[RunConfig | None, tuple[str, str], str | None]:
+    """Return a job's configuration, its place and its log's name; or what is wrong."""
     try:
         config = loader.load_sweep_config(master, overrides)
         with open_dict(config.hydra.job):
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
-        return checked(config), str(OmegaConf.select(config, "hydra.sweep.subdir")), None
+        return checked(config), (subdir_of(config), log_of(config)), None
     except (InputError, HydraException, OmegaConfBaseException, ValueError) as error:
         said = in_one_line(error)
         if said is None:
             raise
-        return None, "", said
+        return None, ("", ""), said
 
 
 def _refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
     found = [(number, error) for number, error in enumerate(errors) if error is not None]
     if not found:
         return
+    if len(found) == len(varied) and len({error for _, error in found}) == 1:
+        raise InputError(found[0][1])  # no matter of the values that differ
     named = [
         f"job {number} ({_public(varied[number])}): {error}" for number, error in found[:_SHOWN]
     ]

@@ -79,7 +79,7 @@ def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
     for result in results:
         if result.finished or result.held_back:
             continue
-        log = result.job.folder(sweep) / "train.log"
+        log = result.job.folder(sweep) / result.job.log
         yield f"  job {result.job.number}: {result.reason}"
         if log.exists():
             yield f"    log:    {os.path.relpath(log)}"

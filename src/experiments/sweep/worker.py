@@ -25,17 +25,20 @@ from hydra.core.utils import env_override, setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import job
-from experiments.composition import Refused, in_one_line
+from experiments.composition import Refused
 from experiments.durable import open_to_append
 from experiments.errors import AliveError, InputError
+from experiments.hydra_errors import in_one_line
 from experiments.interruption import Interrupted, stop
 from experiments.runtime import load_torch
+from experiments.streams import settle
 
 SIZE = struct.Struct(">Q")  # before each request
 
 
 def main() -> None:
     """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
+    settle()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         setup_globals()

@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from experiments.streams import settle
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead
@@ -177,6 +178,7 @@ class _Server:
 
 def main() -> None:
     """Serve on the standard input and output; what MLflow prints goes to the standard error."""
+    settle()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         inbox = _Inbox(sys.stdin.fileno())

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.errors import RunError
+from experiments.errors import RunError, shortened
 from experiments.events import Place
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
@@ -126,7 +126,7 @@ def recording(
     except BaseException as error:
         # On a full disk the journal stays without an end, like that of any dead run.
         with contextlib.suppress(RunError):
-            recorder.tags({"failure": f"{type(error).__name__}: {error}"[:500]})
+            recorder.tags({"failure": shortened(f"{type(error).__name__}: {error}", 500)})
             recorder.end("FAILED")
         raise
     else:

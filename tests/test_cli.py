@@ -1,0 +1,50 @@
+"""The command `experiments`, but for what its subcommands do."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import EXPERIMENTS, command
+
+COMMANDS = {"script": (EXPERIMENTS,), "module": (sys.executable, "-m", "experiments")}
+
+
+@pytest.mark.parametrize("program", COMMANDS.values(), ids=COMMANDS)
+def test_it_tells_its_version(program: tuple[str, ...], tmp_path: Path) -> None:
+    done = command(*program, "--version", cwd=tmp_path)
+    assert done.stdout == f"experiments {metadata.version('experiments')}\n"
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("program", COMMANDS.values(), ids=COMMANDS)
+def test_it_refuses_in_one_line(program: tuple[str, ...], tmp_path: Path) -> None:
+    done = command(*program, "sync", "nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: nowhere: there is no such folder")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", ["--version", "--help", "sync --help"])
+def test_looking_loads_nothing(arguments: str, tmp_path: Path) -> None:
+    program = (sys.executable, "-X", "importtime", "-m", "experiments")
+    done = command(*program, *arguments.split(), cwd=tmp_path)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.split("\n")}
+    assert "experiments" in loaded
+    assert not loaded & {"torch", "mlflow", "hydra", "omegaconf", "pydantic", "numpy", "rich"}
+
+
+def test_sync_says_a_problem_in_one_line(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "outputs" / name).mkdir(parents=True)
+        (tmp_path / "outputs" / name / "journal.jsonl").write_text('no event\n{"event": "end"}\n')
+    done = command(EXPERIMENTS, "sync", cwd=tmp_path)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == [
+        "outputs/one",
+        "outputs/two",
+    ]
+    assert done.stdout == "0 delivered, 2 failed, 0 still running, 0 had no need\n"
