@@ -30,6 +30,8 @@ class Parts:
     schedule: LRScheduler
     splits: Splits
     device: torch.device
+    classes: frozenset[type]
+    """of the data set, the schedule, the optimizer, the model and the modules in it"""
 
     @property
     def device_kind(self) -> str:
@@ -61,7 +63,9 @@ def assemble(config: RunConfig) -> Parts:
     )
     for key, part in (("model", model), ("optimizer", optimizer), ("schedule", schedule)):
         _check_can_be_trained(key, part)
-    return Parts(model, optimizer, schedule, splits, device)
+    modules = map(type, model.modules())
+    classes = {resolve("data", config.data.target, Dataset), type(schedule), type(optimizer)}
+    return Parts(model, optimizer, schedule, splits, device, frozenset(classes.union(modules)))
 
 
 def surroundings(config: RunConfig) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
 from experiments.redaction import without_passwords
 from experiments.runtime import load_torch
+from experiments.sources import refuse_unseen
 
 if TYPE_CHECKING:
     from experiments.assembly import Parts
@@ -65,6 +66,7 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     parts = _assemble(config)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
+    refuse_unseen(parts.classes, what["source"])
     identity = identity_of(what)
     here = earlier = look_up(outputs, identity, folder)
     warning = None
