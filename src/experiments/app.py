@@ -84,6 +84,7 @@ def prepare_job(config: RunConfig) -> Prepared:
     hydra = HydraConfig.get()
     prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
     _refuse_edited(prepared)
+    _note_planned(prepared)
     if prepared.finished:
         _log.info(_report(prepared.finished, config))
     return prepared
@@ -114,6 +115,20 @@ def _refuse_edited(prepared: Prepared) -> None:
         raise InputError(
             "the source was edited after the sweep was planned; repeat the command to plan it anew"
         )
+
+
+def _note_planned(prepared: Prepared) -> None:
+    """Let a sweep that could not know the device find the run that its plan has led to."""
+    from experiments.claims import note_planned
+    from experiments.identity import identity_of
+
+    planned, config = _told(job.PLANNED), prepared.config
+    folder = prepared.finished.folder if prepared.finished else prepared.folder
+    if folder is None or planned != identity_of(
+        prepared.ingredients | {"device": config.trainer.device}
+    ):
+        return
+    note_planned(Path(config.outputs), planned, prepared.identity, folder)
 
 
 def _report(finished: Earlier, config: RunConfig) -> str:

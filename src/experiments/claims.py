@@ -86,7 +86,8 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
     entry = outputs / _INDEX / identity
     if entry.exists():
         try:
-            found = _examine(outputs / json.loads(entry.read_text())["folder"], identity)
+            noted = json.loads(entry.read_text())
+            found = _examine(outputs / noted["folder"], noted.get("identity", identity))
         except (ValueError, KeyError) as error:
             raise InputError(f"{entry}: is damaged ({error}); delete it") from error
         if found is not None:
@@ -155,9 +156,30 @@ def claimed(
             opened = Journal(folder)
         except InUseError as error:
             raise InputError(f"hydra.run.dir={folder}: another run is writing there") from error
-        place = folder.absolute()
-        base = outputs.absolute()
-        told = str(place.relative_to(base) if place.is_relative_to(base) else place)
-        write_atomically(index / identity, json.dumps({"folder": told}).encode())
+        _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
     with opened:
         yield opened
+
+
+def note_planned(outputs: Path, planned: str, identity: str, folder: Path) -> None:
+    """Note which run it is that a sweep has planned without knowing the device.
+
+    Args:
+        outputs: the folder of all runs.
+        planned: the identity with the device as it is configured, such as `auto`.
+        identity: that with the device itself.
+        folder: the run's folder.
+    """
+    index = outputs / _INDEX
+    index.mkdir(parents=True, exist_ok=True)
+    with FileLock(index / ".lock"):
+        _enter(outputs, planned, {"folder": _place_of(folder, outputs), "identity": identity})
+
+
+def _enter(outputs: Path, identity: str, entry: Mapping[str, str]) -> None:
+    write_atomically(outputs / _INDEX / identity, json.dumps(entry).encode())
+
+
+def _place_of(folder: Path, outputs: Path) -> str:
+    place, base = folder.absolute(), outputs.absolute()
+    return str(place.relative_to(base) if place.is_relative_to(base) else place)

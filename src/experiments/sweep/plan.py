@@ -22,7 +22,7 @@ from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
 from experiments.redaction import without_passwords
 from experiments.sweep.facts import facts_of
-from experiments.sweep.loader import NUMBER, SOURCE, SweepLoader, as_override
+from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, SweepLoader, as_override
 
 Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
 _SHOWN = 5  # errors
@@ -38,6 +38,8 @@ class Job:
     identity: str
     source: str
     """the SHA-256 of what it was planned with"""
+    knows_device: bool
+    """whether it trains on this machine; else its identity is that of the device as configured"""
     kind: Kind
     earlier: Earlier | None
     """the run that the identity has already"""
@@ -62,6 +64,8 @@ class Job:
         """Return the overrides to launch it with."""
         place = self.folder(sweep).absolute()
         told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
+        if not self.knows_device:
+            told[PLANNED] = self.identity
         return [*self.overrides, *(as_override(key, value) for key, value in told.items())]
 
 
@@ -105,7 +109,8 @@ def make_plan(
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
     _refuse_errors(varied, [error for _, _, error in composed])
     configs = [config for config, _, _ in composed if config is not None]
-    found = facts_of(configs, here=_is_local(master))
+    is_local = _is_local(master)
+    found = facts_of(configs, here=is_local)
     _refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
     facts = [each for each in found if not isinstance(each, str)]
     jobs: list[Job] = []
@@ -129,6 +134,7 @@ def make_plan(
                 config,
                 identity,
                 source_sha256(what),
+                is_local,
                 kind,
                 earlier,
                 subdir,
