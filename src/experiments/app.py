@@ -82,7 +82,7 @@ def prepare_job(config: RunConfig) -> Prepared:
     from experiments.preparation import prepare
 
     hydra = HydraConfig.get()
-    prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
+    prepared = prepare(config, hydra.runtime.output_dir, planned=bool(_told(job.DELIVERED)))
     _refuse_edited(prepared)
     _note_planned(prepared)
     if prepared.finished:

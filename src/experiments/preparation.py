@@ -44,13 +44,14 @@ class Prepared:
         return self.earlier if is_needless else None
 
 
-def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
+def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepared:
     """Check and build everything, and find the run that the identity has already.
 
     Args:
         config: what to run.
         run_dir: the folder of a new run; one that is continued keeps its own.
-        ask: whether to ask the tracking store for runs on other machines.
+        planned: whether a sweep on this machine has asked the tracking store for runs on other
+            machines, and tried the first step.
 
     Raises:
         InputError: something is not as it must be.
@@ -60,17 +61,18 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
     folder, outputs = Path(run_dir), Path(config.outputs)
     check_writable("hydra.run.dir", folder)
     check_writable("outputs", outputs)
-    if ask and config.tracking.uri is not None:
+    if not planned and config.tracking.uri is not None:
         from experiments.tracking import sender
 
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    parts = _assemble(config)
+    parts = _assemble(config, tried=planned)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     refuse_unseen(parts.classes, what["source"])
     identity = identity_of(what)
     here = earlier = look_up(outputs, identity, folder)
     warning = None
-    if ask and config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
+    is_open = earlier is None or earlier.state != "finished"
+    if not planned and config.tracking.uri is not None and is_open:
         there, warning = ask_store(config.tracking.uri, identity)
         earlier = foremost(earlier, there)
     if earlier is not None:
@@ -86,11 +88,11 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
     return Prepared(config, parts, what, identity, here, earlier, folder, warning)
 
 
-def _assemble(config: RunConfig) -> Parts:
+def _assemble(config: RunConfig, *, tried: bool) -> Parts:
     load_torch()
     from experiments.assembly import assemble
 
-    return assemble(config)
+    return assemble(config, tried=tried)
 
 
 def ask_store(uri: str, identity: str) -> tuple[Earlier | None, str | None]:

@@ -107,11 +107,11 @@ def make_plan(
     composed = [_compose(loader, master, number, each) for number, each in enumerate(combinations)]
     shared = set.intersection(*map(set, combinations))
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
-    _refuse_errors(varied, [error for _, _, error in composed])
+    refuse_errors(varied, [error for _, _, error in composed])
     configs = [config for config, _, _ in composed if config is not None]
     is_local = _is_local(master)
     found = facts_of(configs, here=is_local)
-    _refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
+    refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
     facts = [each for each in found if not isinstance(each, str)]
     jobs: list[Job] = []
     first: dict[str, int] = {}
@@ -224,7 +224,16 @@ def _compose(
         return None, "", said
 
 
-def _refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
+def refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
+    """Refuse a sweep because of its jobs.
+
+    Args:
+        varied: what is different about each job.
+        errors: what is wrong with each, None where nothing is.
+
+    Raises:
+        InputError: something is wrong; the first jobs are named.
+    """
     found = [(number, error) for number, error in enumerate(errors) if error is not None]
     if not found:
         return
