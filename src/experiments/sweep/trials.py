@@ -37,7 +37,8 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
             away += 1
     ordered = [choices[key] for key in sorted(choices)]
     errors: list[str | None] = [None] * len(plan.jobs)
-    for jobs, error in zip(ordered, _tried([jobs[0] for jobs in ordered]), strict=False):
+    told = list(_tried([jobs[0] for jobs in ordered]))  # all that the worker says, to its end
+    for jobs, error in zip(ordered, told, strict=False):
         for job in jobs:
             errors[job.number] = error
     refuse_errors([job.varied for job in plan.jobs], errors)
