@@ -29,29 +29,32 @@ class Dropping(Slow):
     def forward(self, x):
         return nn.functional.dropout(super().forward(x), 0.2, self.training)
 
-class Exiting(SimpleNet):
-    def forward(self, x):
-        if self.training:
-            raise SystemExit(0)
-        return super().forward(x)
-
 class Fragile(SimpleNet):
-    def __init__(self, inputs, hidden, classes, fate):
+    def __init__(self, inputs, hidden, classes, fate, first=2):
         super().__init__(inputs=inputs, hidden=hidden, classes=classes)
-        self.fate = fate
+        self.fate, self.first, self.steps = fate, first, 0
 
     def forward(self, x):
-        if self.training and self.fate == "raise":
-            raise ArithmeticError("in the middle of training")
-        if self.training and self.fate == os.environ.get("FAILING"):
-            raise ArithmeticError("this time")
-        if self.training and self.fate == "exit":
-            sys.exit(0)
-        if self.training and self.fate == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self.training and self.fate == "memory":
-            torch.empty(2**55)
+        self.steps += self.training
+        if self.training and self.steps >= self.first:
+            self.fail()
         return super().forward(x)
+
+    def fail(self):
+        if self.fate == "raise":
+            raise ArithmeticError("in the middle of training")
+        if self.fate == os.environ.get("FAILING"):
+            raise ArithmeticError("this time")
+        if self.fate == "exit":
+            sys.exit(0)
+        if self.fate == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fate == "memory":
+            torch.empty(2**55)
+
+class Exiting(Fragile):
+    def __init__(self, inputs, hidden, classes):
+        super().__init__(inputs, hidden, classes, "exit")
 
 class Lazy(nn.Sequential):
     def __init__(self, inputs, hidden, classes):
@@ -63,11 +66,9 @@ class Talking(SimpleNet):
         print("\u00b1 \ud800", flush=True)
         return super().forward(x)
 
-class Failing(SimpleNet):
-    def forward(self, x):
-        if self.training:
-            raise ArithmeticError("in the middle of training")
-        return super().forward(x)
+class Failing(Fragile):
+    def __init__(self, inputs, hidden, classes):
+        super().__init__(inputs, hidden, classes, "raise")
 """
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import identity
+from experiments import sources
 from experiments.config import RunConfig
-from experiments.identity import _sources_of, ingredients
+from experiments.identity import ingredients
+from experiments.sources import sources_of
 from tests.conftest import PROJECT
 from tests.test_identity import configuration, of
 
@@ -47,10 +48,10 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(
         PROJECT / "src" / "experiments", folder, ignore=shutil.ignore_patterns("__pycache__")
     )
-    monkeypatch.setattr(identity, "__file__", str(folder / "identity.py"))
-    identity._package_sha256.cache_clear()
+    monkeypatch.setattr(sources, "files", lambda _: folder)
+    sources.package_sha256.cache_clear()
     yield folder
-    identity._package_sha256.cache_clear()
+    sources.package_sha256.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["training.py", "data/idx.py", "tracking/__init__.py"])
@@ -58,17 +59,17 @@ def test_the_source_of_this_package_counts(base: RunConfig, copied: Path, name: 
     before = of(base)
     with (copied / name).open("a") as file:
         file.write("#\n")
-    identity._package_sha256.cache_clear()
+    sources.package_sha256.cache_clear()
     assert of(base) != before
 
 
 def test_the_names_of_this_package_s_files_count(base: RunConfig, copied: Path) -> None:
     seen = {of(base)}
     (copied / "training.py").rename(copied / "trainings.py")
-    identity._package_sha256.cache_clear()
+    sources.package_sha256.cache_clear()
     seen.add(of(base))
     (copied / "new.py").touch()
-    identity._package_sha256.cache_clear()
+    sources.package_sha256.cache_clear()
     seen.add(of(base))
     assert len(seen) == 3
 
@@ -80,11 +81,11 @@ def test_the_place_of_this_package_and_what_is_no_source_do_not_count(
     (copied / "__pycache__").mkdir()
     (copied / "__pycache__" / "training.cpython-311.pyc").write_bytes(b"\0")
     (copied / "notes.txt").write_text("a")
-    identity._package_sha256.cache_clear()
+    sources.package_sha256.cache_clear()
     assert of(base) == moved
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(identity, "__file__", str(PROJECT / "src" / "experiments" / "identity.py"))
-        identity._package_sha256.cache_clear()
+        patch.setattr(sources, "files", lambda _: PROJECT / "src" / "experiments")
+        sources.package_sha256.cache_clear()
         assert of(base) == moved
 
 
@@ -174,39 +175,39 @@ def test_no_module_of_the_user_s_is_imported(write: Write) -> None:
     write("my_kit/net.py", "import my_helper\nraise RuntimeError\n")
     write("my_helper.py", "import torch\nraise RuntimeError\n")
     before = set(sys.modules)
-    sources = ingredients(
+    seen = ingredients(
         configuration("model._target_=my_kit.net.Net"), data_sha256="0", device="cpu"
     )["source"]
-    assert set(sources) == {"experiments", "my_kit", "my_kit.net", "my_helper"}
+    assert set(seen) == {"experiments", "my_kit", "my_kit.net", "my_helper"}
     assert not {name for name in sys.modules if name.startswith("my_")} - before
 
 
 def test_an_installed_package_is_its_version(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _sources_of("rich.progress.Progress") == {"rich": metadata.version("rich")}
+    assert sources_of("rich.progress.Progress") == {"rich": metadata.version("rich")}
     write("my_net.py", "import rich.table\nfrom yaml import safe_load\n")
-    sources = _sources_of("my_net.Net")
-    assert set(sources) == {"my_net", "rich", "yaml"}
-    assert sources["yaml"] == f"PyYAML {metadata.version('pyyaml')}"
+    seen = sources_of("my_net.Net")
+    assert set(seen) == {"my_net", "rich", "yaml"}
+    assert seen["yaml"] == f"PyYAML {metadata.version('pyyaml')}"
     before = of(config := configuration("model._target_=my_net.Net"))
-    monkeypatch.setattr(identity, "_version_of", lambda _: "0")
+    monkeypatch.setattr(sources, "_version_of", lambda _: "0")
     assert of(config) != before
 
 
 def test_python_torch_and_this_package_stand_for_themselves(write: Write) -> None:
     write("my_net.py", "import json, collections.abc, torch.nn\nfrom experiments import models\n")
-    assert set(_sources_of("my_net.Net", "torch.optim.SGD", "collections.Counter")) == {"my_net"}
+    assert set(sources_of("my_net.Net", "torch.optim.SGD", "collections.Counter")) == {"my_net"}
 
 
 @pytest.mark.parametrize("target", ["nowhere.Net", "Net", "", "my_net.nowhere.Net"])
 def test_what_is_not_there_is_left_to_whoever_builds_it(write: Write, target: str) -> None:
     write("my_net.py", "x = 0\n")
-    assert set(_sources_of(target)) <= {"my_net"}
+    assert set(sources_of(target)) <= {"my_net"}
 
 
 def test_a_package_without_init_counts(write: Write) -> None:
     write("my_space/net.py", "from . import layers\n")
     write("my_space/layers.py", "x = 0\n")
-    assert set(_sources_of("my_space.net.Net")) == {"my_space.net", "my_space.layers"}
+    assert set(sources_of("my_space.net.Net")) == {"my_space.net", "my_space.layers"}
 
 
 def test_a_package_comes_before_a_module_of_its_name(write: Write) -> None:
@@ -214,20 +215,20 @@ def test_a_package_comes_before_a_module_of_its_name(write: Write) -> None:
     write("my_kit/both.py", "import nowhere\n")
     write("my_kit/both/__init__.py", "import my_helper\n")
     write("my_helper.py", "")
-    assert "my_helper" in _sources_of("my_kit.both.Net")
+    assert "my_helper" in sources_of("my_kit.both.Net")
 
 
 def test_a_library_of_models_counts_by_its_version() -> None:
-    sources = _sources_of("torchvision.models.ResNet")
-    assert sources == {"torchvision": metadata.version("torchvision")}
+    seen = sources_of("torchvision.models.ResNet")
+    assert seen == {"torchvision": metadata.version("torchvision")}
 
 
 def test_a_module_that_cannot_be_parsed_counts_all_the_same(write: Write) -> None:
     write("my_net.py", "try:\n    import my_broken\nexcept SyntaxError:\n    pass\n")
     write("my_broken.py", "def\n")
-    before = _sources_of("my_net.Net")
+    before = sources_of("my_net.Net")
     write("my_broken.py", "def '\\d'\n")
-    assert _sources_of("my_net.Net") != before
+    assert sources_of("my_net.Net") != before
 
 
 def test_keys_of_any_kind_are_told_apart() -> None:
@@ -240,4 +241,4 @@ def test_keys_of_any_kind_are_told_apart() -> None:
 def test_a_module_named_like_one_of_python_s_counts(write: Write) -> None:
     write("my_kit/__init__.py", "")
     write("nturl2path.py", "class Net: pass\n")  # which nothing imports on this system
-    assert set(_sources_of("nturl2path.Net")) == {"nturl2path"}
+    assert set(sources_of("nturl2path.Net")) == {"nturl2path"}

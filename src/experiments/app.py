@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from experiments.claims import Earlier
     from experiments.config import RunConfig
     from experiments.preparation import Prepared
-    from experiments.provenance import Commit
     from experiments.tracking import Recorder
 
 _log = logging.getLogger(__name__)
@@ -91,8 +90,9 @@ def prepare_job(config: RunConfig) -> Prepared:
     from experiments.tracking import parent_of
 
     hydra = HydraConfig.get()
-    prepared = prepare(config, hydra.runtime.output_dir, ask=not _told(job.DELIVERED))
+    prepared = prepare(config, hydra.runtime.output_dir, planned=bool(_told(job.DELIVERED)))
     _refuse_edited(prepared)
+    _note_planned(prepared)
     if prepared.finished:
         parent = parent_of(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None
         delivered = bool(_told(job.DELIVERED))
@@ -125,6 +125,20 @@ def _refuse_edited(prepared: Prepared) -> None:
         raise InputError(
             "the source was edited after the sweep was planned; repeat the command to plan it anew"
         )
+
+
+def _note_planned(prepared: Prepared) -> None:
+    """Let a sweep that could not know the device find the run that its plan has led to."""
+    from experiments.claims import note_planned
+    from experiments.identity import identity_of
+
+    planned, config = _told(job.PLANNED), prepared.config
+    folder = prepared.finished.folder if prepared.finished else prepared.folder
+    if folder is None or planned != identity_of(
+        prepared.ingredients | {"device": config.trainer.device}
+    ):
+        return
+    note_planned(Path(config.outputs), planned, prepared.identity, folder)
 
 
 def _report(
@@ -161,12 +175,12 @@ def _report(
 
 
 @contextmanager
-def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
+def recorded(prepared: Prepared) -> Iterator[Recorder]:
     """Claim and record a run while it is trained, and tidy its folder when it has ended."""
     from experiments import journal
     from experiments.claims import claimed
     from experiments.lifecycle import tidy
-    from experiments.provenance import tags, write_origin
+    from experiments.provenance import commit_of_command, tags, write_origin
     from experiments.tracking import parent_of, recording
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
@@ -174,6 +188,10 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
     overrides = [without_passwords(override) for override in typed(hydra.overrides.task)]
     if prepared.warning:
         _log.warning(prepared.warning)
+    sweep = Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None
+    source = commit_of_command(sweep)
+    if source is not None and source.problem is not None:
+        _log.warning("Without the whole state of the source: %s", source.problem)
     outputs = Path(config.outputs)
     with claimed(outputs, prepared.identity, folder, earlier=prepared.here) as opened:
         past = journal.history(folder)
@@ -191,7 +209,7 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
                 "digest": parts.splits.sha256[:32],
                 "source": config.data.root,
             },
-            parent=parent_of(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None,
+            parent=parent_of(sweep) if sweep else None,
             delivered=bool(_told(job.DELIVERED)),
         ) as recorder:
             if not past.artifacts:
@@ -207,10 +225,8 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
 def _train(prepared: Prepared) -> None:
     from experiments.interruption import Interrupted, interruptible
     from experiments.lifecycle import train_and_test
-    from experiments.provenance import commit
 
-    source = commit(Path(__file__).parent)
-    with interruptible() as check, recorded(prepared, source) as recorder:
+    with interruptible() as check, recorded(prepared) as recorder:
         try:
             train_and_test(
                 config=prepared.config,

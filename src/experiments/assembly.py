@@ -19,6 +19,7 @@ from experiments.errors import InputError
 from experiments.packing import pack
 from experiments.randomness import derive
 from experiments.targets import accepts, build, explained, resolve
+from experiments.trial import try_on_a_copy
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Parts:
     schedule: LRScheduler
     splits: Splits
     device: torch.device
+    classes: frozenset[type]
+    """of the data set, the schedule, the optimizer, the model and the modules in it"""
 
     @property
     def device_kind(self) -> str:
@@ -37,32 +40,76 @@ class Parts:
         return _kind(self.device)
 
 
-def assemble(config: RunConfig) -> Parts:
+def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
     """Build everything a run needs.
 
+    Args:
+        config: what to run.
+        tried: whether a first step of the same parts was tried before.
+
     Raises:
-        InputError: a class, an argument, the device or the data cannot be used, or the model does
-            not fit the data.
+        InputError: a class, an argument, the device or the data cannot be used, the model does not
+            fit the data, or a first step fails.
     """
-    model_class = resolve("model", config.model.target, nn.Module)
-    optimizer_class = resolve("optimizer", config.optimizer.target, Optimizer)
-    schedule_class = resolve("schedule", config.schedule.target, LRScheduler)
+    resolve("optimizer", config.optimizer.target, Optimizer)  # before the data is loaded
+    resolve("schedule", config.schedule.target, LRScheduler)
+    resolve("model", config.model.target, nn.Module)
     device = _prepare_torch(config.trainer)
     splits = hold_out(_load(config.data, device), config.data.validation_size, config.seed)
+    model = build_model(config, splits)
+    steps = config.trainer.epochs * count_batches(
+        splits.train, config.data.batch_size, config.trainer.limit_batches
+    )
+    if not tried:
+        try_on_a_copy(model, splits.train, lambda copy: build_updates(config, copy, steps))
+    optimizer, schedule = build_updates(config, model, steps)
+    modules = map(type, model.modules())
+    classes = {resolve("data", config.data.target, Dataset), type(schedule), type(optimizer)}
+    return Parts(model, optimizer, schedule, splits, device, frozenset(classes.union(modules)))
+
+
+def load_splits(config: RunConfig) -> Splits:
+    """Load a run's data, on its device, without a validation split.
+
+    Raises:
+        InputError: the data cannot be had or does not fit, or the device is not there.
+    """
+    return _load(config.data, _prepare_torch(config.trainer))
+
+
+def build_model(config: RunConfig, splits: Splits) -> nn.Module:
+    """Return a run's model with its first weights, on the device of its data.
+
+    Raises:
+        InputError: its class or an argument cannot be used, or it does not fit the data.
+    """
+    model_class = resolve("model", config.model.target, nn.Module)
     torch.manual_seed(derive(config.seed, "weights"))
     model = build("model", model_class, {}, config.model.arguments())
     _check_fit(model, splits)
+    _check_can_be_trained("model", model)
+    device = splits.train.labels.device
     with explained(f"model: to have it on {device}", "mend the class"):
-        model.to(device)
+        return model.to(device)
+
+
+def build_updates(
+    config: RunConfig, model: nn.Module, total_steps: int
+) -> tuple[Optimizer, LRScheduler]:
+    """Return the optimizer and the schedule of a run of so many steps.
+
+    Raises:
+        InputError: a class or an argument cannot be used.
+    """
+    optimizer_class = resolve("optimizer", config.optimizer.target, Optimizer)
+    schedule_class = resolve("schedule", config.schedule.target, LRScheduler)
+    with explained("model: to have its parameters", "mend the class"):
         given = {"params": list(model.parameters())}
     optimizer = build("optimizer", optimizer_class, given, config.optimizer.arguments())
-    batches = count_batches(splits.train, config.data.batch_size, config.trainer.limit_batches)
-    schedule = _schedule(
-        schedule_class, config.schedule, optimizer, total_steps=config.trainer.epochs * batches
-    )
-    for key, part in (("model", model), ("optimizer", optimizer), ("schedule", schedule)):
-        _check_can_be_trained(key, part)
-    return Parts(model, optimizer, schedule, splits, device)
+    schedule = _schedule(schedule_class, config.schedule, optimizer, total_steps=total_steps)
+    _check_can_be_trained("optimizer", optimizer)
+    _check_can_be_trained("schedule", schedule)
+    return optimizer, schedule
 
 
 def surroundings(config: RunConfig) -> tuple[str, str]:
@@ -71,8 +118,8 @@ def surroundings(config: RunConfig) -> tuple[str, str]:
     Raises:
         InputError: the data cannot be had, or the device is not there.
     """
-    device = _prepare_torch(config.trainer)
-    return _load(config.data, device).sha256, _kind(device)
+    splits = load_splits(config)
+    return splits.sha256, _kind(splits.train.labels.device)
 
 
 def _kind(device: torch.device) -> str:

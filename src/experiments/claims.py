@@ -88,8 +88,8 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
     """
     entry = outputs / _INDEX / identity
     try:
-        known = _folder_in(entry, outputs) if entry.exists() else folder
-        if known != folder and (found := _examine(known, identity)):
+        known, whose = _noted(entry, outputs) if entry.exists() else (folder, identity)
+        if (known, whose) != (folder, identity) and (found := _examine(known, whose)):
             return found
         return _examine(folder, identity)
     except OSError as error:
@@ -107,18 +107,19 @@ def newest(outputs: Path, count: int) -> list[Path]:
     folders = []
     for path in entries[:count]:
         with contextlib.suppress(InputError):  # the command that it concerns will say so
-            folders.append(_folder_in(path, outputs))
+            folders.append(_noted(path, outputs)[0])
     return folders
 
 
-def _folder_in(entry: Path, outputs: Path) -> Path:
-    """Return the folder that an entry of the index names.
+def _noted(entry: Path, outputs: Path) -> tuple[Path, str]:
+    """Return the folder that an entry of the index names, and the identity of the run there.
 
     Raises:
         InputError: it is damaged.
     """
     try:
-        return outputs / str(unseal(entry.read_bytes(), entry.name)["folder"])
+        told = unseal(entry.read_bytes(), entry.name)
+        return outputs / str(told["folder"]), str(told.get("identity", entry.name))
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise InputError(
             f"{os.path.relpath(entry)}: is damaged ({error}); delete it: the run that it names is "
@@ -198,9 +199,30 @@ def claimed(
             opened = Journal(folder)
         except InUseError as error:
             raise InputError(f"hydra.run.dir={folder}: another run is writing there") from error
-        place = folder.absolute()
-        base = outputs.absolute()
-        told = str(place.relative_to(base) if place.is_relative_to(base) else place)
-        write_atomically(index / identity, seal({"folder": told}, identity)[0])
+        _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
     with opened:
         yield opened
+
+
+def note_planned(outputs: Path, planned: str, identity: str, folder: Path) -> None:
+    """Note which run it is that a sweep has planned without knowing the device.
+
+    Args:
+        outputs: the folder of all runs.
+        planned: the identity with the device as it is configured, such as `auto`.
+        identity: that with the device itself.
+        folder: the run's folder.
+    """
+    index = outputs / _INDEX
+    make_folder(index)
+    with _locked(index / ".lock"):
+        _enter(outputs, planned, {"folder": _place_of(folder, outputs), "identity": identity})
+
+
+def _enter(outputs: Path, identity: str, entry: Mapping[str, str]) -> None:
+    write_atomically(outputs / _INDEX / identity, seal(entry, identity)[0])
+
+
+def _place_of(folder: Path, outputs: Path) -> str:
+    place, base = folder.absolute(), outputs.absolute()
+    return str(place.relative_to(base) if place.is_relative_to(base) else place)

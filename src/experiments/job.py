@@ -12,6 +12,8 @@ NUMBER = "EXPERIMENTS_JOB"
 """the job's number in the sweep"""
 SOURCE = "EXPERIMENTS_SOURCE"
 """the SHA-256 of the source that the sweep was planned with"""
+PLANNED = "EXPERIMENTS_PLANNED"
+"""the identity that the sweep planned it under where it could not know the device, or nothing"""
 DELIVERED = "EXPERIMENTS_DELIVERED"
 """whether the sweep asks MLflow and delivers to it, so that the job need not: 1 or nothing"""
 

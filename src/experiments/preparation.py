@@ -14,6 +14,7 @@ from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
 from experiments.provenance import ORIGIN
 from experiments.runtime import load_torch
+from experiments.sources import refuse_unseen
 
 if TYPE_CHECKING:
     from experiments.assembly import Parts
@@ -44,13 +45,14 @@ class Prepared:
         return self.earlier if is_needless else None
 
 
-def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
+def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepared:
     """Check and build everything, and find the run that the identity has already.
 
     Args:
         config: what to run.
         run_dir: the folder of a new run; one that is continued keeps its own.
-        ask: whether to ask the tracking store for runs on other machines.
+        planned: whether a sweep on this machine has asked the tracking store for runs on other
+            machines, and tried the first step.
 
     Raises:
         InputError: something is not as it must be.
@@ -60,17 +62,19 @@ def prepare(config: RunConfig, run_dir: str, *, ask: bool = True) -> Prepared:
     folder, outputs = Path(run_dir), Path(config.outputs)
     check_writable("hydra.run.dir", folder)
     check_writable("outputs", outputs)
-    if ask and config.tracking.uri is not None:
+    if not planned and config.tracking.uri is not None:
         from experiments.tracking import check_store, sender
 
         check_store(config.tracking.uri)
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    parts = _assemble(config)
+    parts = _assemble(config, tried=planned)
     what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
+    refuse_unseen(parts.classes, what["source"])
     identity = identity_of(what)
     here = earlier = look_up(outputs, identity, folder)
     warning = None
-    if ask and config.tracking.uri is not None and (earlier is None or earlier.state != "finished"):
+    is_open = earlier is None or earlier.state != "finished"
+    if not planned and config.tracking.uri is not None and is_open:
         there, warning = ask_store(config, identity)
         earlier = foremost(earlier, there)
     if earlier is not None:
@@ -104,11 +108,11 @@ def _refuse_others_files(folder: Path) -> None:
         )
 
 
-def _assemble(config: RunConfig) -> Parts:
+def _assemble(config: RunConfig, *, tried: bool) -> Parts:
     load_torch()
     from experiments.assembly import assemble
 
-    return assemble(config)
+    return assemble(config, tried=tried)
 
 
 def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | None]:

@@ -7,19 +7,21 @@ import getpass
 import json
 import os
 import platform
-import subprocess
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from experiments.durable import write_all
+from experiments.durable import write_all, write_atomically
+from experiments.repository import RepositoryError, is_within_repository, new_file, opened
 
 _SOURCES = frozenset({".py", ".yaml", ".yml", ".toml"})
 _LARGEST_SOURCE = 1_000_000  # bytes
+_NOTE = ".commit.json"  # in a sweep's folder
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,11 @@ class Commit:
     The patch holds changes to tracked files and new source files; other new files it only names.
     """
 
-    sha: str
+    sha: str | None
+    """None where there is no commit, or none to be had"""
     patch: bytes
+    problem: str | None = None
+    """why it is not known whole"""
 
     @property
     def dirty(self) -> bool:
@@ -39,36 +44,59 @@ class Commit:
 
 
 def commit(folder: Path) -> Commit | None:
-    """Return the commit a folder stands at; None outside git, without git or without a commit."""
-    try:
-        sha = _git(folder, "rev-parse", "HEAD").decode().strip()
-    except (OSError, subprocess.CalledProcessError):
+    """Return the commit that a folder stands at; None outside git.
+
+    Whatever is wrong with git or the repository ends nothing: it is told as `problem`.
+    """
+    if not is_within_repository(folder):
         return None
-    top = Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())
-    patch = _git(top, "diff", "--binary", "HEAD")
-    untracked = _git(top, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0")
-    for name in filter(None, untracked):
-        if _is_source(top / os.fsdecode(name)):
-            patch += _git(
-                top, "diff", "--binary", "--no-index", "--", os.devnull, os.fsdecode(name)
-            )
-        else:
-            patch += b"left out, untracked and no source: " + name + b"\n"
-    return Commit(sha, patch)
+    sha = None
+    try:
+        with opened(folder) as repository:
+            sha = repository.head
+            if sha is None:
+                return Commit(None, b"", "the repository has no commit yet")
+            patch = [repository.differences()]
+            patch += [_new(repository.top, name) for name in repository.untracked()]
+            return Commit(sha, b"".join(patch))
+    except RepositoryError as error:
+        return Commit(sha, b"", str(error))
+
+
+def commit_of_command(sweep: Path | None) -> Commit | None:
+    """Return the commit of the project that this command runs; None outside git.
+
+    That is the repository of the program, train.py, or else the one that the command is given in.
+
+    Args:
+        sweep: the folder of the sweep whose job is run, which has noted it for all jobs, wherever
+            they run; None for any other command.
+    """
+    if sweep is not None and (sweep / _NOTE).exists():
+        noted = json.loads((sweep / _NOTE).read_text())
+        return noted and Commit(**noted | {"patch": noted["patch"].encode("latin-1")})
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if program is not None and (found := commit(Path(program).parent)):
+        return found
+    return commit(Path.cwd())
+
+
+def note_commit(source: Commit | None, sweep: Path) -> None:
+    """Note the commit of a sweep in its folder, where its jobs find it."""
+    noted = source and asdict(source) | {"patch": source.patch.decode("latin-1")}
+    write_atomically(sweep / _NOTE, json.dumps(noted).encode())
+
+
+def _new(top: Path, name: bytes) -> bytes:
+    path = top / os.fsdecode(name)
+    told = new_file(path, name) if _is_source(path) else None
+    return told or b"left out, untracked and no source: " + name + b"\n"
 
 
 def _is_source(path: Path) -> bool:
     # What else lies about may be secret (.env) or large, and determines no result.
     regular = path.is_file() and not path.is_symlink()
     return regular and path.suffix in _SOURCES and path.stat().st_size <= _LARGEST_SOURCE
-
-
-def _git(folder: Path, *arguments: str) -> bytes:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
-    differs = "--no-index" in arguments and done.returncode == 1
-    if done.returncode and not differs:
-        raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
-    return done.stdout
 
 
 @functools.cache
@@ -109,12 +137,12 @@ def tags(source: Commit | None) -> dict[str, str]:
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),
     }
-    if source is not None:
-        found |= {
-            "mlflow.source.git.commit": source.sha,
-            "git_commit": source.sha,
-            "git_dirty": str(source.dirty).lower(),
-        }
+    if source is not None and source.sha is not None:
+        found |= {"mlflow.source.git.commit": source.sha, "git_commit": source.sha}
+        if source.problem is None:
+            found["git_dirty"] = str(source.dirty).lower()
+    if source is not None and source.problem is not None:
+        found["git_problem"] = source.problem
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ def batches(
         yield from zip(*(torch.split(part, batch_size) for part in parts), strict=True)
 
 
-def count_batches(split: Split, batch_size: int, limit: int | None = None) -> int:
+def count_batches(split: Sized, batch_size: int, limit: int | None = None) -> int:
     """Return how many batches `batches` yields."""
     count = -(-len(split) // batch_size)
     return count if limit is None else min(count, limit)

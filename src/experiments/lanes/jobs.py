@@ -7,7 +7,6 @@ import resource
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -21,7 +20,6 @@ from experiments.interruption import Interrupted, interruptible
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.lifecycle import Run
 from experiments.preparation import Prepared
-from experiments.provenance import Commit, commit
 from experiments.training import evaluate
 
 
@@ -66,7 +64,7 @@ class Job:
             for handler in self._handlers:
                 root.removeHandler(handler)
 
-    def begin(self, source: Commit | None, lanes: int) -> None:
+    def begin(self, lanes: int) -> None:
         """Prepare it, and open its run unless it is finished."""
         HydraConfig.instance().set_config(self.config)
         self._handlers = job.own_log(self.config)
@@ -75,7 +73,7 @@ class Job:
             if prepared.finished:
                 self.objective = prepared.finished.objective
                 return
-            recorder = self._exits.enter_context(recorded(prepared, source))
+            recorder = self._exits.enter_context(recorded(prepared))
             recorder.tags({"lanes": str(lanes)})
             self._prepared = prepared
             self._run = Run(prepared.config, prepared.parts, recorder, prepared.folder)
@@ -150,14 +148,13 @@ def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
             own.
     """
     _allow_many_files()
-    source = commit(Path(__file__).parent)
     pending = [Job(config) for config in configs]
     with interruptible() as check:
         error: BaseException | None = None
         try:
             for each in list(pending):
                 check()
-                each.begin(source, len(configs))
+                each.begin(len(configs))
                 if each.has_ended:
                     pending.remove(each)
                     yield each

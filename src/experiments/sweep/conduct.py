@@ -29,6 +29,7 @@ from experiments.sweep.places import check_unused
 from experiments.sweep.plan import Plan, ask_stores, engine, make_plan
 from experiments.sweep.rounds import run_jobs
 from experiments.sweep.task import Task, worker
+from experiments.sweep.trials import try_first_steps
 from experiments.sweep.verdict import Result, failures, ranking, results_of
 from experiments.sweep.view import View, duration, watching
 from experiments.tracking import run_id_of
@@ -64,10 +65,12 @@ def run_grid(
     plan = make_plan(loader, config, combinations)
     settings = plan.jobs[0].config
     if plan.left:
-        if _is_basic(config) and not settings.sweep.plan_only:
-            worker()  # it imports torch meanwhile
+        worker()  # it imports torch meanwhile
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
+        _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
+        if not _trains_here(config):
+            worker().dismiss()  # its memory is for the launcher's own
     _print_plan(plan, config)
     if settings.sweep.plan_only:
         return
@@ -128,8 +131,10 @@ def _pickled(main: TaskFunction) -> bytes:
         ) from error
 
 
-def _is_basic(config: DictConfig) -> bool:
-    return str(engine(config)._target_).endswith(".BasicLauncher")
+def _trains_here(config: DictConfig) -> bool:
+    """Return whether the worker of this process trains jobs, or is asked about lanes."""
+    target = str(engine(config)._target_)
+    return target.endswith(".BasicLauncher") or engine(config) is not config.hydra.launcher
 
 
 def _max_jobs(config: DictConfig) -> int:

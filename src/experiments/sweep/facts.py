@@ -25,7 +25,7 @@ def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
     Args:
         configs: the runs.
         here: whether they train on this machine. Elsewhere the device is what the configuration
-            says, and a job looks for earlier runs once it knows its device.
+            says, and a job notes which run that has led to once it knows its device.
     """
     known: dict[str, Facts | str | None] = {}
     samples = {_about(config): config for config in configs}
@@ -35,10 +35,18 @@ def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
         known[key] = (data_sha256, device) if data_sha256 and device else None
     asked = [key for key, found in known.items() if found is None]
     if asked:
-        (answer,) = worker().ask({"facts": [samples[key] for key in asked]})
+        about = [samples[key] if here else on_the_cpu(samples[key]) for key in asked]
+        (answer,) = worker().ask({"facts": about})
         for key, told in zip(asked, answer["facts"], strict=True):
-            known[key] = told.get("error") or (told["data_sha256"], told["device"])
+            device = told.get("device") if here else samples[key].trainer.device
+            known[key] = told.get("error") or (told["data_sha256"], device)
     return [known[_about(config)] or "" for config in configs]
+
+
+def on_the_cpu(config: RunConfig) -> RunConfig:
+    """Return the configuration of the same run on the CPU, which every machine has."""
+    trainer = config.trainer.model_copy(update={"device": "cpu"})
+    return config.model_copy(update={"trainer": trainer})
 
 
 def _about(config: RunConfig) -> str:

@@ -26,7 +26,8 @@ from experiments.composition import typed
 from experiments.errors import InputError
 
 _TOLD = "hydra.job.env_set"
-NUMBER, SOURCE = f"{_TOLD}.{job.NUMBER}", f"{_TOLD}.{job.SOURCE}"  # each job has its own
+# Each job has its own.
+NUMBER, SOURCE, PLANNED = (f"{_TOLD}.{name}" for name in (job.NUMBER, job.SOURCE, job.PLANNED))
 
 
 _composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader with every job
@@ -58,7 +59,7 @@ class SweepLoader(ConfigLoaderImpl):
         OmegaConf.update(config, "hydra.sweep.dir", str(folder))
         with open_dict(config.hydra):
             config.hydra.overrides.hydra.append(as_override("hydra.sweep.dir", folder))
-            config.hydra.overrides.hydra += [f"+{NUMBER}=''", f"+{SOURCE}=''"]
+            config.hydra.overrides.hydra += [f"+{name}=''" for name in (NUMBER, SOURCE, PLANNED)]
 
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
         key = (*typed(master_config.hydra.overrides.hydra), "", *choices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +11,14 @@ from experiments import journal
 from experiments.durable import write_all
 from experiments.errors import RunError, shortened
 from experiments.journal import Journal
-from experiments.provenance import commit, tags
+from experiments.provenance import commit_of_command, note_commit, tags
 from experiments.redaction import without_passwords
 from experiments.sweep.places import JOBS, VERDICT
 from experiments.sweep.plan import Plan
 from experiments.sweep.verdict import Result, as_csv, best, command, ranking
 from experiments.tracking import Recorder, recording, run_id_of
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -24,6 +27,10 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
     settings = plan.jobs[0].config
     public = [without_passwords(argument) for argument in arguments]
     pairs = [argument.lstrip("+").partition("=") for argument in public]
+    source = commit_of_command(None)
+    if source is not None and source.problem is not None:
+        _log.warning("Without the whole state of the source: %s", source.problem)
+    note_commit(source, opened.folder)
     with recording(
         journal=opened,
         past=journal.history(opened.folder),
@@ -32,7 +39,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         experiment=settings.tracking.experiment,
         name=shortened(" ".join(public), 200),
         params={key: values for key, _, values in pairs},
-        tags=tags(commit(Path(__file__).parent)),
+        tags=tags(source),
         dataset=None,
     ) as recorder:
         recorder.tags({"sweep.command": command("-m", *arguments), "sweep.plan": str(plan)})

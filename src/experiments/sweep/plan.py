@@ -25,7 +25,7 @@ from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
 from experiments.redaction import without_passwords
 from experiments.sweep.facts import facts_of
-from experiments.sweep.loader import NUMBER, SOURCE, SweepLoader, as_override
+from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, SweepLoader, as_override
 from experiments.sweep.places import check_apart, subdir_of
 from experiments.tracking import check_store
 
@@ -43,6 +43,8 @@ class Job:
     identity: str
     source: str
     """the SHA-256 of what it was planned with"""
+    knows_device: bool
+    """whether it trains on this machine; else its identity is that of the device as configured"""
     kind: Kind
     earlier: Earlier | None
     """the run that the identity has already"""
@@ -69,6 +71,8 @@ class Job:
         """Return the overrides to launch it with."""
         place = self.folder(sweep).absolute()
         told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
+        if not self.knows_device:
+            told[PLANNED] = self.identity
         return [*self.overrides, *(as_override(key, value) for key, value in told.items())]
 
 
@@ -110,10 +114,11 @@ def make_plan(
     composed = [_compose(loader, master, number, each) for number, each in enumerate(combinations)]
     shared = set.intersection(*map(set, combinations))
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
-    _refuse_errors(varied, [error for _, _, error in composed])
+    refuse_errors(varied, [error for _, _, error in composed])
     configs = [config for config, _, _ in composed if config is not None]
-    found = facts_of(configs, here=_is_local(master))
-    _refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
+    is_local = _is_local(master)
+    found = facts_of(configs, here=is_local)
+    refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
     facts = [each for each in found if not isinstance(each, str)]
     for outputs in {config.outputs for config in configs}:
         check_writable("outputs", Path(outputs))
@@ -140,6 +145,7 @@ def make_plan(
                 config,
                 identity,
                 source_sha256(what),
+                is_local,
                 kind,
                 earlier,
                 subdir,
@@ -229,7 +235,16 @@ def _compose(
         return None, ("", ""), said
 
 
-def _refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
+def refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
+    """Refuse a sweep because of its jobs.
+
+    Args:
+        varied: what is different about each job.
+        errors: what is wrong with each, None where nothing is.
+
+    Raises:
+        InputError: something is wrong; the first jobs are named.
+    """
     found = [(number, error) for number, error in enumerate(errors) if error is not None]
     if not found:
         return

@@ -87,6 +87,12 @@ class Worker:
         finally:
             timer.cancel()
 
+    def dismiss(self) -> None:
+        """End the process, which has no request."""
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.close()
+        self._process.wait()
+
     def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
         content = pickle.dumps(request)

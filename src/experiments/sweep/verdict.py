@@ -147,7 +147,8 @@ def as_csv(results: Sequence[Result], sweep: Path) -> str:
         metrics = result.run.metrics if result.run else {}
         state = "finished" if result.finished else "failed"
         values = [metrics.get(key, "") for key in keys]
-        folder = os.path.relpath(result.job.folder(sweep))
+        found = result.run and result.run.folder
+        folder = os.path.relpath(found or result.job.folder(sweep))
         reason = "" if result.finished else result.reason
         writer.writerow([result.job.number, state, result.job.name, *values, folder, reason])
     return table.getvalue()

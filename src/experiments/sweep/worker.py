@@ -82,12 +82,27 @@ def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     match request:
         case {"facts": configs}:
             yield {"facts": [_facts(config) for config in configs]}
+        case {"try": configs}:
+            yield from _try(configs)
         case {"examine": config, "lanes": wanted}:
             yield _examine(config, wanted)
         case {"function": function, "jobs": [config]}:
             yield _run(function, config)
         case {"function": function, "jobs": configs}:
             yield from _run_lanes(function, configs)
+
+
+def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Answer what is wrong with the first step of each; a plan leaves no trace, nor does this."""
+    from experiments.choices import try_choices
+
+    sys.dont_write_bytecode = True
+    try:
+        with _output_to(Path(os.devnull)):
+            for wrong in try_choices(configs):
+                yield {"error": wrong}
+    finally:
+        sys.dont_write_bytecode = False
 
 
 def _examine(config: Any, wanted: int | None) -> dict[str, Any]:

@@ -1,0 +1,190 @@
+"""The source that classes come from, found and read without importing any of it.
+
+A sweep's plan is made without torch and without running what the user wrote. So what a module
+imports by other means than an `import` statement is not seen; `refuse_unseen` catches the classes
+among that once they are there.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import sysconfig
+import warnings
+from collections.abc import Container, Iterable, Iterator
+from importlib import metadata
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from experiments.errors import InputError
+
+_STDLIB = sysconfig.get_path("stdlib")  # where a module lies decides: a user's may be named alike
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_MODULE = (".py", ".pyc", ".so")
+
+
+@functools.cache
+def package_sha256() -> str:
+    """Return the SHA-256 of this package's modules, their names included."""
+    digest = hashlib.sha256()
+    for name, file in sorted(_sources_below(files("experiments"))):
+        digest.update(f"{name}\0".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _sources_below(folder: Traversable, base: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield the modules of a package, which may lie in an archive, by their names in it."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _sources_below(entry, f"{base}{entry.name}/")
+        elif entry.name.endswith(_MODULE):
+            yield base + entry.name, entry
+
+
+def sources_of(*targets: str) -> dict[str, str]:
+    """Return what the targets come from or import.
+
+    That is a SHA-256 for each module of the user's own and a version for each installed package.
+
+    Raises:
+        InputError: a module among these has no file.
+    """
+    pending = [target.rpartition(".")[0] for target in targets]
+    found: dict[str, str] = {}
+    while pending:
+        name = pending.pop()
+        if name in found or _stands_for_itself(name):
+            continue
+        spec = _spec_of(name)
+        if spec is None or not spec.has_location or _is_python_s(spec):
+            continue
+        if _is_installed(spec):
+            top = name.partition(".")[0]
+            found[top] = _version_of(top)
+            continue
+        content, source = _read(spec)
+        found[name] = hashlib.sha256(content).hexdigest()
+        is_package = spec.submodule_search_locations is not None
+        pending += _imported(source, name if is_package else name.rpartition(".")[0])
+        pending += [name.rpartition(".")[0]]  # a package's __init__ runs before its modules
+    return dict(sorted(found.items()))
+
+
+def refuse_unseen(classes: Iterable[type], seen: Container[str]) -> None:
+    """Refuse classes whose source is not among what a run's identity was made of.
+
+    Args:
+        classes: what the run is made of.
+        seen: the modules whose source was.
+
+    Raises:
+        InputError: a module was imported in a way that reading `import` statements does not show.
+    """
+    for cls in {base for each in classes for base in each.__mro__}:
+        name = cls.__module__
+        if name in seen or _stands_for_itself(name):
+            continue
+        spec = _spec_of(name)
+        if spec is None:
+            raise InputError(_no_file(name))
+        if spec.has_location and not (_is_python_s(spec) or _is_installed(spec)):
+            raise InputError(
+                f"{name}.{cls.__qualname__}: no import statement leads to its module, so that an "
+                f"edit there would go unnoticed; write `import {name}` where it is used, or name "
+                "the class itself in _target_"
+            )
+
+
+def _no_file(name: str) -> str:
+    return (
+        f"{name} is no module with a file of its own, so that an edit there would go unnoticed; "
+        "move the class into a module beside train.py and write module.Class"
+    )
+
+
+@functools.cache
+def _version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # its distribution has another name
+        names = metadata.packages_distributions().get(package, [])
+        return ", ".join(f"{name} {metadata.version(name)}" for name in sorted(names))
+
+
+def _stands_for_itself(name: str) -> bool:
+    """Whether a module is torch's or this package's, or none at all."""
+    return name.partition(".")[0] in {"", "torch", "experiments"}
+
+
+def _spec_of(name: str) -> ModuleSpec | None:
+    """Return where a module lies without importing any module; None where there is none.
+
+    An attribute, as in `from module import attribute`, lies nowhere either.
+
+    Raises:
+        InputError: it is there and lies nowhere: train.py, a notebook, or made by a program.
+    """
+    top, *rest = name.split(".")
+    try:
+        spec = None if top == "__main__" else importlib.util.find_spec(top)
+    except ImportError:
+        return None
+    except ValueError as error:  # it is imported and does not say from where
+        raise InputError(_no_file(name)) from error
+    if top == "__main__":  # another one in every process
+        raise InputError(_no_file(name))
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        folders = list(spec.submodule_search_locations)
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", folders)
+    return spec
+
+
+def _is_python_s(spec: ModuleSpec) -> bool:
+    return not _is_installed(spec) and Path(spec.origin or "").is_relative_to(_STDLIB)
+
+
+def _is_installed(spec: ModuleSpec) -> bool:
+    # A package that is installed by a link to its source is edited there.
+    return bool(_INSTALLED & set(Path(spec.origin or "").resolve().parts))
+
+
+def _read(spec: ModuleSpec) -> tuple[bytes, bytes]:
+    """Return a module's content, and as much of it as is Python's source.
+
+    It may lie in an archive, or be compiled.
+    """
+    read = getattr(spec.loader, "get_data", None)  # each of Python's own loaders has it
+    if read is None or spec.origin is None:
+        raise InputError(_no_file(spec.name))
+    content: bytes = read(spec.origin)
+    return content, content if spec.origin.endswith(".py") else b""
+
+
+@functools.lru_cache(maxsize=1024)
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    return tuple(_imports(source, package))
+
+
+def _imports(source: bytes, package: str) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # whoever imports the module is warned of its source
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return  # whoever imports it is told
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            steps = package.split(".")
+            base = ".".join(steps[: len(steps) - node.level + 1]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
