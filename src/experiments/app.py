@@ -17,7 +17,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 from experiments import job
 from experiments.composition import Refused, check_hydra, checked, past_hydra
 from experiments.errors import InputError
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden_data
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -131,8 +131,7 @@ def _report(finished: Earlier, config: RunConfig) -> str:
         result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
     later = ""
     if config.tracking.uri is not None and not run_id:
-        uri = without_passwords(config.tracking.uri)
-        later = f"; `experiments sync {places[0]} --uri {uri}` takes it to MLflow"
+        later = f"; `experiments sync {places[0]} --uri {config.tracking.uri}` takes it to MLflow"
     return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
 
 
@@ -141,13 +140,14 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
     """Claim and record a run while it is trained, and tidy its folder when it has ended."""
     from experiments import journal
     from experiments.claims import claimed
+    from experiments.identity import without_secrets
     from experiments.lifecycle import tidy
     from experiments.provenance import tags, write_origin
     from experiments.tracking import parent_of, recording
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
     hydra = HydraConfig.get()
-    overrides = [without_passwords(override) for override in hydra.overrides.task]
+    overrides = hidden_data(OmegaConf.to_container(hydra.overrides.task))
     if prepared.warning:
         _log.warning(prepared.warning)
     outputs = Path(config.outputs)
@@ -165,15 +165,14 @@ def recorded(prepared: Prepared, source: Commit | None) -> Iterator[Recorder]:
             dataset={
                 "name": config.data.target.rpartition(".")[2],
                 "digest": parts.splits.sha256[:32],
-                "source": config.data.root,
+                "source": config.public()["data"]["root"],
             },
             parent=parent_of(Path(hydra.sweep.dir)) if hydra.mode is RunMode.MULTIRUN else None,
             delivered=bool(_told(job.DELIVERED)),
         ) as recorder:
             if not past.artifacts:
-                origin = write_origin(
-                    folder, config.public(), overrides, prepared.ingredients, source
-                )
+                ingredients = without_secrets(prepared.ingredients, config)
+                origin = write_origin(folder, config.public(), overrides, ingredients, source)
                 recorder.artifacts(*origin)
             yield recorder
         tidy(folder)

@@ -8,8 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 from experiments.errors import InputError
+from experiments.redaction import guarded_output
 
 
+@guarded_output()
 def main() -> None:
     """Run one subcommand; wrong input ends with one line and exit code 2."""
     parser = argparse.ArgumentParser(prog="experiments", description=__doc__)

@@ -24,7 +24,8 @@ from omegaconf.errors import (
 )
 
 from experiments.errors import InputError, RunError, did_you_mean
-from experiments.redaction import without_passwords
+from experiments.interpolations import from_environment
+from experiments.redaction import guarded_output, hidden, keep_secrets_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -89,7 +90,10 @@ def checked(cfg: DictConfig) -> RunConfig:
         raise InputError(_interpolation(error)) from error
     if not isinstance(values, dict):
         raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
-    return check({str(key): value for key, value in values.items()})
+    written = from_environment(own)
+    told = {str(key): value for key, value in values.items()}
+    keep_secrets_of(told, written)
+    return check(told, written)
 
 
 def check_hydra(config: DictConfig) -> None:
@@ -114,6 +118,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     """
 
     @functools.wraps(main)
+    @guarded_output()
     def entry() -> Any:
         before = os.environ.get(_FULL_ERROR)
         os.environ[_FULL_ERROR] = "1"  # Hydra then raises what it would print in its own way
@@ -127,7 +132,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
                 shown = trace if before == "1" else _from_the_job_on(trace)
                 traceback.print_exception(error.with_traceback(shown))
             else:
-                said = without_passwords(" ".join(line.split()))[:_LONGEST_LINE]
+                said = " ".join(hidden(line).split())[:_LONGEST_LINE]
                 print(f"error: {said}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
         except KeyboardInterrupt:  # before the training, which handles it itself

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from experiments.errors import InputError
+from experiments.redaction import hidden
 
 _ROOM = 50_000_000  # bytes that should be free for a run's folder
 
@@ -24,6 +25,7 @@ def check_writable(key: str, folder: Path) -> None:
     existing = folder.absolute()
     while not existing.exists():
         existing = existing.parent
+    check_name(key, str(folder.absolute().relative_to(existing)))
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
@@ -37,4 +39,20 @@ def check_writable(key: str, folder: Path) -> None:
         raise InputError(
             f"{key}={folder}: {free:,} bytes are free in {existing} and {_ROOM:,} are "
             "needed; make room, or name another folder"
+        )
+
+
+def check_name(key: str, name: str) -> None:
+    """Check that the name of a folder to be made holds no secret.
+
+    Args:
+        key: what names the folder in the configuration.
+        name: its name, with those above it that are not there yet.
+
+    Raises:
+        InputError: it does.
+    """
+    if hidden(name) != name:
+        raise InputError(
+            f"{key}={hidden(name)}: the folder would have a secret in its name; name another"
         )

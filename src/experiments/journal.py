@@ -18,8 +18,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from experiments.errors import InputError, no_space
+from experiments.redaction import hidden_data
 
 NAME = "journal.jsonl"
+# What a run is found by, and its figures; the rest is for people to read.
+_EXACT = frozenset({"id", "identity", "store", "parent", "host", "pid", "names", "metrics", "step"})
 _LOCK_ATTEMPTS, _LOCK_SECONDS = 20, 0.02
 
 
@@ -56,10 +59,13 @@ class Journal:
     def write(self, event: str, **fields: Any) -> None:
         """Append an event with the time in milliseconds since 1970, and hand it to the system.
 
+        Secrets in it are hidden.
+
         Raises:
             RunError: the disk is full; no part of the event is left in the journal.
         """
-        line = json.dumps({"event": event, "time": time.time_ns() // 1_000_000, **fields})
+        told = {key: hidden_data(value) for key, value in fields.items() if key not in _EXACT}
+        line = json.dumps({"event": event, "time": time.time_ns() // 1_000_000, **fields, **told})
         content = f"{line}\n".encode()
         before = os.fstat(self._file.fileno()).st_size
         try:

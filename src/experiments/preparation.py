@@ -11,7 +11,6 @@ from experiments.claims import Earlier, foremost, look_up
 from experiments.errors import InputError
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
-from experiments.redaction import without_passwords
 from experiments.runtime import load_torch
 
 if TYPE_CHECKING:
@@ -127,6 +126,6 @@ def _check_store(config: RunConfig, folder: Path) -> None:
     uri = config.tracking.uri
     if begun is not None and uri is not None and not same_store(begun, address(uri)):
         raise InputError(
-            f"tracking.uri={without_passwords(uri)}: the run to continue in {folder} is recorded "
+            f"tracking.uri={uri}: the run to continue in {folder} is recorded "
             f"in {begun}; continue it there, or train anew with force=true"
         )

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from experiments.redaction import hidden
+
 _REDRAW_SECONDS = 0.1
 
 
@@ -29,7 +31,11 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 
 class LogFile(logging.FileHandler):
-    """Logs to a file for as long as the disk takes it; the screen has the same lines."""
+    """Logs to a file for as long as the disk takes it, without secrets; the screen has the same."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines to write."""
+        return hidden(super().format(record))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
         """Leave a full disk to what cannot go on without it."""

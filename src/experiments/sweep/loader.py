@@ -8,6 +8,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -23,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from experiments import job
 from experiments.errors import InputError
+from experiments.interpolations import nodes
 
 _TOLD = "hydra.job.env_set"
 NUMBER, SOURCE = f"{_TOLD}.{job.NUMBER}", f"{_TOLD}.{job.SOURCE}"  # each job has its own
@@ -60,7 +62,7 @@ class SweepLoader(ConfigLoaderImpl):
             config.hydra.overrides.hydra += [f"+{NUMBER}=''", f"+{SOURCE}=''"]
 
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
-        key = (*master_config.hydra.overrides.hydra, "", *choices)
+        key = (*_typed(master_config), "", *choices)
         if key not in _composed:
             _composed[key] = super().load_sweep_config(master_config, list(choices))
         return _composed[key]
@@ -70,7 +72,7 @@ class SweepLoader(ConfigLoaderImpl):
         key = override.key_or_group
         if key not in self._groups:
             _, repository = self._parse_overrides_and_create_caching_repo(
-                master_config.hydra.job.config_name, list(master_config.hydra.overrides.hydra)
+                master_config.hydra.job.config_name, _typed(master_config)
             )
             self._groups[key] = repository.group_exists(key)
         return self._groups[key]
@@ -78,6 +80,11 @@ class SweepLoader(ConfigLoaderImpl):
     @functools.cached_property
     def _groups(self) -> dict[str, bool]:
         return {}
+
+
+def _typed(master_config: DictConfig) -> list[Any]:
+    """Return the overrides of Hydra's part, without resolving what interpolations they hold."""
+    return [node._value() for _, _, node in nodes(master_config.hydra.overrides.hydra)]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -93,7 +100,7 @@ def _note(config: DictConfig, master_config: DictConfig, overrides: Sequence[Ove
     with open_dict(config.hydra):
         config.hydra.overrides.task = [override.input_line for override in task]
         config.hydra.overrides.hydra = [
-            *master_config.hydra.overrides.hydra,
+            *_typed(master_config),
             *(override.input_line for override in hydra),
         ]
         config.hydra.job.override_dirname = get_overrides_dirname(

@@ -10,7 +10,7 @@ from experiments import journal
 from experiments.errors import RunError
 from experiments.journal import Journal
 from experiments.provenance import commit, tags
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden
 from experiments.sweep.plan import Plan
 from experiments.sweep.verdict import Result, as_csv, best, command, ranking
 from experiments.tracking import Recorder, recording, run_id_of
@@ -20,15 +20,14 @@ from experiments.tracking import Recorder, recording, run_id_of
 def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
     """Record a sweep in its journal and in MLflow, with the right status however it ends."""
     settings = plan.jobs[0].config
-    public = [without_passwords(argument) for argument in arguments]
-    pairs = [argument.lstrip("+").partition("=") for argument in public]
+    pairs = [argument.lstrip("+").partition("=") for argument in arguments]
     with recording(
         journal=opened,
         past=journal.history(opened.folder),
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=" ".join(public)[:200],
+        name=" ".join(arguments)[:200],
         params={key: values for key, _, values in pairs},
         tags=tags(commit(Path(__file__).parent)),
         dataset=None,
@@ -60,7 +59,7 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
         if run_id:
             told["sweep.best_run_id"] = run_id
     (sweep / "jobs.csv").write_text(as_csv(results, sweep))
-    (sweep / "verdict.txt").write_text("\n".join([*ranking(results), ""]))
+    (sweep / "verdict.txt").write_text(hidden("\n".join([*ranking(results), ""])))
     recorder.tags(told)
     recorder.artifacts("jobs.csv", "verdict.txt")
     if finished < len(results):

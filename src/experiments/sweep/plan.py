@@ -18,9 +18,9 @@ from experiments.claims import Earlier, foremost, look_up
 from experiments.composition import checked, in_one_line
 from experiments.config import RunConfig
 from experiments.errors import InputError
+from experiments.folders import check_name
 from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
-from experiments.redaction import without_passwords
 from experiments.sweep.facts import facts_of
 from experiments.sweep.loader import NUMBER, SOURCE, SweepLoader, as_override
 
@@ -51,7 +51,7 @@ class Job:
     @property
     def name(self) -> str:
         """What is different about it."""
-        return _public(self.varied)
+        return _named(self.varied)
 
     def folder(self, sweep: Path) -> Path:
         """Return where its run is, or will be."""
@@ -158,6 +158,11 @@ def engine(master: DictConfig) -> DictConfig:
     return workers if isinstance(workers, DictConfig) else master.hydra.launcher
 
 
+def inherits_environment(master: DictConfig) -> bool:
+    """Return whether jobs have the sweep's environment: Slurm's do, a Ray cluster's do not."""
+    return _is_local(master) or str(engine(master)._target_).endswith("SlurmLauncher")
+
+
 def _is_local(master: DictConfig) -> bool:
     """Return whether all jobs run on this machine."""
     launcher = engine(master)
@@ -186,8 +191,8 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
     return replace(plan, jobs=jobs), warning
 
 
-def _public(overrides: Sequence[str]) -> str:
-    return without_passwords(" ".join(overrides)) or "defaults"
+def _named(overrides: Sequence[str]) -> str:
+    return " ".join(overrides) or "defaults"
 
 
 def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
@@ -210,12 +215,15 @@ def _compose(
         with open_dict(config.hydra.job):
             config.hydra.job.num = number
             config.hydra.job.id = str(number)
-        return checked(config), str(OmegaConf.select(config, "hydra.sweep.subdir")), None
+        settings, subdir = checked(config), str(OmegaConf.select(config, "hydra.sweep.subdir"))
+        check_name("hydra.sweep.subdir", subdir)
     except (InputError, HydraException, OmegaConfBaseException, ValueError) as error:
         said = in_one_line(error)
         if said is None:
             raise
         return None, "", said
+    else:
+        return settings, subdir, None
 
 
 def _refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
@@ -223,7 +231,7 @@ def _refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | Non
     if not found:
         return
     named = [
-        f"job {number} ({_public(varied[number])}): {error}" for number, error in found[:_SHOWN]
+        f"job {number} ({_named(varied[number])}): {error}" for number, error in found[:_SHOWN]
     ]
     count = f"{len(found)} of {len(varied)} jobs are invalid and none was begun"
     raise InputError(f"{count}; {'; '.join(named)}{'; …' if len(found) > _SHOWN else ''}")

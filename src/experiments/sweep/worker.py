@@ -29,11 +29,13 @@ from experiments import job
 from experiments.composition import Refused, in_one_line
 from experiments.errors import AliveError, InputError
 from experiments.interruption import Interrupted
+from experiments.redaction import guarded_output, hidden
 from experiments.runtime import load_torch
 
 SIZE = struct.Struct(">Q")  # before each request
 
 
+@guarded_output()
 def main() -> None:
     """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
@@ -159,7 +161,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     reason = in_one_line(error)
     if reason is None:
         traceback.print_exception(error)
-        lines = str(error).strip().splitlines() or [""]
+        lines = hidden(str(error)).strip().splitlines() or [""]
         reason = f"{type(error).__name__}: {lines[0]}"
     else:
         print(f"error: {reason}", file=sys.stderr)  # noqa: T201

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden
+from experiments.secret_forms import without_passwords
 
 _LONGEST = 400  # characters; MLflow quotes whole stacks
 
@@ -73,4 +74,4 @@ def problem_of(error: Exception, uri: str) -> Problem:
         for pattern, advice in known.items():
             if re.search(pattern, said):
                 return Problem(f"tracking.uri={shown}: {advice.format(uri=shown)}", mistake)
-    return Problem(f"tracking.uri={shown}: {without_passwords(said)[:_LONGEST]}", mistake=False)
+    return Problem(f"tracking.uri={shown}: {hidden(said)[:_LONGEST]}", mistake=False)

@@ -18,6 +18,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
+from experiments.redaction import guarded_output, keep
+from experiments.secret_forms import passwords_in
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead
@@ -150,13 +152,16 @@ class _Server:
             print(json.dumps(answer), file=self._answers)
 
 
+@guarded_output()
 def main() -> None:
     """Serve on the standard input and output; what MLflow prints goes to the standard error."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         inbox = _Inbox(sys.stdin.fileno())
         if first := inbox.read(None):
-            _Server(first.pop(0)["uri"], answers).serve(inbox, first)
+            uri = first.pop(0)["uri"]
+            keep(*passwords_in(uri))
+            _Server(uri, answers).serve(inbox, first)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from experiments.errors import RunError
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
+from experiments.redaction import hidden
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
 
@@ -118,7 +119,7 @@ def recording(
     except BaseException as error:
         # On a full disk the journal stays without an end, like that of any dead run.
         with contextlib.suppress(RunError):
-            recorder.tags({"failure": f"{type(error).__name__}: {error}"[:500]})
+            recorder.tags({"failure": hidden(f"{type(error).__name__}: {error}")[:500]})
             recorder.end("FAILED")
         raise
     else:

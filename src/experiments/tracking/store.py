@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import url2pathname
 
-from experiments.redaction import without_passwords
+from experiments.secret_forms import without_passwords
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
