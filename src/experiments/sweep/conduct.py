@@ -25,10 +25,11 @@ from experiments.folders import check_writable
 from experiments.interruption import Interrupted
 from experiments.sweep.delivering import Delivering
 from experiments.sweep.estimate import seconds_of_training
+from experiments.sweep.exposure import without_secrets
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.parent import parent_run, record_end
-from experiments.sweep.plan import Plan, ask_stores, engine, make_plan
+from experiments.sweep.plan import Plan, ask_stores, engine, inherits_environment, make_plan
 from experiments.sweep.rounds import run_jobs
 from experiments.sweep.task import Task, worker
 from experiments.sweep.verdict import Result, failures, ranking, results_of
@@ -58,6 +59,7 @@ def run_grid(
         RunError: jobs have failed.
     """
     check_hydra(config)
+    arguments = without_secrets(config, arguments, reached=inherits_environment(config))
     loader = SweepLoader(context.config_loader.get_search_path())
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
     plan = make_plan(loader, config, combinations)
