@@ -19,7 +19,7 @@ from experiments.composition import Refused, check_hydra, checked, log_of, past_
 from experiments.errors import InputError, shortened
 from experiments.folders import removed_if_refused
 from experiments.interruption import keep
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden_data
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -179,13 +179,14 @@ def recorded(prepared: Prepared) -> Iterator[Recorder]:
     """Claim and record a run while it is trained, and tidy its folder when it has ended."""
     from experiments import journal
     from experiments.claims import claimed
+    from experiments.identity import without_secrets
     from experiments.lifecycle import tidy
     from experiments.provenance import commit_of_command, tags, write_origin
     from experiments.tracking import parent_of, recording
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
     hydra = HydraConfig.get()
-    overrides = [without_passwords(override) for override in typed(hydra.overrides.task)]
+    overrides = hidden_data(typed(hydra.overrides.task))
     if prepared.warning:
         _log.warning(prepared.warning)
     sweep = Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None
@@ -207,15 +208,14 @@ def recorded(prepared: Prepared) -> Iterator[Recorder]:
             dataset={
                 "name": config.data.target.rpartition(".")[2],
                 "digest": parts.splits.sha256[:32],
-                "source": config.data.root,
+                "source": config.public()["data"]["root"],
             },
             parent=parent_of(sweep) if sweep else None,
             delivered=bool(_told(job.DELIVERED)),
         ) as recorder:
             if not past.artifacts:
-                origin = write_origin(
-                    folder, config.public(), overrides, prepared.ingredients, source
-                )
+                ingredients = without_secrets(prepared.ingredients, config)
+                origin = write_origin(folder, config.public(), overrides, ingredients, source)
                 recorder.artifacts(*origin)
             yield recorder
         tidy(folder)

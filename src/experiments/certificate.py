@@ -49,6 +49,9 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
         key = override.lstrip("+~").partition("=")[0]
         if key in {"force", "outputs", "hydra.run.dir", "tracking", "tracking.uri"}:
             raise InputError(f"{override}: is the certificate's own choice; leave it out")
+    from experiments.sweep.exposure import to_environment
+
+    overrides = to_environment(overrides)  # all users of a machine see its processes' command lines
     folder = Path(tempfile.mkdtemp(prefix="verify-resume-"))
     try:
         same = _verify(overrides, kills, folder, say)

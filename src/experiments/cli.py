@@ -10,12 +10,12 @@ from pathlib import Path
 
 from experiments.errors import InputError, RunError
 from experiments.interruption import raising
-from experiments.streams import settle
+from experiments.streams import guarded_output
 
 
+@guarded_output()
 def main() -> None:
     """Run one subcommand; wrong input ends with one line and exit code 2, as in train.py."""
-    settle()
     parser = argparse.ArgumentParser(prog="experiments", description=__doc__)
     version = metadata.version("experiments")
     parser.add_argument("--version", action="version", version=f"experiments {version}")

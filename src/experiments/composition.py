@@ -19,7 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.command_line import check_arguments
 from experiments.errors import InputError, RunError
 from experiments.hydra_errors import TOO_DEEP, in_one_line
-from experiments.streams import settle
+from experiments.interpolations import from_environment
+from experiments.redaction import keep_secrets_of
+from experiments.streams import guarded_output
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -86,7 +88,10 @@ def checked(cfg: DictConfig) -> RunConfig:
         raise InputError(TOO_DEEP) from error
     if not isinstance(values, dict):
         raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
-    return check({str(key): value for key, value in values.items()})
+    written = from_environment(own)
+    told = {str(key): value for key, value in values.items()}
+    keep_secrets_of(told, written)
+    return check(told, written)
 
 
 def check_hydra(config: DictConfig) -> None:
@@ -137,8 +142,8 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     """
 
     @functools.wraps(main)
+    @guarded_output()
     def entry() -> Any:
-        settle()
         before = os.environ.get(_FULL_ERROR)
         os.environ[_FULL_ERROR] = "1"  # Hydra then raises what it would print in its own way
         try:

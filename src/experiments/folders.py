@@ -14,6 +14,7 @@ from pathlib import Path
 from experiments.errors import InputError
 from experiments.events import NAME
 from experiments.progress import LogFile
+from experiments.redaction import hidden
 
 _ROOM = 50_000_000  # bytes that should be free for a run's folder
 _BELOW = 200  # characters of a path below a run's folder
@@ -32,9 +33,8 @@ def check_writable(key: str, folder: Path) -> None:
         InputError: it cannot.
     """
     existing = _existing(key, folder)
+    check_name(key, str(folder.absolute().relative_to(existing)))
     try:
-        while not existing.exists():
-            existing = existing.parent
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
@@ -104,3 +104,19 @@ def _remove_log(folder: Path) -> None:
                 root.removeHandler(handler)
                 handler.close()
                 path.unlink(missing_ok=True)
+
+
+def check_name(key: str, name: str) -> None:
+    """Check that the name of a folder to be made holds no secret.
+
+    Args:
+        key: what names the folder in the configuration.
+        name: its name, with those above it that are not there yet.
+
+    Raises:
+        InputError: it does.
+    """
+    if hidden(name) != name:
+        raise InputError(
+            f"{key}={hidden(name)}: the folder would have a secret in its name; name another"
+        )

@@ -20,7 +20,7 @@ from omegaconf.errors import (
 )
 
 from experiments.errors import InputError, RunError, did_you_mean, shortened
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden
 
 _ADVICE = {  # by the beginning of what Hydra says
     "Additional config directory": "name a folder that is there",
@@ -38,7 +38,7 @@ _LONGEST_LINE = 1000  # characters; a library's own message may hold a whole sta
 def in_one_line(error: BaseException) -> str | None:
     """Return what the user can put right, or None where that takes a traceback."""
     said = _words(error)
-    return said and shortened(" ".join(without_passwords(said).split()), _LONGEST_LINE)
+    return said and shortened(" ".join(hidden(said).split()), _LONGEST_LINE)
 
 
 def _words(error: BaseException) -> str | None:

@@ -66,6 +66,25 @@ def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str
     }
 
 
+def without_secrets(what: dict[str, Any], config: RunConfig) -> dict[str, Any]:
+    """Return some ingredients as they may be written down.
+
+    A secret, or a value that came from the environment, is its SHA-256, so that two files still
+    tell whether two runs have the same.
+    """
+    return what | {"config": _hashed(what["config"], _plain(config.public()))}
+
+
+def _hashed(value: Any, public: Any) -> Any:
+    if value == public:
+        return value
+    if isinstance(value, dict) and isinstance(public, dict):
+        return {key: _hashed(entry, public[key]) for key, entry in value.items()}
+    if isinstance(value, list) and isinstance(public, list):
+        return [_hashed(*pair) for pair in zip(value, public, strict=True)]
+    return {"sha256": identity_of({"value": value})}
+
+
 def identity_of(what: dict[str, Any]) -> str:
     """Return the SHA-256 of some ingredients, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -24,8 +24,13 @@ from experiments.durable import open_to_append
 from experiments.errors import unwritable
 from experiments.events import NAME as NAME
 from experiments.events import Place, damaged, scan
+from experiments.redaction import hidden_data
 from experiments.sealed import seal
 
+# What a run is found by, and its figures; the rest is for people to read.
+_EXACT = frozenset(
+    {"id", "identity", "store", "parent", "host", "pid", "names", "metrics", "step", "folder"}
+)
 _LOCK_ATTEMPTS, _LOCK_SECONDS = 20, 0.02
 
 
@@ -80,10 +85,13 @@ class Journal:
     def write(self, event: str, **fields: Any) -> None:
         """Append an event with the time in milliseconds since 1970, and hand it to the system.
 
+        Secrets in it are hidden.
+
         Raises:
             RunError: the disk does not take it; no part of the event is left in the journal.
         """
-        told = {"event": event, "time": time.time_ns() // 1_000_000, **fields}
+        shown = {key: hidden_data(value) for key, value in fields.items() if key not in _EXACT}
+        told = {"event": event, "time": time.time_ns() // 1_000_000, **fields, **shown}
         line, checksum = seal(told, self.place.checksum)
         content = line + b"\n"
         try:

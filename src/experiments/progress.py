@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from experiments.durable import open_to_append
+from experiments.redaction import hidden
 
 _REDRAW_SECONDS = 0.1
 
@@ -33,7 +34,11 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 
 class LogFile(logging.FileHandler):
-    """Logs to a file for as long as the disk takes it; the screen has the same lines."""
+    """Logs to a file for as long as the disk takes it, without secrets; the screen has the same."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines to write."""
+        return hidden(super().format(record))
 
     is_new = False
     """whether the file was made by this handler"""

@@ -17,9 +17,10 @@ from typing import Any
 import yaml
 
 from experiments.durable import write_all, write_atomically
+from experiments.redaction import hidden_data, hidden_patch
 from experiments.repository import RepositoryError, is_within_repository, new_file, opened
 
-_SOURCES = frozenset({".py", ".yaml", ".yml", ".toml"})
+_SOURCES = frozenset({".py"})  # settings may hold passwords, and config.yaml has those of the run
 _LARGEST_SOURCE = 1_000_000  # bytes
 _NOTE = ".commit.json"  # in a sweep's folder
 
@@ -164,22 +165,22 @@ def write_origin(
     ingredients: Mapping[str, Any],
     source: Commit | None,
 ) -> list[str]:
-    """Write what a run was made from; return the files' names.
+    """Write what a run was made from, without secrets; return the files' names.
 
     Args:
         folder: the run's folder.
-        config: the resolved configuration, without passwords.
-        overrides: what the command line changed, without passwords.
-        ingredients: what the run's identity is the hash of.
+        config: the configuration as it may be recorded.
+        overrides: what the command line changed.
+        ingredients: what the run's identity is the hash of, as it may be recorded.
         source: the state of the source.
     """
     files = {
-        "config.yaml": yaml.safe_dump(dict(config), sort_keys=False).encode(),
-        "overrides.yaml": yaml.safe_dump(list(overrides)).encode(),
-        "identity.json": json.dumps(ingredients, indent=2, sort_keys=True).encode(),
-        "environment.json": json.dumps(environment(), indent=2).encode(),
+        "config.yaml": yaml.safe_dump(hidden_data(config), sort_keys=False).encode(),
+        "overrides.yaml": yaml.safe_dump(hidden_data(overrides)).encode(),
+        "identity.json": json.dumps(hidden_data(ingredients), indent=2, sort_keys=True).encode(),
+        "environment.json": json.dumps(hidden_data(environment()), indent=2).encode(),
     }
     if source is not None and source.dirty:
-        files["git.patch"] = source.patch
+        files["git.patch"] = hidden_patch(source.patch)
     write_all(folder, files)
     return list(files)

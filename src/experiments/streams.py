@@ -1,4 +1,4 @@
-"""The standard streams: whatever becomes of them, the program goes on.
+"""The standard streams: whatever becomes of them, the program goes on, and no secret is printed.
 
 All that counts is in a run's folder. So output that cannot be written is dropped, and a character
 that the stream's encoding lacks is written as its code point.
@@ -11,7 +11,10 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from experiments.redaction import hidden
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -72,3 +75,36 @@ def _settled(stream: TextIO | None, number: int) -> TextIO:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+
+
+@contextlib.contextmanager
+def guarded_output() -> Iterator[None]:
+    """Settle the streams, and hide secrets in all that Python code prints.
+
+    Warnings and tracebacks are included.
+    """
+    settle()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("TextIO", _Guarded(stream)) for stream in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+class _Guarded:
+    """A text stream that hides secrets in what is written to it, and is the stream otherwise."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(text if text.isspace() else hidden(text))
+        return len(text)
+
+    def writelines(self, lines: Collection[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

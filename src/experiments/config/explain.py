@@ -17,23 +17,35 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def check(values: Mapping[str, Any]) -> RunConfig:
-    """Return `values`, plain nested data, as a checked configuration.
+def check(
+    values: Mapping[str, Any], written: Mapping[tuple[object, ...], str] | None = None
+) -> RunConfig:
+    """Return a checked configuration.
+
+    Args:
+        values: plain nested data.
+        written: by the keys that lead to a value from the environment, the interpolation that is
+            recorded and shown in its place.
 
     Raises:
         InputError: one line for the first mistake, with the number of further ones.
     """
+    written = written or {}
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         first, *others = error.errors(include_url=False)
         if misfits := _misfits([first, *others], values):
             raise InputError(misfits) from error
         more = f" ({len(others)} more after this one)" if others else ""
-        raise InputError(_explain(first, values) + more) from error
+        raise InputError(_explain(first, values, written) + more) from error
+    config._written = written
+    return config
 
 
-def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
+def _explain(
+    error: ErrorDetails, values: Mapping[str, Any], written: Mapping[tuple[object, ...], str]
+) -> str:
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if error["type"] == "value_error":  # our own words; one about several parts has no place
         return message
@@ -53,7 +65,8 @@ def _explain(error: ErrorDetails, values: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return f"{key}: is missing; give it a value{_help(path, values)}"
     message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")
-    return f"{key}={_shown(error['input'])}: {message}{_help(path, values)}"
+    shown = written[path] if path in written else _shown(error["input"])
+    return f"{key}={shown}: {message}{_help(path, values)}"
 
 
 def _misfits(errors: Sequence[ErrorDetails], values: Mapping[str, Any]) -> str | None:

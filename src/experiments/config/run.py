@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from experiments.config.data import Data
 from experiments.config.fields import Count, NonNegative, Strict
 from experiments.config.model import Model
 from experiments.config.optimizer import Optimizer
 from experiments.config.schedule import Schedule
-from experiments.redaction import without_passwords
+from experiments.secret_forms import HIDDEN, is_secret, without_secrets
 
 
 class Trainer(Strict):
@@ -74,6 +74,8 @@ class Sweep(Strict):
 class RunConfig(Strict):
     """Everything a run is made from."""
 
+    _written: Mapping[tuple[object, ...], str] = PrivateAttr(default_factory=dict)
+
     data: Data
     model: Model
     optimizer: Optimizer
@@ -100,11 +102,24 @@ class RunConfig(Strict):
         return self
 
     def public(self) -> dict[str, Any]:
-        """Return the configuration as plain data, without a password in the tracking address."""
-        values = self.model_dump()
-        if self.tracking.uri is not None:
-            values["tracking"]["uri"] = without_passwords(self.tracking.uri)
+        """Return the configuration as plain data that may be recorded.
+
+        A value that came from the environment is the interpolation that it was written as, and a
+        secret is hidden.
+        """
+        values: dict[str, Any] = self._public(self.model_dump(), ())
         return values
+
+    def _public(self, value: Any, path: tuple[object, ...]) -> Any:
+        if path in self._written:
+            return without_secrets(self._written[path])
+        if isinstance(value, dict):
+            return {key: self._public(entry, (*path, key)) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [self._public(entry, (*path, index)) for index, entry in enumerate(value)]
+        if is_secret(path, value):
+            return HIDDEN
+        return without_secrets(value) if isinstance(value, str) else value
 
     def leaves(self) -> dict[str, str]:
         """Return every value of the run's own as text by its dotted key; a list is one value."""

@@ -22,11 +22,12 @@ from experiments.folders import check_writable, removed_if_refused
 from experiments.interruption import Interrupted, raising
 from experiments.sweep.delivering import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
+from experiments.sweep.exposure import without_secrets
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.parent import parent_run, record_end
 from experiments.sweep.places import check_unused
-from experiments.sweep.plan import Plan, ask_stores, engine, make_plan
+from experiments.sweep.plan import Plan, ask_stores, engine, inherits_environment, make_plan
 from experiments.sweep.rounds import run_jobs
 from experiments.sweep.task import Task, worker
 from experiments.sweep.trials import try_first_steps
@@ -60,6 +61,7 @@ def run_grid(
     if not config.hydra.sweep.dir:
         raise InputError("hydra.sweep.dir=: is empty; name a folder")
     check_writable("hydra.sweep.dir", Path(config.hydra.sweep.dir))
+    arguments = without_secrets(config, arguments, reached=inherits_environment(config))
     loader = SweepLoader(context.config_loader.get_search_path())
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
     plan = make_plan(loader, config, combinations)

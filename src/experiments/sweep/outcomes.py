@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.durable import write_atomically
+from experiments.redaction import hidden
 
 _FOLDER, _FAILED = ".jobs", "failed"
 
@@ -57,7 +58,8 @@ class Outcomes:
         """
         if outcome.state == "failed":
             (self._folder / _FAILED).touch()
-        content = json.dumps(asdict(outcome)).encode()
+        told = asdict(outcome) | {"reason": hidden(outcome.reason)}
+        content = json.dumps(told).encode()
         write_atomically(self._folder / f"{outcome.number}.json", content)
 
     def read(self, number: int) -> Outcome | None:

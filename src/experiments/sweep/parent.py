@@ -12,7 +12,7 @@ from experiments.durable import write_all
 from experiments.errors import RunError, shortened
 from experiments.journal import Journal
 from experiments.provenance import commit_of_command, note_commit, tags
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden
 from experiments.sweep.places import JOBS, VERDICT
 from experiments.sweep.plan import Plan
 from experiments.sweep.verdict import Result, as_csv, best, command, ranking
@@ -25,8 +25,7 @@ _log = logging.getLogger(__name__)
 def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
     """Record a sweep in its journal and in MLflow, with the right status however it ends."""
     settings = plan.jobs[0].config
-    public = [without_passwords(argument) for argument in arguments]
-    pairs = [argument.lstrip("+").partition("=") for argument in public]
+    pairs = [argument.lstrip("+").partition("=") for argument in arguments]
     source = commit_of_command(None)
     if source is not None and source.problem is not None:
         _log.warning("Without the whole state of the source: %s", source.problem)
@@ -37,7 +36,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=shortened(" ".join(public), 200),
+        name=shortened(" ".join(arguments), 200),
         params={key: values for key, _, values in pairs},
         tags=tags(source),
         dataset=None,
@@ -68,7 +67,7 @@ def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> No
         run_id = (winner.run.folder and run_id_of(winner.run.folder)) or winner.run.run_id
         if run_id:
             told["sweep.best_run_id"] = run_id
-    verdict = "\n".join([*ranking(results), ""])
+    verdict = hidden("\n".join([*ranking(results), ""]))
     files = {JOBS: as_csv(results, sweep), VERDICT: verdict}
     write_all(sweep, {name: text.encode(errors="backslashreplace") for name, text in files.items()})
     recorder.tags(told)

@@ -23,7 +23,6 @@ from experiments.folders import check_writable
 from experiments.hydra_errors import in_one_line
 from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
-from experiments.redaction import without_passwords
 from experiments.sweep.facts import facts_of
 from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, SweepLoader, as_override
 from experiments.sweep.places import check_apart, subdir_of
@@ -60,7 +59,7 @@ class Job:
     @property
     def name(self) -> str:
         """What is different about it."""
-        return _public(self.varied)
+        return _named(self.varied)
 
     def folder(self, sweep: Path) -> Path:
         """Return where its run is, or will be."""
@@ -173,6 +172,11 @@ def engine(master: DictConfig) -> DictConfig:
     return found
 
 
+def inherits_environment(master: DictConfig) -> bool:
+    """Return whether jobs have the sweep's environment: Slurm's do, a Ray cluster's do not."""
+    return _is_local(master) or str(engine(master)._target_).endswith("SlurmLauncher")
+
+
 def _is_local(master: DictConfig) -> bool:
     """Return whether all jobs run on this machine."""
     launcher = engine(master)
@@ -203,8 +207,8 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
     return replace(plan, jobs=jobs), warning
 
 
-def _public(overrides: Sequence[str]) -> str:
-    return without_passwords(" ".join(overrides)) or "defaults"
+def _named(overrides: Sequence[str]) -> str:
+    return " ".join(overrides) or "defaults"
 
 
 def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
@@ -251,7 +255,7 @@ def refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None
     if len(found) == len(varied) and len({error for _, error in found}) == 1:
         raise InputError(found[0][1])  # no matter of the values that differ
     named = [
-        f"job {number} ({_public(varied[number])}): {error}" for number, error in found[:_SHOWN]
+        f"job {number} ({_named(varied[number])}): {error}" for number, error in found[:_SHOWN]
     ]
     count = f"{len(found)} of {len(varied)} jobs are invalid and none was begun"
     raise InputError(f"{count}; {'; '.join(named)}{'; …' if len(found) > _SHOWN else ''}")

@@ -27,6 +27,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments import job, journal
+from experiments.sweep.exposure import conceal
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.sweep.worker import SIZE
 
@@ -148,6 +149,12 @@ class Task:
     def __call__(self, config: DictConfig) -> float:
         """Have a job trained; return what it returned, NaN where it did not finish."""
         self._end_with_the_sweep()
+        try:
+            return self._outcome(config)
+        finally:
+            conceal(config)  # the launcher may keep it in a file
+
+    def _outcome(self, config: DictConfig) -> float:
         configs = {job.number_of(each.hydra): each for each in self._configs(config)}
         outcomes = Outcomes(self.sweep, self.turn)
         if self.fail_fast and outcomes.any_failed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.claims import Earlier, look_up
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden_data
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.plan import Job, Plan
 from experiments.sweep.view import accuracy
@@ -70,8 +70,8 @@ def results_of(plan: Plan, sweep: Path, outcomes: Mapping[int, Outcome]) -> list
 
 
 def command(*overrides: str) -> str:
-    """Return the command line for some overrides, without passwords."""
-    return shlex.join(["python", "train.py", *map(without_passwords, overrides)])
+    """Return the command line for some overrides."""
+    return shlex.join(["python", "train.py", *overrides])
 
 
 def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
@@ -98,7 +98,7 @@ def ranking(results: Sequence[Result]) -> Iterator[str]:
     for result in results:
         if result.finished:
             setting = [text for text in result.job.varied if not text.startswith("seed=")]
-            name = without_passwords(" ".join(setting)) or "all seeds"
+            name = " ".join(setting) or "all seeds"
             settings.setdefault(name, []).append(result)
     ranked = [(name, [each.objective for each in group]) for name, group in settings.items()]
     ranked.sort(key=lambda entry: _mean(entry[1]), reverse=True)
@@ -150,5 +150,6 @@ def as_csv(results: Sequence[Result], sweep: Path) -> str:
         found = result.run and result.run.folder
         folder = os.path.relpath(found or result.job.folder(sweep))
         reason = "" if result.finished else result.reason
-        writer.writerow([result.job.number, state, result.job.name, *values, folder, reason])
+        row = [result.job.number, state, result.job.name, *values, folder, reason]
+        writer.writerow(hidden_data(row))
     return table.getvalue()

@@ -30,15 +30,16 @@ from experiments.durable import open_to_append
 from experiments.errors import AliveError, InputError
 from experiments.hydra_errors import in_one_line
 from experiments.interruption import Interrupted, stop
+from experiments.redaction import hidden
 from experiments.runtime import load_torch
-from experiments.streams import settle
+from experiments.streams import guarded_output
 
 SIZE = struct.Struct(">Q")  # before each request
 
 
+@guarded_output()
 def main() -> None:
     """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
-    settle()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         setup_globals()
@@ -188,7 +189,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     reason = in_one_line(error)
     if reason is None:
         traceback.print_exception(error)
-        lines = str(error).strip().splitlines() or [""]
+        lines = hidden(str(error)).strip().splitlines() or [""]
         reason = f"{type(error).__name__}: {lines[0]}"
     else:
         print(f"error: {reason}", file=sys.stderr)  # noqa: T201

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 from experiments.errors import InputError, shortened
-from experiments.redaction import without_passwords
+from experiments.redaction import hidden
+from experiments.secret_forms import without_passwords
 
 _LONGEST = 400  # characters; MLflow quotes whole stacks
 
@@ -85,6 +86,4 @@ def problem_of(error: Exception, uri: str) -> Problem:
         for pattern, advice in known.items():
             if re.search(pattern, said):
                 return Problem(f"tracking.uri={shown}: {advice.format(uri=shown)}", mistake)
-    return Problem(
-        f"tracking.uri={shown}: {shortened(without_passwords(said), _LONGEST)}", mistake=False
-    )
+    return Problem(f"tracking.uri={shown}: {shortened(hidden(said), _LONGEST)}", mistake=False)

@@ -18,7 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from experiments.streams import settle
+from experiments.redaction import keep
+from experiments.secret_forms import passwords_in
+from experiments.streams import guarded_output
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead
@@ -176,14 +178,16 @@ class _Server:
             print(json.dumps(answer), file=self._answers)
 
 
+@guarded_output()
 def main() -> None:
     """Serve on the standard input and output; what MLflow prints goes to the standard error."""
-    settle()
     with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         inbox = _Inbox(sys.stdin.fileno())
         if first := inbox.read(None):
-            _Server(first.pop(0)["uri"], answers).serve(inbox, first)
+            uri = first.pop(0)["uri"]
+            keep(*passwords_in(uri))
+            _Server(uri, answers).serve(inbox, first)
 
 
 if __name__ == "__main__":

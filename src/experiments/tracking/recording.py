@@ -16,6 +16,7 @@ from experiments.errors import RunError, shortened
 from experiments.events import Place
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
+from experiments.redaction import hidden
 from experiments.tracking.copies import ask_for, run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
@@ -126,7 +127,8 @@ def recording(
     except BaseException as error:
         # On a full disk the journal stays without an end, like that of any dead run.
         with contextlib.suppress(RunError):
-            recorder.tags({"failure": shortened(f"{type(error).__name__}: {error}", 500)})
+            said = hidden(f"{type(error).__name__}: {error}")
+            recorder.tags({"failure": shortened(said, 500)})
             recorder.end("FAILED")
         raise
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import InputError
-from experiments.redaction import without_passwords
+from experiments.secret_forms import without_passwords
 from experiments.tracking.problems import NO_MLFLOW
 from experiments.tracking.sqlite import (
     artifacts_beside,

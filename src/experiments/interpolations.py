@@ -1,0 +1,59 @@
+"""Which values of a configuration came from the environment, and as what they were written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.resolvers import oc
+
+_read: list[str] = []  # the variables that interpolations have found, since it was last cleared
+
+
+def _env(name: str, *default: Any) -> str | None:
+    """Resolve `${oc.env:name,default}` as OmegaConf does, and note whether the variable was set."""
+    if name in os.environ:
+        _read.append(name)
+    return oc.env(name, *default)
+
+
+OmegaConf.register_new_resolver("oc.env", _env, replace=True)
+
+
+def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
+    """Return the interpolations that the environment decides, by the keys that lead to them.
+
+    Whether directly, by way of another key or inside a longer text; one whose default was taken is
+    not among them.
+
+    Args:
+        config: a configuration whose interpolations can all be resolved.
+    """
+    found = {}
+    for path, container, node in nodes(config):
+        if not node._is_interpolation():
+            continue
+        _read.clear()
+        value = container[path[-1]]
+        if OmegaConf.is_config(value):
+            OmegaConf.to_container(value, resolve=True)
+        if _read:
+            found[path] = str(node._value())
+    return found
+
+
+def nodes(
+    container: Any, path: tuple[object, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
+    """Yield each value of a configuration, unresolved: its keys, what it is in, and its node."""
+    if container._is_none() or container._is_missing():
+        return
+    keys = range(len(container)) if isinstance(container, ListConfig) else list(container.keys())
+    for key in keys:
+        node = container._get_node(key)
+        if isinstance(node, DictConfig | ListConfig) and not node._is_interpolation():
+            yield from nodes(node, (*path, key))
+        else:
+            yield (*path, key), container, node
