@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cloudpickle
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -23,23 +21,24 @@ from experiments.interruption import Interrupted, raising
 from experiments.sweep.delivering import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.exposure import without_secrets
+from experiments.sweep.launchers import (
+    engine,
+    inherits_environment,
+    make_launcher,
+    trains_here,
+)
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.parent import parent_run, record_end
 from experiments.sweep.places import check_unused
-from experiments.sweep.plan import Plan, ask_stores, engine, inherits_environment, make_plan
+from experiments.sweep.plan import Plan, ask_stores, make_plan
 from experiments.sweep.rounds import run_jobs
-from experiments.sweep.task import Task, worker
+from experiments.sweep.task import Task
 from experiments.sweep.trials import try_first_steps
 from experiments.sweep.verdict import Result, failures, ranking, results_of
 from experiments.sweep.view import View, duration, watching
+from experiments.sweep.worker_client import worker
 from experiments.tracking import run_id_of
-
-_EXTRAS = {
-    "hydra_joblib_launcher": "joblib",
-    "hydra_ray_launcher": "ray",
-    "hydra_submitit": "slurm",
-}
 
 
 def run_grid(
@@ -71,7 +70,7 @@ def run_grid(
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
         _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
-        if not _trains_here(config):
+        if not trains_here(config):
             worker().dismiss()  # its memory is for the launcher's own
     _print_plan(plan, config)
     if settings.sweep.plan_only:
@@ -95,7 +94,7 @@ def run_grid(
         os.getpid(),
         settings.sweep.fail_fast,
     )
-    launcher = _launcher(HydraContext(loader, context.callbacks), task, config)
+    launcher = make_launcher(HydraContext(loader, context.callbacks), task, config)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
     results: list[Result] = []
@@ -133,12 +132,6 @@ def _pickled(main: TaskFunction) -> bytes:
         ) from error
 
 
-def _trains_here(config: DictConfig) -> bool:
-    """Return whether the worker of this process trains jobs, or is asked about lanes."""
-    target = str(engine(config)._target_)
-    return target.endswith(".BasicLauncher") or engine(config) is not config.hydra.launcher
-
-
 def _max_jobs(config: DictConfig) -> int:
     given = OmegaConf.select(config, "sweep.max_jobs")
     if not isinstance(given, int) or given < 1:
@@ -158,21 +151,6 @@ def _folder_of(earlier: Earlier | None) -> Path | None:
             "stop it and repeat the command, which then continues it"
         )
     return earlier.folder if earlier else None
-
-
-def _launcher(context: HydraContext, task: Task, config: DictConfig) -> Launcher:
-    target = str(engine(config)._target_)
-    try:
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=context, task_function=task, config=config
-        )
-    except InputError:
-        raise
-    except Exception as error:
-        missing = [extra for name, extra in _EXTRAS.items() if name in target]
-        advice = f"; pip install -c constraints.txt -e '.[{missing[0]}]'" if missing else ""
-        chosen = config.hydra.runtime.choices["hydra/launcher"]
-        raise InputError(f"hydra/launcher={chosen}: cannot be used ({error}){advice}") from error
 
 
 def _say(*lines: str) -> None:

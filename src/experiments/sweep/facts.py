@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from experiments.config import RunConfig
 from experiments.raw_files import checksum
-from experiments.sweep.task import worker
+from experiments.sweep.worker_client import worker
 
 Facts = tuple[str, str]
 """the data's SHA-256 and the kind of device"""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.claims import Earlier, foremost, look_up
@@ -24,6 +24,7 @@ from experiments.hydra_errors import in_one_line
 from experiments.identity import identity_of, ingredients, source_sha256
 from experiments.preparation import ask_store
 from experiments.sweep.facts import facts_of
+from experiments.sweep.launchers import is_local
 from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, SweepLoader, as_override
 from experiments.sweep.places import check_apart, subdir_of
 from experiments.tracking import check_store
@@ -115,8 +116,8 @@ def make_plan(
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
     refuse_errors(varied, [error for _, _, error in composed])
     configs = [config for config, _, _ in composed if config is not None]
-    is_local = _is_local(master)
-    found = facts_of(configs, here=is_local)
+    here = is_local(master)
+    found = facts_of(configs, here=here)
     refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
     facts = [each for each in found if not isinstance(each, str)]
     for outputs in {config.outputs for config in configs}:
@@ -144,7 +145,7 @@ def make_plan(
                 config,
                 identity,
                 source_sha256(what),
-                is_local,
+                here,
                 kind,
                 earlier,
                 subdir,
@@ -156,33 +157,6 @@ def make_plan(
     check_apart({job.number: job.subdir for job in jobs if job.twin is None})
     told = json.dumps({"sweep": list(first)})
     return Plan(jobs, hashlib.sha256(told.encode()).hexdigest())
-
-
-def engine(master: DictConfig) -> DictConfig:
-    """Return the settings of the launcher that runs the jobs, be it by way of `vectorized`.
-
-    Raises:
-        InputError: there is none.
-    """
-    found, choice = master.hydra.launcher, "hydra/launcher"
-    if isinstance(found, DictConfig) and "workers" in found:
-        found, choice = found.workers, "hydra/launcher@hydra.launcher.workers"
-    if not isinstance(found, DictConfig) or "_target_" not in found:
-        raise InputError(f"{choice}={found}: is no launcher; choose one, such as {choice}=basic")
-    return found
-
-
-def inherits_environment(master: DictConfig) -> bool:
-    """Return whether jobs have the sweep's environment: Slurm's do, a Ray cluster's do not."""
-    return _is_local(master) or str(engine(master)._target_).endswith("SlurmLauncher")
-
-
-def _is_local(master: DictConfig) -> bool:
-    """Return whether all jobs run on this machine."""
-    launcher = engine(master)
-    elsewhere = OmegaConf.select(launcher, "ray.init.address") is not None
-    target = str(launcher._target_)
-    return not elsewhere and not target.endswith(("SlurmLauncher", "RayAWSLauncher"))
 
 
 def ask_stores(plan: Plan) -> tuple[Plan, str | None]:

@@ -9,7 +9,7 @@ from experiments.config import RunConfig
 from experiments.raw_files import is_fetched
 from experiments.sweep.facts import on_the_cpu
 from experiments.sweep.plan import Job, Plan, refuse_errors
-from experiments.sweep.task import WorkerDiedError, worker
+from experiments.sweep.worker_client import WorkerDiedError, worker
 
 _SIZES = frozenset({"batch_size", "validation_size"})
 _TRAINER = frozenset({"device", "threads", "deterministic", "epochs", "limit_batches"})

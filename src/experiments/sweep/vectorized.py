@@ -21,10 +21,11 @@ from experiments.composition import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.job import number_of
+from experiments.sweep.launchers import engine
 from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
-from experiments.sweep.plan import engine
-from experiments.sweep.task import Task, WorkerDiedError, worker
+from experiments.sweep.task import Task
+from experiments.sweep.worker_client import WorkerDiedError, worker
 
 # What lanes have in common; everything else each has of its own.
 _COMMON = ("device", "threads", "deterministic", "limit_batches")
