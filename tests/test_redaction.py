@@ -11,8 +11,9 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from experiments.redaction import guarded_output, hidden, hidden_data, hidden_patch, keep
+from experiments.redaction import hidden, hidden_data, hidden_patch, keep
 from experiments.secret_forms import is_secret, passwords_in, without_secrets
+from experiments.streams import guarded_output
 
 NASTY = """p/w:o"r d's@%\\ü{]"""
 
