@@ -1,7 +1,7 @@
-"""Copies: the places in MLflow where a run is to be, and how far each has come; `mlflow.json`.
+"""Copies: the destinations of a run in MLflow, and how far each has come; `mlflow.json`.
 
 The journal is the run; MLflow has a copy wherever one was asked for. The note is made again from
-the journal where it is lost, but for the places that were asked for later.
+the journal where it is lost, but for destinations that were asked for later.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STATE = "mlflow.json"
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """Where in MLflow a run is to be."""
 
     store: str
@@ -34,8 +34,8 @@ class Place:
     parent: Mapping[str, str] | None = None
     """the sweep to be under, by its journal's `id` and its `folder`; None for wherever"""
 
-    def is_met_by(self, other: Place) -> bool:
-        """Return whether a copy at another place is one at this."""
+    def is_met_by(self, other: Destination) -> bool:
+        """Return whether a copy at another destination is one at this."""
         there = self.experiment == other.experiment and same_store(other.store, self.store)
         return there and (self.parent is None or self._sweep == other._sweep)
 
@@ -46,9 +46,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Copy:
-    """A run at a place in MLflow."""
+    """A run at a destination in MLflow."""
 
-    place: Place
+    destination: Destination
     run_id: str | None = None
     offset: int = 0
     """the bytes of the journal that are delivered"""
@@ -66,7 +66,7 @@ class Copy:
         """
         if not self.complete or self.offset < (folder / journal.NAME).stat().st_size:
             return False
-        database = sqlite_file(self.place.store)
+        database = sqlite_file(self.destination.store)
         return database is None or has_run(database, self.run_id or "")
 
 
@@ -92,7 +92,7 @@ class Copies:
 
     def in_store(self, store: str) -> list[Copy]:
         """Return the copies in a store, be it moved with its project."""
-        return [copy for copy in self._copies if same_store(copy.place.store, store)]
+        return [copy for copy in self._copies if same_store(copy.destination.store, store)]
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -101,17 +101,19 @@ class Copies:
             self._copies = self._load()  # another process may have been here since
             yield
 
-    def ask_for(self, place: Place) -> Copy:
-        """Note that the run is to be at a place; return its copy there, which is then the last."""
+    def ask_for(self, destination: Destination) -> Copy:
+        """Note that the run is to be at a destination; return its copy, which is then the last."""
         with self.alone():
-            return self.add(place)
+            return self.add(destination)
 
-    def add(self, place: Place) -> Copy:
+    def add(self, destination: Destination) -> Copy:
         """Do what `ask_for` does. Only for who is `alone`."""
-        found = next((copy for copy in self._copies if place.is_met_by(copy.place)), None)
-        copy = Copy(place)
+        found = next(
+            (copy for copy in self._copies if destination.is_met_by(copy.destination)), None
+        )
+        copy = Copy(destination)
         if found is not None:
-            copy = replace(found, place=replace(found.place, store=place.store))
+            copy = replace(found, destination=replace(found.destination, store=destination.store))
         if copy != self.last:
             self._copies = [*(each for each in self._copies if each is not found), copy]
             self._save()
@@ -131,33 +133,36 @@ class Copies:
     def _load(self) -> list[Copy]:
         try:
             note = json.loads((self.folder / STATE).read_bytes())
-            copies = [Copy(**each | {"place": Place(**each["place"])}) for each in note["copies"]]
+            copies = [
+                Copy(**each | {"destination": Destination(**each["destination"])})
+                for each in note["copies"]
+            ]
             before = Path(note["folder"])
         except (OSError, ValueError, TypeError, KeyError):
             # None yet, or damaged; the store is told all again, and finds the run by its journal.
             return self._from_journal()
-        return [replace(copy, place=self._here(copy.place, before)) for copy in copies]
+        return [replace(copy, destination=self._here(copy.destination, before)) for copy in copies]
 
     def _from_journal(self) -> list[Copy]:
         past = journal.history(self.folder)
         if not past.start or past.store is None:
             return []
         begun = past.start
-        place = Place(past.store, begun["experiment"], begun.get("parent"))
+        destination = Destination(past.store, begun["experiment"], begun.get("parent"))
         before = Path(begun["folder"]) if "folder" in begun else self.folder
-        return [Copy(self._here(place, before))]
+        return [Copy(self._here(destination, before))]
 
-    def _here(self, place: Place, before: Path) -> Place:
-        """Return a place as it is named now, where the folder was another when it was noted."""
+    def _here(self, destination: Destination, before: Path) -> Destination:
+        """Return a destination as it is named now, if the folder was another when it was noted."""
         if before == self.folder:
-            return place
-        store, parent = place.store, place.parent
+            return destination
+        store, parent = destination.store, destination.parent
         database = sqlite_file(store)
         if database is not None:
             store = sqlite_address(self._moved(database, before))
         if parent is not None:
             parent = {**parent, "folder": str(self._moved(Path(parent["folder"]), before))}
-        return Place(store, place.experiment, parent)
+        return Destination(store, destination.experiment, parent)
 
     def _moved(self, path: Path, before: Path) -> Path:
         """Return where a path is if it has come along with the run's folder, else the path.
@@ -174,7 +179,7 @@ class Copies:
 
 
 def ask_for(folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None) -> bool:
-    """Note that a run is to be at a place in MLflow; return whether all of it is there.
+    """Note that a run is to be at a destination in MLflow; return whether all of it is there.
 
     Args:
         folder: the run's folder.
@@ -183,10 +188,10 @@ def ask_for(folder: Path, uri: str, experiment: str, parent: Mapping[str, str] |
         parent: the sweep to be under, as `parent_of` returns it; None for wherever.
     """
     copies = Copies(folder)
-    return copies.ask_for(Place(address(uri), experiment, parent)).is_whole(folder)
+    return copies.ask_for(Destination(address(uri), experiment, parent)).is_whole(folder)
 
 
 def run_id_of(folder: Path) -> str | None:
-    """Return the MLflow run of a folder's run, in the place that was asked for last."""
+    """Return the MLflow run of a folder's run, at the destination that was asked for last."""
     last = Copies(folder).last
     return last.run_id if last else None

@@ -1,4 +1,4 @@
-"""Delivery: a run's journal becomes an MLflow run, in each place of a store where it is to be."""
+"""Delivery: a run's journal becomes an MLflow run, at each of its destinations in a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import journal
 from experiments.tracking import lease
-from experiments.tracking.copies import Copies, Copy, Place
+from experiments.tracking.copies import Copies, Copy, Destination
 from experiments.tracking.mlflow_run import MlflowRun
 from experiments.tracking.sqlite import rename_run, sqlite_file
 from experiments.tracking.store import address, experiment_id
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Delivery:
     """Delivers a run's journal to a store, from where the last delivery stopped, whoever made that.
 
-    Without a place in that store the run gets one: the experiment and sweep that it began with.
+    Without a destination in that store the run gets one: the experiment and sweep of its beginning.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
@@ -35,7 +35,7 @@ class Delivery:
 
     @property
     def run_id(self) -> str | None:
-        """The MLflow run in the place that was asked for last, once it is created."""
+        """The MLflow run at the destination that was asked for last, once it is created."""
         copies = self._here()
         return copies[-1].run_id if copies else None
 
@@ -79,7 +79,7 @@ class Delivery:
         with self._copies.alone():
             for copy in self._here():
                 if experiments:
-                    experiment_id(client, self._uri, copy.place.experiment, restore=True)
+                    experiment_id(client, self._uri, copy.destination.experiment, restore=True)
                 if copy.run_id is None:
                     continue
                 try:
@@ -110,8 +110,8 @@ class Delivery:
         begun = journal.history(self.folder).start
         if not begun:
             return []
-        place = Place(self._store, begun["experiment"], begun.get("parent"))
-        return [self._copies.add(place)]
+        destination = Destination(self._store, begun["experiment"], begun.get("parent"))
+        return [self._copies.add(destination)]
 
     def _deliver(self, client: MlflowClient, copy: Copy, *, abandoned: bool) -> None:
         events, offset = journal.read(self.folder, copy.offset)
@@ -130,8 +130,8 @@ class Delivery:
             self._copies.change(copy, complete=True)
 
     def _create(self, client: MlflowClient, copy: Copy, begun: Mapping[str, Any]) -> str:
-        experiment = experiment_id(client, self._uri, copy.place.experiment)
-        parent = self._parent_of(client, copy.place)
+        experiment = experiment_id(client, self._uri, copy.destination.experiment)
+        parent = self._parent_of(client, copy.destination)
         # Killed between creating the run and noting its id, a delivery finds it again.
         known = {each.run_id for each in self._here()}
         run = next(
@@ -169,17 +169,17 @@ class Delivery:
         first = self._here()[0]
         return {"copy_of": first.run_id} if first is not copy and first.run_id else {}
 
-    def _parent_of(self, client: MlflowClient, place: Place) -> dict[str, str]:
+    def _parent_of(self, client: MlflowClient, destination: Destination) -> dict[str, str]:
         """Return the tag that nests a job's run under its sweep's, delivered now if need be."""
-        if place.parent is None:
+        if destination.parent is None:
             return {}
-        folder = Path(place.parent["folder"])
-        if journal.history(folder).start.get("id") != place.parent["id"]:
+        folder = Path(destination.parent["folder"])
+        if journal.history(folder).start.get("id") != destination.parent["id"]:
             return {}  # the sweep's folder is gone
-        above = Copies(folder).ask_for(Place(self._store, place.experiment))
+        above = Copies(folder).ask_for(Destination(self._store, destination.experiment))
         if above.run_id is None:
             Delivery(folder, self._uri).deliver(client)
-            above = Copies(folder).ask_for(Place(self._store, place.experiment))
+            above = Copies(folder).ask_for(Destination(self._store, destination.experiment))
         return {_PARENT: above.run_id} if above.run_id else {}
 
 

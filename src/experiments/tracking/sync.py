@@ -70,7 +70,7 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
     if journal.is_open(folder):
         return Synced(folder, "still running")
     delivered: list[str] = []
-    for store in [uri] if uri else dict.fromkeys(copy.place.store for copy in Copies(folder)):
+    for store in [uri] if uri else dict.fromkeys(copy.destination.store for copy in Copies(folder)):
         store = _with_password(store)
         if store in unusable:
             return Synced(folder, "failed")
