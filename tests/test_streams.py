@@ -50,6 +50,7 @@ def assert_recorded(folder: Path, status: str = "FINISHED") -> None:
     assert "Accuracy of the network" in (run_folder(folder) / "train.log").read_text()
 
 
+@pytest.mark.row("lost output")
 @pytest.mark.parametrize("redirection", CLOSED.values(), ids=CLOSED)
 def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> None:
     done = through_a_shell(train(root), redirection, tmp_path)
@@ -58,6 +59,7 @@ def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> N
     assert_recorded(tmp_path)
 
 
+@pytest.mark.row("lost output")
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])
 def test_a_run_goes_on_when_its_reader_is_gone(tmp_path: Path, root: str, kind: str) -> None:
     reader, writer = os.pipe() if kind == "pipe" else pty.openpty()
