@@ -17,7 +17,7 @@ from experiments.config import DataPart, RunConfig, Scheduled, Trainer
 from experiments.data import Splits, count_batches, hold_out, load
 from experiments.data.batches import normalise
 from experiments.errors import InputError
-from experiments.randomness import derive
+from experiments.randomness import derive, seed_all
 from experiments.targets import accepts, build, resolve
 
 
@@ -49,7 +49,7 @@ def assemble(config: RunConfig) -> Parts:
     schedule_class = resolve("schedule", config.schedule.target, LRScheduler)
     device = _prepare_torch(config.trainer)
     splits = hold_out(_load(config.data, device), config.data.validation_size, config.seed)
-    torch.manual_seed(derive(config.seed, "weights"))
+    seed_all(derive(config.seed, "weights"))
     model = build("model", model_class, {}, config.model.arguments())
     _check_fit(model, splits)
     model.to(device)

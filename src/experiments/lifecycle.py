@@ -18,12 +18,13 @@ from experiments.assembly import Parts
 from experiments.checkpoint import Checkpoints, check_architecture, save_weights
 from experiments.config import RunConfig
 from experiments.data import count_batches
+from experiments.evaluation import Evaluation, evaluate
 from experiments.interruption import Interrupted
 from experiments.monitoring import Best
 from experiments.progress import progress_bar
-from experiments.randomness import random_state, set_random_state
+from experiments.randomness import derive, random_state, set_random_state
 from experiments.tracking import Recorder
-from experiments.training import Evaluation, Position, evaluate, fit
+from experiments.training import Position, fit
 from experiments.updates import parameters_of
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ def train_and_test(
         if run.prepare_test():
             (test,) = evaluate(
                 models=[parts.model],
+                seeds=[derive(config.seed, "test")],
                 split=parts.splits.test,
                 limit_batches=config.trainer.limit_batches,
                 after_batch=check,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from experiments.errors import InputError, did_you_mean
+from experiments.randomness import derive, seed_all
 
 T = TypeVar("T")
 
@@ -26,6 +27,7 @@ def resolve(key: str, target: str, base: type[T]) -> type[T]:
     module_name, _, name = target.rpartition(".")
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
+    seed_all(derive(0, "import"))  # a process imports a module once, for runs of whatever seeds
     try:
         module = importlib.import_module(module_name)
     except (ImportError, SyntaxError) as error:
