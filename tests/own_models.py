@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import torch
 from torch import nn
 
@@ -55,3 +58,15 @@ class Exploding(SimpleNet):
     def forward(self, x):
         self.calls += self.training
         return super().forward(x) * (float("nan") if self.calls > 24 else 1)
+
+
+class Drawing(SimpleNet):
+    """Draws from Python's and NumPy's generators whenever it is trained or evaluated."""
+
+    def __init__(self, **sizes):
+        super().__init__(**sizes)
+        self.scale = 1 + random.random() + float(np.random.rand())  # noqa: NPY002
+
+    def forward(self, x):
+        noise = random.gauss(0, 0.1) + float(np.random.randn()) / 10  # noqa: NPY002
+        return super().forward(x * self.scale + noise) + torch.rand(1)

@@ -14,6 +14,10 @@ from tests.conftest import PROJECT, clean_environment
 
 SOURCE = PROJECT / "src" / "experiments"
 FILES = sorted(SOURCE.rglob("*.py"))
+TORCH_ONLY = {
+    *("models.py", "training.py", "evaluation.py", "stack.py"),
+    *("updates.py", "kernels.py", "layout.py", "randomness.py"),
+}
 HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
 
 
@@ -63,12 +67,7 @@ def test_train_py_is_a_sentence() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [
-        path
-        for path in FILES
-        if {"models.py", "training.py", "stack.py", "updates.py", "kernels.py", "layout.py", "data"}
-        & set(path.parts[-2:])
-    ],
+    [path for path in FILES if {*TORCH_ONLY, "data"} & set(path.parts[-2:])],
     ids=name_of,
 )
 def test_models_data_and_training_know_only_torch(path: Path) -> None:
@@ -107,11 +106,7 @@ def test_only_what_leads_runs_and_lanes_trains() -> None:
         for path in FILES
         if "experiments.training" in set(imports(path, everywhere=True))
     }
-    assert importers == {
-        "experiments.lifecycle",
-        "experiments.lanes.jobs",
-        "experiments.lanes.training",
-    }
+    assert importers == {"experiments.lifecycle", "experiments.lanes.training"}
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--cfg hydra", "--info defaults"])

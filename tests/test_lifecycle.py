@@ -17,6 +17,7 @@ from experiments.errors import InputError
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal
 from experiments.lifecycle import tidy, train_and_test
+from experiments.randomness import seed_all
 from experiments.tracking import Recorder
 from tests.conftest import PROJECT
 
@@ -33,7 +34,7 @@ def execute(
     """Run as the program does, from the folder's last checkpoint if there is one."""
     folder.mkdir(exist_ok=True)
     parts = assemble(config)
-    torch.manual_seed(12345)  # nothing may come from the state that a process begins with
+    seed_all(12345)  # nothing may come from the state that a process begins with
     with Journal(folder) as opened:
         recorder = Recorder(opened, journal.history(folder), None)
         train_and_test(config=config, parts=parts, recorder=recorder, folder=folder, check=check)
@@ -76,6 +77,7 @@ def assert_the_same(config: RunConfig, tmp_path: Path, *batches: int) -> None:
         "optimizer=adamw schedule=onecycle",
         "optimizer=sgd_momentum schedule=cosine optimizer.weight_decay=0.01",
         "optimizer=adamw model._target_=tests.own_models.Dropping",
+        "model._target_=tests.own_models.Drawing data.validation_size=300",
         "model=convnet trainer.limit_batches=24",
         "model._target_=tests.own_models.Transposed",
         "model._target_=tests.own_models.Transposed optimizer=adamw",

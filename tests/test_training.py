@@ -11,9 +11,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from experiments.data import Split, Splits, hold_out
+from experiments.evaluation import Evaluation, evaluate
 from experiments.models import SimpleNet
 from experiments.randomness import generator
-from experiments.training import Evaluation, Position, evaluate, fit
+from experiments.training import Position, fit
 
 test_accuracy.__test__ = False  # a function of the article's, not a test
 
@@ -89,7 +90,11 @@ def train_ours(
 
 def evaluation(model: SimpleNet, split: Split, limit_batches=None) -> Evaluation:
     (result,) = evaluate(
-        models=[model], split=split, limit_batches=limit_batches, after_batch=lambda: None
+        models=[model],
+        seeds=[0],
+        split=split,
+        limit_batches=limit_batches,
+        after_batch=lambda: None,
     )
     return result
 

@@ -17,7 +17,7 @@ from experiments.data import Splits, count_batches, hold_out, load
 from experiments.data.batches import normalise
 from experiments.errors import InputError
 from experiments.packing import pack
-from experiments.randomness import derive
+from experiments.randomness import derive, seed_all
 from experiments.targets import accepts, build, explained, resolve
 from experiments.trial import try_on_a_copy
 
@@ -84,7 +84,7 @@ def build_model(config: RunConfig, splits: Splits) -> nn.Module:
         InputError: its class or an argument cannot be used, or it does not fit the data.
     """
     model_class = resolve("model", config.model.target, nn.Module)
-    torch.manual_seed(derive(config.seed, "weights"))
+    seed_all(derive(config.seed, "weights"))
     model = build("model", model_class, {}, config.model.arguments())
     _check_fit(model, splits)
     _check_can_be_trained("model", model)

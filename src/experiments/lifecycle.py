@@ -16,14 +16,15 @@ from experiments.assembly import Parts
 from experiments.checkpoint import Checkpoints, save_weights
 from experiments.config import RunConfig
 from experiments.data import count_batches
+from experiments.evaluation import Evaluation, evaluate
 from experiments.evidence import CHECKPOINTS, WEIGHTS
 from experiments.interruption import Interrupted
 from experiments.monitoring import Best
 from experiments.progress import progress_bar
-from experiments.randomness import random_state
+from experiments.randomness import derive, random_state
 from experiments.restoring import check_journal, restore
 from experiments.tracking import Recorder
-from experiments.training import Evaluation, Position, evaluate, fit
+from experiments.training import Position, fit
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def train_and_test(
         if run.prepare_test():
             (test,) = evaluate(
                 models=[parts.model],
+                seeds=[derive(config.seed, "test")],
                 split=parts.splits.test,
                 limit_batches=config.trainer.limit_batches,
                 after_batch=check,

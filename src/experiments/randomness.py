@@ -1,19 +1,24 @@
 """Stateless randomness: what is random in an epoch derives from (seed, purpose, epoch) alone.
 
 So resuming at an epoch needs no generator state, and one purpose never shifts the numbers of
-another. Within an epoch, torch's own generators have moved on by as much as the model drew.
+another. Within an epoch the generators that a model may draw from, torch's, NumPy's and Python's,
+have moved on by as much as it drew.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
-Purpose = Literal["weights", "shuffle", "forward", "validation"]
+Purpose = Literal[
+    "import", "data", "weights", "shuffle", "forward", "evaluation", "test", "validation"
+]
 
 
 def derive(seed: int, purpose: Purpose, epoch: int = 0) -> int:
@@ -27,9 +32,29 @@ def generator(seed: int, purpose: Purpose, epoch: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(derive(seed, purpose, epoch))
 
 
+def seed_all(seed: int) -> None:
+    """Seed the generators of torch, NumPy and Python that any code may draw from.
+
+    Args:
+        seed: 63 bits, as `derive` returns them.
+    """
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # noqa: NPY002  (what users' code draws from)
+
+
 def random_state(device: torch.device) -> list[Tensor]:
-    """Return the state of torch's own generators, of the CPU and of a CUDA device."""
-    states = [torch.get_rng_state()]
+    """Return the states of the generators that `seed_all` seeds, torch's for the CPU and a GPU."""
+    version, words, gauss = random.getstate()
+    kind, key, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
+    assert kind == "MT19937"  # noqa: S101  (NumPy's documented default)
+    states = [
+        torch.get_rng_state(),
+        torch.tensor([version, *words]),
+        torch.tensor([] if gauss is None else [gauss], dtype=torch.float64),
+        torch.tensor([*map(int, key), position, has_gauss]),
+        torch.tensor([cached], dtype=torch.float64),
+    ]
     if device.type == "cuda":
         states.append(torch.cuda.get_rng_state(device))
     return states
@@ -37,6 +62,18 @@ def random_state(device: torch.device) -> list[Tensor]:
 
 def set_random_state(device: torch.device, states: Sequence[Tensor]) -> None:
     """Set the generators to what `random_state` returned on a device of the same kind."""
-    torch.set_rng_state(states[0])
+    torchs, words, gauss, numpys, cached, *gpus = states
+    torch.set_rng_state(torchs)
+    version, *told = words.tolist()
+    random.setstate((version, tuple(told), gauss.item() if len(gauss) else None))
+    *key, position, has_gauss = numpys.tolist()
+    np.random.set_state(  # noqa: NPY002
+        ("MT19937", np.array(key, dtype=np.uint32), position, has_gauss, cached.item())
+    )
     if device.type == "cuda":
-        torch.cuda.set_rng_state(states[1], device)
+        torch.cuda.set_rng_state(gpus[0], device)
+
+
+def have_moved(device: torch.device, since: Sequence[Tensor]) -> bool:
+    """Return whether somebody has drawn since `random_state` returned this."""
+    return not all(map(torch.equal, random_state(device), since))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from experiments.errors import InputError, did_you_mean, misfit
 from experiments.interruption import Interrupted
+from experiments.randomness import derive, seed_all
 
 T = TypeVar("T")
 _USUAL = (ImportError, SyntaxError, TypeError, ValueError)  # whose texts say all
@@ -29,6 +30,7 @@ def resolve(key: str, target: str, base: type[T]) -> type[T]:
     module_name, _, name = target.rpartition(".")
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
+    seed_all(derive(0, "import"))  # a process imports a module once, for runs of whatever seeds
     with explained(
         f"{said}: to import {module_name}", "is its module installed, or beside train.py?"
     ):

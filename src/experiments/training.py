@@ -1,9 +1,9 @@
-"""Training and evaluation as plain functions. Shapes: B batch, K classes."""
+"""Training as plain functions. Shapes: B batch, K classes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,34 +14,19 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.data import Split, batches
-from experiments.randomness import derive, generator
+from experiments.evaluation import Evaluation, evaluate, value_of
+from experiments.randomness import derive, generator, seed_all
 from experiments.updates import Updates
 
-EVALUATION_BATCH = 1000  # no gradients are kept, so this is about speed alone
-
 Log = Callable[[Mapping[str, float], int], None]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How a model did on `total` examples: mean cross-entropy, and how many it got right."""
-
-    loss: float
-    correct: int
-    total: int
-
-    @property
-    def accuracy(self) -> float:
-        """The share of examples classified correctly, 0 to 1."""
-        return self.correct / self.total
 
 
 @dataclass
 class Position:
     """Where a training stands.
 
-    `fit` moves it on. A copy of it, of the model, of the optimizer, of the schedule and of torch's
-    random state is all that it takes to continue.
+    `fit` moves it on. A copy of it, of the model, of the optimizer, of the schedule and of
+    `random_state` is all that it takes to continue.
     """
 
     epoch: int = 1
@@ -93,7 +78,7 @@ def fit(
         epochs: passes over the training split.
         batch_size: B.
         limit_batches: at most so many batches an epoch.
-        seed: shuffles and dropout of epoch e derive from (seed, e).
+        seed: shuffles, dropout and whatever else is drawn in epoch e derive from (seed, e).
         position: where to begin; the other objects must stand there too.
         log: receives the metrics and the epoch.
         after_epoch: called when all stands at the beginning of the next epoch; may set
@@ -119,6 +104,7 @@ def fit(
         if validation is not None:
             (result,) = evaluate(
                 models=[model],
+                seeds=[derive(seed, "evaluation", position.epoch)],
                 split=validation,
                 limit_batches=limit_batches,
                 after_batch=after_batch,
@@ -133,7 +119,7 @@ def fit(
 def begin_epoch(position: Position, schedule: LRScheduler, seed: int) -> None:
     """Note and seed what an epoch begins with, where it does."""
     if position.batches == 0:
-        torch.manual_seed(derive(seed, "forward", position.epoch))
+        seed_all(derive(seed, "forward", position.epoch))
         position.lr = float(schedule.get_last_lr()[0])
 
 
@@ -194,39 +180,6 @@ def train_epoch(
             position.steps += 1
             after_batch()
     finally:
-        position.loss = _value(total)
+        position.loss = value_of(total)
         position.seconds = time.perf_counter() - began
     return position.loss / position.batches
-
-
-def evaluate(
-    *,
-    models: Sequence[nn.Module],
-    split: Split,
-    limit_batches: int | None,
-    after_batch: Callable[[], None],
-) -> list[Evaluation]:
-    """Return how each model does on a split, in batches of `EVALUATION_BATCH` that all share."""
-    device = split.labels.device
-    for model in models:
-        model.eval()
-    losses = [torch.zeros((), device=device) for _ in models]
-    correct = [torch.zeros((), device=device, dtype=torch.long) for _ in models]
-    total = 0
-    with torch.no_grad():  # what a model keeps from `inference_mode` could not be trained with
-        for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
-            for number, model in enumerate(models):
-                logits = model(images)
-                losses[number] += F.cross_entropy(logits, labels, reduction="sum")
-                correct[number] += (logits.argmax(1) == labels).sum()
-            total += len(labels)
-            after_batch()
-    return [
-        Evaluation(_value(loss) / total, int(_value(right)), total)
-        for loss, right in zip(losses, correct, strict=True)
-    ]
-
-
-def _value(scalar: Tensor) -> float:
-    """Wait for the device and return a scalar: once an epoch, never in a loop over batches."""
-    return float(scalar)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from experiments.errors import InputError
-from experiments.randomness import generator
+from experiments.randomness import derive, generator, seed_all
 from experiments.targets import build
 
 
@@ -57,7 +57,8 @@ def load(
 ) -> Splits:
     """Return a data set's training and test split, verified and on a device.
 
-    The last one is kept, so that the runs of a process share it.
+    The last one is kept, so that the runs of a process share it. What the class draws is the same
+    in every run, whatever its seed, so that runs of different seeds see the same data.
 
     Raises:
         InputError: the data cannot be had, is damaged or of another shape.
@@ -68,7 +69,7 @@ def load(
 
 @functools.lru_cache(maxsize=1)
 def _load(cls: type[Dataset[Any]], arguments: str, device: torch.device) -> Splits:
-    parts = [build("data", cls, {"train": train}, json.loads(arguments)) for train in (True, False)]
+    parts = [_part(cls, arguments, train=train) for train in (True, False)]
     train, test = (_split(part) for part in parts)
     digests = [getattr(part, "sha256", None) for part in parts]
     sha256 = hashlib.sha256()
@@ -76,6 +77,11 @@ def _load(cls: type[Dataset[Any]], arguments: str, device: torch.device) -> Spli
         sha256.update(digest.encode() if digest else _content(split))
     train, test = (Split(s.images.to(device), s.labels.to(device)) for s in (train, test))
     return Splits(train, None, test, sha256.hexdigest())
+
+
+def _part(cls: type[Dataset[Any]], arguments: str, *, train: bool) -> Dataset[Any]:
+    seed_all(derive(0, "data", int(train)))
+    return build("data", cls, {"train": train}, json.loads(arguments))
 
 
 def _split(dataset: Dataset[Any]) -> Split:

@@ -16,11 +16,12 @@ from omegaconf import DictConfig
 from experiments import job
 from experiments.app import objective_of, prepare_job, recorded
 from experiments.composition import checked
+from experiments.evaluation import evaluate
 from experiments.interruption import Interrupted, interruptible
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.lifecycle import Run
 from experiments.preparation import Prepared
-from experiments.training import evaluate
+from experiments.randomness import derive
 
 
 class LeftOutError(Exception):
@@ -197,6 +198,7 @@ def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
         first = tested[0].run
         results = evaluate(
             models=[each.run.parts.model for each in tested],
+            seeds=[derive(each.run.config.seed, "test") for each in tested],
             split=first.parts.splits.test,
             limit_batches=first.config.trainer.limit_batches,
             after_batch=check,

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from experiments.assembly import Parts, assemble
 from experiments.config import RunConfig
 from experiments.data.batches import normalise
-from experiments.lanes.stack import CannotStackError, Stack, layouts_of
+from experiments.lanes.stack import DRAWS, CannotStackError, Stack, layouts_of
+from experiments.randomness import have_moved, random_state
 
 _CACHE = 32 * 2**20  # bytes; caches that are larger are shared with others
 _MOST = 256
@@ -67,11 +68,14 @@ def _batch(parts: Parts, size: int) -> tuple[Tensor, Tensor]:
 
 def _check_sameness(model: nn.Module, images: Tensor, labels: Tensor) -> None:
     """Check that two models of different weights compute in a stack what they compute alone."""
+    before = random_state(images.device)
     alone, stacked = _variants(model, 2), _variants(model, 2)
     stack = Stack(stacked, layouts_of(stacked, images, labels))
     stack.train()
     losses = stack.losses(images, labels)
     rows = stack.gradients(losses)
+    if have_moved(images.device, before):
+        raise CannotStackError(DRAWS)
     for lane, (one, other) in enumerate(zip(alone, stacked, strict=True)):
         loss, gradients = _step_alone(one, images, labels)
         pairs = [(losses[lane], loss)]

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from experiments.errors import shortened
 from experiments.layout import is_dense, like
 
+DRAWS = "its model draws random numbers as it computes, which in a stack are others"
 Layouts = Mapping[str, tuple[int, ...] | None]
 
 
@@ -123,7 +124,7 @@ def _own_way(model: nn.Module) -> Callable[[Mapping[str, Tensor], Tensor], Tenso
 def _in_words(error: RuntimeError) -> str:
     text = " ".join(str(error).split())
     if "random" in text:
-        return "its model draws random numbers as it computes, which in a stack are others"
+        return DRAWS
     return f"its model cannot be stacked: {shortened(text, 200)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,17 +15,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.data import Split, count_batches
 from experiments.data.batches import normalise
-from experiments.lanes.stack import Layouts, Stack, layouts_of
-from experiments.training import (
-    Evaluation,
-    Log,
-    Position,
-    begin_epoch,
-    end_epoch,
-    evaluate,
-    order_of,
-    train_epoch,
-)
+from experiments.evaluation import Evaluation, evaluate
+from experiments.lanes.stack import DRAWS, CannotStackError, Layouts, Stack, layouts_of
+from experiments.randomness import derive, have_moved, random_state
+from experiments.training import Log, Position, begin_epoch, end_epoch, order_of, train_epoch
 from experiments.updates import Updates
 
 
@@ -91,12 +85,13 @@ def fit_lanes(
         chosen = [lane for lane in running if lane.position.batches == furthest]
         for lane in chosen:
             begin_epoch(lane.position, lane.schedule, lane.seed)
-        if len(chosen) == 1:
-            losses = [_train_alone(chosen[0], batch_size, limit_batches, after_batch)]
-        else:
-            if together is None or together.lanes != chosen:
-                together = _bring_together(chosen, layouts)
-            losses = _train_epoch(together, batch_size, limit_batches, after_batch)
+        with _drawing_nothing(chosen):
+            if len(chosen) == 1:
+                losses = [_train_alone(chosen[0], batch_size, limit_batches, after_batch)]
+            else:
+                if together is None or together.lanes != chosen:
+                    together = _bring_together(chosen, layouts)
+                losses = _train_epoch(together, batch_size, limit_batches, after_batch)
         results = _validate(chosen, limit_batches, after_batch)
         for lane, loss, result in zip(chosen, losses, results, strict=True):
             if lane.schedule_interval == "epoch":
@@ -107,6 +102,23 @@ def fit_lanes(
             running = [lane for lane in running if not lane.is_done]
             together = None
             yield leaving
+
+
+@contextmanager
+def _drawing_nothing(lanes: Sequence[Lane]) -> Iterator[None]:
+    """See that no model draws random numbers in a part of an epoch; if one does, forget that part.
+
+    Of generators that lanes share it would draw others than alone.
+    """
+    before = random_state(_device(lanes))
+    try:
+        yield
+    finally:
+        if drew := have_moved(_device(lanes), before):
+            for lane in lanes:
+                lane.position.batches = 0  # so that nothing of the epoch is saved
+    if drew:
+        raise CannotStackError(DRAWS)
 
 
 def _layouts(lanes: Sequence[Lane], batch_size: int) -> Layouts:
@@ -211,6 +223,10 @@ def _validate(
             models = [lanes[number].model for number in numbers]
             found = evaluate(
                 models=models,
+                seeds=[
+                    derive(lanes[number].seed, "evaluation", lanes[number].position.epoch)
+                    for number in numbers
+                ],
                 split=validation,
                 limit_batches=limit_batches,
                 after_batch=after_batch,

@@ -1,0 +1,92 @@
+"""How models do on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from experiments.data import Split, batches
+from experiments.randomness import have_moved, random_state, seed_all
+
+EVALUATION_BATCH = 1000  # no gradients are kept, so this is about speed alone
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a model did on `total` examples: mean cross-entropy, and how many it got right."""
+
+    loss: float
+    correct: int
+    total: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of examples classified correctly, 0 to 1."""
+        return self.correct / self.total
+
+
+def evaluate(
+    *,
+    models: Sequence[nn.Module],
+    seeds: Sequence[int],
+    split: Split,
+    limit_batches: int | None,
+    after_batch: Callable[[], None],
+) -> list[Evaluation]:
+    """Return how each model does on a split, in batches of `EVALUATION_BATCH`.
+
+    Models share the batches, unless they draw random numbers: then each is evaluated by itself,
+    with those of its seed.
+    """
+    device = split.labels.device
+    seed_all(seeds[0])
+    before = random_state(device)
+    found = _evaluate(models, split, limit_batches, after_batch)
+    if len(models) > 1 and have_moved(device, before):
+        each = [
+            evaluate(
+                models=[model],
+                seeds=[seed],
+                split=split,
+                limit_batches=limit_batches,
+                after_batch=after_batch,
+            )
+            for model, seed in zip(models, seeds, strict=True)
+        ]
+        found = [one for (one,) in each]
+    return found
+
+
+def _evaluate(
+    models: Sequence[nn.Module],
+    split: Split,
+    limit_batches: int | None,
+    after_batch: Callable[[], None],
+) -> list[Evaluation]:
+    device = split.labels.device
+    for model in models:
+        model.eval()
+    losses = [torch.zeros((), device=device) for _ in models]
+    correct = [torch.zeros((), device=device, dtype=torch.long) for _ in models]
+    total = 0
+    with torch.no_grad():  # what a model keeps from `inference_mode` could not be trained with
+        for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
+            for number, model in enumerate(models):
+                logits = model(images)
+                losses[number] += F.cross_entropy(logits, labels, reduction="sum")
+                correct[number] += (logits.argmax(1) == labels).sum()
+            total += len(labels)
+            after_batch()
+    return [
+        Evaluation(value_of(loss) / total, int(value_of(right)), total)
+        for loss, right in zip(losses, correct, strict=True)
+    ]
+
+
+def value_of(scalar: Tensor) -> float:
+    """Wait for the device and return a scalar: once an epoch, never in a loop over batches."""
+    return float(scalar)
