@@ -86,12 +86,18 @@ def offline(train: Program, root: str) -> Program:
 def start(tmp_path: Path, root: str) -> Starter:
     """Start a run of 6 epochs that draws random numbers, in a folder below tmp_path."""
 
-    def begin(place: str, *overrides: str, slow: float = 0) -> subprocess.Popen[str]:
+    def begin(
+        place: str, *overrides: str, slow: float = 0, held_after: int | None = None
+    ) -> subprocess.Popen[str]:
         usual = ("trainer.epochs=6", "data.validation_size=100")
         folder = tmp_path / place
+        from tests.programs import holding
         from tests.programs import start as start_program
 
-        return start_program(folder, root, "Dropping", *usual, *overrides, SLOW=str(slow))
+        pace = {"SLOW": str(slow)}
+        if held_after is not None:  # batches, of which an epoch has 22
+            pace = holding(tmp_path, after=held_after)
+        return start_program(folder, root, "Dropping", *usual, *overrides, **pace)
 
     return begin
 

@@ -20,10 +20,19 @@ from torch import nn
 from experiments.models import SimpleNet
 
 class Slow(SimpleNet):
+    batches = 0
+
     def forward(self, x):
         if self.training:
             time.sleep(float(os.environ.get("SLOW", "0.01")))
+            self.batches += 1
+            self.hold()
         return super().forward(x)
+
+    def hold(self):
+        until = time.monotonic() + (self.batches > int(os.environ.get("FREE", "0")))
+        while os.path.exists(os.environ.get("HOLD", "")) and time.monotonic() < until:
+            time.sleep(0.01)
 
 class Dropping(Slow):
     def forward(self, x):
@@ -114,6 +123,25 @@ def finish(process: subprocess.Popen[str]) -> str:
     assert process.returncode == 0, errors
     assert errors == ""
     return output
+
+
+def holding(folder: Path, *, after: int = 0) -> dict[str, str]:
+    """Return the environment in which a batch of models that are `Slow` takes a second.
+
+    So a test finds them in training, however long it takes itself. `release` lets them go on.
+
+    Args:
+        folder: where the file is made.
+        after: how many batches a model trains as usual first.
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "hold").touch()
+    return {"HOLD": str(folder / "hold"), "FREE": str(after), "SLOW": "0"}
+
+
+def release(folder: Path) -> None:
+    """Let the models go on that `holding` holds up."""
+    (folder / "hold").unlink()
 
 
 def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> list[str]:

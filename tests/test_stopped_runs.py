@@ -13,7 +13,7 @@ from tests.programs import finish, wait_for_epoch, wait_until
 
 def stopped(start: Starter, *overrides: str) -> None:
     """Stop a run in its third epoch."""
-    process = start("parts", *overrides, slow=0.02)
+    process = start("parts", *overrides, held_after=50)
     wait_for_epoch(process, 2)
     process.terminate()
     process.communicate(timeout=60)
@@ -37,7 +37,7 @@ def test_finished_elsewhere_it_is_not_continued_here(start, tmp_path: Path) -> N
 
 def test_a_continued_run_is_running_at_once(start, tmp_path: Path) -> None:
     stopped(start)
-    process = start("parts", slow=1)
+    process = start("parts", held_after=0)
     client = connect(f"sqlite:///{tmp_path}/parts/mlflow.db")
     (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert run.info.status == "KILLED"

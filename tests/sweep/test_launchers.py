@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from experiments import journal
-from tests.programs import wait_until
+from tests.programs import holding, release, wait_until
 from tests.sweep.conftest import LAUNCHERS, Sweep, runs, training
 
 
@@ -111,12 +111,14 @@ def _status(folder: Path) -> str | None:
 
 @pytest.mark.parametrize("anywhere", LAUNCHERS[2:], indirect=True)
 def test_a_launcher_s_process_may_be_killed(anywhere: Sweep) -> None:
-    process = anywhere.start("seed=range(4)", "tracking=none", model="Slow", SLOW="0.05")
+    held = holding(anywhere.folder)
+    process = anywhere.start("seed=range(4)", "tracking=none", model="Slow", **held)
     wait_until(lambda: training(anywhere))
     names = ("joblib.externals.loky.backend.popen", "ray::_run_job", "submitit.core._submit")
     found = [text.split() for text in processes_in(anywhere.folder)]
     mine = [words[0] for words in found if any(word.startswith(names) for word in words)]
     os.kill(int(mine[0]), signal.SIGKILL)
+    release(anywhere.folder)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, output + errors
     assert [job["state"] for job in anywhere.jobs()] == ["finished"] * 4
@@ -126,12 +128,14 @@ def test_a_launcher_s_process_may_be_killed(anywhere: Sweep) -> None:
 @pytest.mark.row("preemption")
 def test_a_preempted_job_is_queued_again_and_continues(tmp_path: Path, root: str) -> None:
     sweep = Sweep(tmp_path, root, ("submitit_local",))
-    process = sweep.start("seed=0", "trainer.epochs=5", model="Slow", SLOW="0.05")
+    held = holding(sweep.folder, after=50)
+    process = sweep.start("seed=0", "trainer.epochs=5", model="Slow", **held)
     wait_until(lambda: any(path.glob("checkpoints/*") for path in training(sweep)))
     (folder,) = training(sweep)
     wait_until(lambda: journal.history(folder).metrics)
     (found,) = [p for p in processes_in(sweep.folder) if "submitit.core._submit" in p]
     os.kill(int(found.split()[0]), signal.SIGUSR2)  # what Slurm sends
+    release(sweep.folder)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, output + errors
     assert "Continuing with epoch" in (folder / "train.log").read_text()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiments import journal
 from tests.conftest import PROJECT
-from tests.programs import wait_until
+from tests.programs import holding, release, wait_until
 from tests.sweep.conftest import Sweep, runs, training
 
 
@@ -118,7 +118,8 @@ def test_fail_fast_begins_no_further_job(sweep: Sweep) -> None:
 
 def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
     for signum, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
-        process = sweep.start("seed=0,1", "trainer.epochs=4", "tracking=none", SLOW="0.03")
+        held = holding(sweep.folder)
+        process = sweep.start("seed=0,1", "trainer.epochs=4", "tracking=none", **held)
         wait_until(lambda: any(map(journal.is_open, training(sweep))))
         process.send_signal(signum)
         output, errors = process.communicate(timeout=60)
@@ -134,15 +135,19 @@ def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
 
 
 def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
-    process = sweep.start("seed=0,1", "trainer.epochs=3", "tracking=none", SLOW="0.2")
+    process = sweep.start("seed=0,1", "trainer.epochs=3", "tracking=none", **holding(sweep.folder))
     wait_until(lambda: training(sweep))
     same = sweep.run("seed=0,1", "trainer.epochs=3", "tracking=none", model="Slow")
     assert same.returncode == 2
     assert f"this sweep is being run by process {process.pid}" in same.stderr
-    other = sweep.run("seed=0,7", "trainer.epochs=3", "tracking=none", model="Slow", SLOW="0")
-    assert other.returncode == 0, other.stdout + other.stderr
-    assert "1 new, 0 invalid, 0 duplicates, 1 trained by another process" in plan_of(other.stdout)
-    process.communicate(timeout=60)
+    other = sweep.start("seed=0,7", "trainer.epochs=3", "tracking=none", SLOW="0")
+    assert other.stdout is not None
+    plan = other.stdout.readline()
+    assert "1 new, 0 invalid, 0 duplicates, 1 trained by another process" in plan
+    release(sweep.folder)
+    output, errors = other.communicate(timeout=120)
+    assert other.returncode == 0, output + errors
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert sum(len(list(folder.glob("*/weights.safetensors"))) for folder in sweep.folders) == 3
 
@@ -166,10 +171,11 @@ def test_two_jobs_in_one_folder_are_refused(sweep: Sweep) -> None:
 
 
 def test_edited_code_is_not_mixed_with_what_was_planned(sweep: Sweep) -> None:
-    process = sweep.start("seed=0,1", "tracking=none", SLOW="0.1")
+    process = sweep.start("seed=0,1", "tracking=none", **holding(sweep.folder))
     wait_until(lambda: training(sweep))
     own = sweep.folder / "own.py"
     own.write_text(f"{own.read_text()}\n# edited\n")
+    release(sweep.folder)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1, errors
     assert "job 1: the source was edited after the sweep was planned" in output
@@ -217,5 +223,6 @@ def test_what_nobody_delivered_the_next_sweep_delivers(sweep: Sweep) -> None:
     note.unlink()  # as if its sweep had been killed while it ended
     done = sweep.run("seed=0,1,2", "trainer.limit_batches=1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert note.exists()
-    assert len(runs(sweep.folder)) == 3 + 2
+    wait_until(note.exists)
+    # The three jobs, the two that the second sweep has not trained itself once more, two sweeps.
+    wait_until(lambda: len(runs(sweep.folder)) == 3 + 2 + 2)

@@ -13,7 +13,7 @@ from torch import testing
 
 from experiments import journal
 from tests.conftest import PROJECT, command
-from tests.programs import wait_until
+from tests.programs import holding, release, wait_until
 from tests.sweep.conftest import Sweep, runs, training
 
 LANES = ("vectorized", "hydra.launcher.lanes=8")
@@ -81,7 +81,8 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
     overrides = (*GRID, "model.inputs=784", "tracking=none")
     assert whole.run(*overrides, model="Slow", SLOW="0").returncode == 0
     for number in (signal.SIGKILL, signal.SIGTERM):
-        process = lanes.start(*overrides, model="Slow", SLOW="0.02")
+        # A step that is tried first counts, so an epoch has 24 batches and one.
+        process = lanes.start(*overrides, model="Slow", **holding(lanes.folder, after=30))
         wait_until(lambda: training(lanes) and _epochs(lanes) >= 1)
         process.send_signal(number)
         process.communicate(timeout=60)
@@ -105,7 +106,7 @@ def test_a_lane_goes_on_alone_and_a_job_as_a_lane(lanes: Sweep, root: str, begin
     order = [lanes, Sweep(lanes.folder, root)]
     first, second = order if begins == "lanes" else order[::-1]
     overrides = (*GRID, "model.inputs=784", "tracking=none")
-    process = first.start(*overrides, model="Slow", SLOW="0.02")
+    process = first.start(*overrides, model="Slow", **holding(lanes.folder, after=30))
     wait_until(lambda: _epochs(lanes) >= 1)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -152,10 +153,12 @@ def test_lanes_on_other_workers(
 
 
 def test_a_lane_that_fails_says_why_in_its_own_log(lanes: Sweep) -> None:
-    process = lanes.start("seed=0,1,2", "trainer.epochs=3", "tracking=none", SLOW="0.05")
+    overrides = ("seed=0,1,2", "trainer.epochs=3", "tracking=none")
+    process = lanes.start(*overrides, **holding(lanes.folder))
     wait_until(lambda: len(training(lanes)) == 3)
     (folder,) = lanes.folders
     (folder / "1" / "checkpoints").write_text("in the way of its folder")
+    release(lanes.folder)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1, output + errors
     assert [job["state"] for job in lanes.jobs()] == ["finished", "failed", "finished"]

@@ -63,7 +63,7 @@ def test_a_project_that_is_elsewhere_has_its_artifacts_there(
 def test_a_stopped_run_of_a_copied_project_goes_on_in_the_copy(
     start: Callable, tmp_path: Path
 ) -> None:
-    process = start("parts", slow=0.02)
+    process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
     process.terminate()
     process.communicate(timeout=60)
@@ -115,7 +115,7 @@ def test_a_finished_run_that_was_deleted_comes_back_when_asked_for(
 def test_a_stopped_run_that_was_deleted_is_restored_by_going_on(
     start: Callable, tmp_path: Path
 ) -> None:
-    process = start("parts", slow=0.02)
+    process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
     process.terminate()
     process.communicate(timeout=60)
@@ -129,7 +129,7 @@ def test_a_stopped_run_that_was_deleted_is_restored_by_going_on(
 def test_a_run_deleted_while_it_trains_is_said_with_what_restores_it(
     start: Callable, tmp_path: Path
 ) -> None:
-    process = start("parts", slow=0.05)
+    process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
     database = tmp_path / "parts" / "mlflow.db"
     wait_until(lambda: database.exists() and any(in_store(database).values()))

@@ -96,7 +96,7 @@ def test_sync_takes_a_run_to_another_store_once(finished: Path) -> None:
 
 
 def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_path: Path) -> None:
-    process = start("parts", slow=0.02)
+    process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
     process.terminate()
     process.communicate(timeout=60)

@@ -103,6 +103,9 @@ class Copies:
 
     def ask_for(self, destination: Destination) -> Copy:
         """Note that the run is to be at a destination; return its copy, which is then the last."""
+        last = self.last
+        if last is not None and last.destination == destination:
+            return last
         with self.alone():
             return self.add(destination)
 
