@@ -99,7 +99,7 @@ def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
 
     sys.dont_write_bytecode = True
     try:
-        with _output_to(Path(os.devnull)):
+        with Path(os.devnull).open("ab") as nowhere, _output_to(nowhere):
             for wrong in try_choices(configs):
                 yield {"error": wrong}
     finally:
@@ -124,12 +124,12 @@ def _run_lanes(function: bytes, configs: Sequence[DictConfig]) -> Iterator[dict[
     from experiments.lanes.jobs import Job, LeftOutError, run_lanes
 
     left_out: list[tuple[Job, str]] = []
-    with _output_to(_log_of(configs[0])):
+    with open_to_append(_log_of(configs[0])) as log, _output_to(log):
         for each in run_lanes(configs):
             if isinstance(each.error, LeftOutError):
                 left_out.append((each, str(each.error)))
             elif each.error is not None:
-                with _output_to(_log_of(each.config)):
+                with open_to_append(_log_of(each.config)) as own, _output_to(own):
                     told = _failure(each.error)
                 yield {"number": each.number} | told
             else:
@@ -162,7 +162,8 @@ def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         root = logging.getLogger()
         try:
-            stack.enter_context(_output_to(_log_of(config)))
+            log = stack.enter_context(open_to_append(_log_of(config)))
+            stack.enter_context(_output_to(log))
             stack.enter_context(env_override(told.job.env_set))
             root.handlers = job.own_log(config)
             objective = float(pickle.loads(function)(own))  # noqa: S301
@@ -197,12 +198,11 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _output_to(log: Path) -> Iterator[None]:
+def _output_to(file: IO[bytes]) -> Iterator[None]:
     """Send all that the process prints to a file."""
     before = [os.dup(number) for number in (1, 2)]
-    with open_to_append(log) as file:
-        for number in (1, 2):
-            os.dup2(file.fileno(), number)
+    for number in (1, 2):
+        os.dup2(file.fileno(), number)
     try:
         yield
     finally:
