@@ -95,9 +95,12 @@ def test_a_run_overwrites_nobody_s_files(offline: Program, tmp_path: Path, name:
     (tmp_path / "mine" / name).write_text("kept")
     done = offline("hydra.run.dir=mine")
     assert done.returncode == 2
-    assert done.stderr == (
-        f"error: hydra.run.dir=mine: a run would overwrite {name} there; name a folder of its own\n"
-    )
+    refused = {
+        "weights.safetensors": "mine/journal.jsonl: is missing, and weights.safetensors lies beside "
+        "it; restore it, or move mine away to train anew"
+    }
+    usual = f"hydra.run.dir=mine: a run would overwrite {name} there; name a folder of its own"
+    assert done.stderr == f"error: {refused.get(name, usual)}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert (tmp_path / "mine" / name).read_text() == "kept"
 

@@ -27,7 +27,7 @@ def refuse_remains(folder: Path, state: str) -> None:
         if (folder / name).exists():
             raise InputError(
                 f"{os.path.relpath(folder / NAME)}: {state}, and {name} lies beside it; "
-                f"restore it, or delete {os.path.relpath(folder)} to train anew"
+                f"restore it, or move {os.path.relpath(folder)} away to train anew"
             )
 
 
@@ -48,7 +48,7 @@ def refuse_checkpoints_of(identity: str, folder: Path) -> None:
         if saved_by == identity:
             raise InputError(
                 f"{os.path.relpath(folder / NAME)}: is of another run than {path.name} "
-                f"beside it; restore it, or delete {os.path.relpath(folder)} to train anew"
+                f"beside it; restore it, or move {os.path.relpath(folder)} away to train anew"
             )
 
 

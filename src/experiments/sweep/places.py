@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments import journal
 from experiments.errors import InputError
+from experiments.folders import check_name
 
 JOBS, VERDICT = "jobs.csv", "verdict.txt"
 REPORTS = (JOBS, VERDICT)
@@ -52,6 +53,7 @@ def subdir_of(config: DictConfig) -> str:
             f"{said}: is too long for a folder's name; leave keys out, as in "
             "'hydra.job.config.override_dirname.exclude_keys=[seed]'"
         )
+    check_name("hydra.sweep.subdir", subdir)
     return str(PurePath(subdir))
 
 
