@@ -96,8 +96,8 @@ def test_a_run_overwrites_nobody_s_files(offline: Program, tmp_path: Path, name:
     done = offline("hydra.run.dir=mine")
     assert done.returncode == 2
     refused = {
-        "weights.safetensors": "mine/journal.jsonl: is missing, and weights.safetensors lies beside "
-        "it; restore it, or move mine away to train anew"
+        "weights.safetensors": "mine/journal.jsonl: is missing, and weights.safetensors lies "
+        "beside it; restore it, or move mine away to train anew"
     }
     usual = f"hydra.run.dir=mine: a run would overwrite {name} there; name a folder of its own"
     assert done.stderr == f"error: {refused.get(name, usual)}\n"

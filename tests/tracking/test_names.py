@@ -61,10 +61,18 @@ def test_nothing_that_mlflow_refuses_holds_back_the_rest(
     client: MlflowClient, uri: str, tmp_path: Path
 ) -> None:
     params = {f"key.{number}": str(number) for number in range(250)}
-    odd = {"k@1": "a", "k#1": "b", "b//c": "c", "l" * 260: "d", "long": "x" * 7000}
+    odd = {
+        "nul": "a\0b\udcff",
+        "k@1": "a",
+        "k#1": "b",
+        "b//c": "c",
+        "l" * 260: "d",
+        "long": "x" * 7000,
+    }
     tags = {f"tag.{number}": "t" for number in range(150)} | {
         "t" * 300: "refused",
         "long": "x" * 9000,
+        "odd": "a\0b\udcff",
     }
     data = {"name": "d" * 600, "digest": "0" * 40, "source": "somewhere"}
     (tmp_path / "there.txt").write_text("x")
@@ -80,7 +88,8 @@ def test_nothing_that_mlflow_refuses_holds_back_the_rest(
     assert delivery.complete
     run = client.get_run(str(delivery.run_id))
     assert run.info.status == "FINISHED"
-    assert len(run.data.params) == 255
+    assert len(run.data.params) == 256
+    assert run.data.params["nul"] == run.data.tags["odd"] == r"a\0b\udcff"
     assert {"a", "b", "c", "d"} <= set(run.data.params.values())
     assert sum(key.startswith("tag.") for key in run.data.tags) == 150
     assert len(run.data.metrics) == 150

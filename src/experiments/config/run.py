@@ -125,7 +125,13 @@ class RunConfig(Strict):
         """Return every value of the run's own as text by its dotted key; a list is one value."""
         values = self.public()
         del values["sweep"]
-        return dict(_leaves(values, ""))
+        found: dict[str, str] = {}
+        for key, value in _leaves(values, ""):
+            own = key
+            while own in found:  # {"a.b": 1, "a": {"b": 2}}
+                own += "'"
+            found[own] = value
+        return found
 
 
 def _leaves(value: Any, key: str) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from experiments import journal
 from experiments.tracking import lease
 from experiments.tracking.copies import Copies, Copy, Destination
-from experiments.tracking.mlflow_run import MlflowRun
+from experiments.tracking.mlflow_run import MlflowRun, storable
 from experiments.tracking.sqlite import rename_run, sqlite_file
 from experiments.tracking.store import address, experiment_id
 
@@ -153,9 +153,9 @@ class Delivery:
                     "folder": str(self.folder),
                     **parent,
                     **self._original(copy),
-                    **begun["tags"],
+                    **{key: storable(value) for key, value in begun["tags"].items()},
                 },
-                run_name=begun["name"],
+                run_name=storable(begun["name"]),
             )
         run_id: str = run.info.run_id
         database = sqlite_file(self._uri)

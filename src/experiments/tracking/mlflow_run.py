@@ -61,7 +61,7 @@ class MlflowRun:
         from mlflow.entities import Dataset, DatasetInput, Param
 
         params = spelled(event["params"])
-        self._log("params", [Param(key, value) for key, value in params.items()])
+        self._log("params", [Param(key, storable(value)) for key, value in params.items()])
         if event["dataset"] is not None:
             given = [DatasetInput(Dataset(**event["dataset"], source_type="local"))]
             if not _accepts(self._client.log_inputs, self._id, given):
@@ -80,7 +80,7 @@ class MlflowRun:
     def _log_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        self._log("tags", [RunTag(key, value) for key, value in tags.items()])
+        self._log("tags", [RunTag(key, storable(value)) for key, value in tags.items()])
 
     def _log_artifacts(self, names: Iterable[str]) -> None:
         for name in dict.fromkeys(names):
@@ -138,6 +138,11 @@ def _accepts(call: Callable[..., object], *arguments: Any, **named: Any) -> bool
 
 def _batches(entries: Sequence[Any]) -> Iterable[list[Any]]:
     return (list(entries[start : start + _BATCH]) for start in range(0, len(entries), _BATCH))
+
+
+def storable(text: str) -> str:
+    r"""Return a text that every database takes: without a NUL, and lone surrogates as `\udcff`."""
+    return text.replace("\0", r"\0").encode(errors="backslashreplace").decode()
 
 
 def spelled(params: Mapping[str, str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ def preload(uri: str) -> None:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     importlib.import_module("mlflow")
+    # What it says of a database that is being made is no news to anybody.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     if sqlite_file(uri) is not None:
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 
