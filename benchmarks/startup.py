@@ -53,7 +53,7 @@ parts = assemble(config)
 lap("model, optimizer and schedule: built")
 from experiments.identity import identity_of, ingredients
 what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
-sender(config.tracking.uri).find(identity_of(what))
+sender(config.tracking.uri).find(identity_of(what), config.tracking.experiment)
 lap("identity: computed, and asked for in MLflow's database")
 from experiments.provenance import commit, environment
 commit(Path(sys.argv[1])); environment()

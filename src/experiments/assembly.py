@@ -16,10 +16,9 @@ from experiments.config import DataPart, RunConfig, Scheduled, Trainer
 from experiments.data import Splits, count_batches, hold_out, load
 from experiments.data.batches import normalise
 from experiments.errors import InputError
-from experiments.packing import pack
 from experiments.randomness import derive, seed_all
 from experiments.targets import accepts, build, explained, resolve
-from experiments.trial import try_on_a_copy
+from experiments.trial import check_can_be_saved, try_on_a_copy
 
 
 @dataclass(frozen=True)
@@ -192,11 +191,9 @@ def _check_can_be_trained(key: str, part: nn.Module | Optimizer | LRScheduler) -
                     f"{key}: {name}.step asks for {parameter.name}, which the training loop does "
                     "not have; choose another class"
                 )
-    with explained(f"{key}: {name} cannot be saved in a checkpoint: its", "choose another class"):
-        state = part.state_dict()
-        pack(state, {})
+    check_can_be_saved(key, part)
     if isinstance(part, nn.Module):
-        for entry, value in state.items():
+        for entry, value in part.state_dict().items():
             if not isinstance(value, Tensor):
                 raise InputError(
                     f"{key}: {name}'s state has {entry}, which is no tensor; remove it"

@@ -20,7 +20,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from experiments.data import Split
 from experiments.data.batches import normalise
 from experiments.errors import InputError
+from experiments.packing import pack
 from experiments.randomness import random_state, set_random_state
+from experiments.targets import explained
 from experiments.updates import Updates
 
 _log = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ T = TypeVar("T")
 
 
 def try_on_a_copy(model: nn.Module, split: Split, build: Build) -> None:
-    """Try a model's first step, leaving it and torch's random numbers as they were.
+    """Try a model's first step, leaving it and all random numbers as they were.
 
     What a class keeps for all its objects is not copied. A model that cannot be copied is not tried
     at all, and that is said.
@@ -80,6 +82,18 @@ def step(optimizer: Optimizer, schedule: LRScheduler) -> None:
     _attempt("optimizer", optimizer, updates.step)
     _attempt("schedule", schedule, schedule.step)
     _attempt("optimizer", optimizer, updates.refresh)
+    check_can_be_saved("optimizer", optimizer)
+
+
+def check_can_be_saved(key: str, part: nn.Module | Optimizer | LRScheduler) -> None:
+    """Check that a checkpoint can keep a part's state.
+
+    Raises:
+        InputError: it cannot, such as the sparse momentum of sparse gradients.
+    """
+    name = type(part).__name__
+    with explained(f"{key}: {name} cannot be saved in a checkpoint: its", "choose another class"):
+        pack(part.state_dict(), {})
 
 
 def _attempt(key: str, part: object, what: Callable[[], T]) -> T:
