@@ -103,6 +103,14 @@ def start(tmp_path: Path, root: str) -> Starter:
 
 
 @pytest.fixture(autouse=True)
+def denormals_are_numbers() -> Iterator[None]:
+    """Undo what a test that prepares a run in this process sets for training."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     """Kill what a test leaves running when it fails."""
     yield

@@ -78,7 +78,6 @@ def saved_and_loaded(folder: Path, state: Mapping[str, Any]) -> dict[str, Any]:
     ids=repr,
 )
 def test_whatever_is_nested_comes_back_the_same(tmp_path: Path, value: object) -> None:
-    torch.set_flush_denormal(False)  # as in a new process; a test before may have prepared a run
     assert_same(saved_and_loaded(tmp_path, {"value": value}), {"value": value})
 
 

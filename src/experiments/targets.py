@@ -13,7 +13,8 @@ from experiments.interruption import Interrupted
 from experiments.randomness import derive, seed_all
 
 T = TypeVar("T")
-_USUAL = (ImportError, SyntaxError, TypeError, ValueError)  # whose texts say all
+_USUAL = (ArithmeticError, ImportError, RuntimeError, SyntaxError, TypeError, ValueError)
+"""errors whose texts say all"""
 
 
 def resolve(key: str, target: str, base: type[T]) -> type[T]:
