@@ -14,7 +14,8 @@ from urllib.parse import unquote
 HIDDEN = "***"
 
 _STRONG = r"passw(?:or)?d|passphrase|secret|credential"  # a secret whatever its type
-_WEAK = r"token|(?<=[\w.-])key|pass|pwd|pw"  # max_tokens=128 is none
+# max_tokens=128 is none, nor is exclude_keys=[seed].
+_WEAK = r"token|(?<=[\w.-])key(?!s)|(?:secret|api|access|private)_?key|pass|pwd|pw"
 _STRONG_NAME = re.compile(_STRONG, re.IGNORECASE)
 _NAME = re.compile(
     r"(?i:passw|passphrase|secret|credential|token(?!i[sz]))|(?i:key|pass|pwd|pw)s?(?![a-z])"
