@@ -12,7 +12,8 @@ from experiments.errors import InputError, did_you_mean
 from experiments.interruption import Interrupted
 
 T = TypeVar("T")
-_USUAL = (ImportError, SyntaxError, TypeError, ValueError)  # whose texts say all
+_USUAL = (ImportError, SyntaxError, TypeError, ValueError, ArithmeticError, RuntimeError)
+"""errors whose texts say all"""
 
 
 def resolve(key: str, target: str, base: type[T]) -> type[T]:
