@@ -158,7 +158,7 @@ def test_item_18_without_a_whole_checkpoint_nothing_is_trained(start, tmp_path: 
 
 
 def test_continuing_in_another_store_is_refused(start, tmp_path: Path) -> None:
-    process = start("parts", slow=0.2)
+    process = start("parts", slow=0.02)
     wait_until(lambda: list((tmp_path / "parts").glob("outputs/*/*/mlflow.json")))
     process.kill()
     process.communicate()
