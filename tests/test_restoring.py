@@ -1,4 +1,4 @@
-"""A checkpoint with the right checksum and the wrong structure is refused in one line."""
+"""A checkpoint that is whole and does not fit its run is refused before any of it is used."""
 
 from __future__ import annotations
 
