@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# As `experiments.runtime` sets it: tests beside each other would wait for spinning threads.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+
 PROJECT = Path(__file__).parent.parent
 EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
 Program = Callable[..., subprocess.CompletedProcess[str]]

@@ -6,7 +6,6 @@ the journal where it is lost, but for destinations that were asked for later.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from filelock import FileLock
 
 from experiments import journal
 from experiments.durable import write_atomically
+from experiments.sealed import seal, unseal
 from experiments.tracking.sqlite import has_run, sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
 
@@ -131,11 +131,11 @@ class Copies:
 
     def _save(self) -> None:
         note = {"folder": str(self.folder), "copies": [asdict(copy) for copy in self._copies]}
-        write_atomically(self.folder / STATE, json.dumps(note).encode())
+        write_atomically(self.folder / STATE, seal(note, STATE)[0])
 
     def _load(self) -> list[Copy]:
         try:
-            note = json.loads((self.folder / STATE).read_bytes())
+            note = unseal((self.folder / STATE).read_bytes(), STATE)
             copies = [
                 Copy(**each | {"destination": Destination(**each["destination"])})
                 for each in note["copies"]

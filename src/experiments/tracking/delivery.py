@@ -157,12 +157,11 @@ class Delivery:
                 },
                 run_name=storable(begun["name"]),
             )
-        run_id: str = run.info.run_id
-        database = sqlite_file(self._uri)
-        if database is not None and copy.lost_id and copy.lost_id != run_id:
-            rename_run(database, run_id, copy.lost_id)
-            return copy.lost_id
-        return run_id
+            database = sqlite_file(self._uri)
+            if database is not None and copy.lost_id:
+                rename_run(database, run.info.run_id, copy.lost_id)
+                return copy.lost_id
+        return str(run.info.run_id)
 
     def _original(self, copy: Copy) -> dict[str, str]:
         """Return the tag that tells one of several copies in a store from the first."""
