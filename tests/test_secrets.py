@@ -29,10 +29,11 @@ API_TOKEN = {literal!r}
 class Telling(SimpleNet):
     def __init__(self, inputs, hidden, classes, fails=False, **secrets):
         super().__init__(inputs=inputs, hidden=hidden, classes=classes)
-        self.fails, self.secrets = fails, secrets
+        self.fails, self.secrets, self.steps = fails, secrets, 0
 
     def forward(self, x):
-        if self.training and self.secrets:
+        self.steps += self.training
+        if self.steps == 2 and self.secrets:  # the first step is tried before the run begins
             secrets, self.secrets = self.secrets, {{}}
             print("printed", *secrets.values())
             logging.getLogger(__name__).info("logged %s", secrets)

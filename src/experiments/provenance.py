@@ -84,7 +84,7 @@ def commit_of_command(sweep: Path | None) -> Commit | None:
 
 def note_commit(source: Commit | None, sweep: Path) -> None:
     """Note the commit of a sweep in its folder, where its jobs find it."""
-    noted = source and asdict(source) | {"patch": source.patch.decode("latin-1")}
+    noted = source and asdict(source) | {"patch": hidden_patch(source.patch).decode("latin-1")}
     write_atomically(sweep / _NOTE, json.dumps(noted).encode())
 
 

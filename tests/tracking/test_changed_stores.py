@@ -17,7 +17,7 @@ from experiments.errors import InputError
 from experiments.tracking.sqlite import follow_a_move, sqlite_address
 from experiments.tracking.store import check_store, connect
 from tests.conftest import Program, command, run_folder
-from tests.programs import finish, wait_for_epoch, wait_until
+from tests.programs import finish, release, wait_for_epoch, wait_until
 from tests.tracking.conftest import TRAIN, usual
 from tests.tracking.test_places import assert_whole, in_store, sync
 
@@ -136,6 +136,7 @@ def test_a_run_deleted_while_it_trains_is_said_with_what_restores_it(
     ((run,),) = in_store(database).values()
     client = MlflowClient(f"sqlite:///{database}")
     client.delete_run(run.info.run_id)
+    release(tmp_path)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (0, "")
     assert "the run was deleted in MLflow; `experiments sync --rebuild` restores it" in output
