@@ -2,7 +2,8 @@
 
 from experiments.interruption import end_at_once
 
-end_at_once()  # on Ctrl-C or SIGTERM, from here on: what follows takes long to import
+if __name__ == "__main__":
+    end_at_once()  # on Ctrl-C or SIGTERM, from here on: the imports below take long
 
 import hydra
 from omegaconf import DictConfig

@@ -133,6 +133,8 @@ def _note_planned(prepared: Prepared) -> None:
     from experiments.identity import identity_of
 
     planned, config = _told(job.PLANNED), prepared.config
+    if planned == prepared.identity:
+        return  # whoever claims the run enters it
     folder = prepared.finished.folder if prepared.finished else prepared.folder
     if folder is None or planned != identity_of(
         prepared.ingredients | {"device": config.trainer.device}

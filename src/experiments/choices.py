@@ -7,7 +7,6 @@ alone, the first is stepped.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from experiments.assembly import build_model, build_updates, load_splits
 from experiments.config import RunConfig
 from experiments.data import Splits, count_batches
 from experiments.hydra_errors import in_one_line
+from experiments.plain_data import canonical
 from experiments.trial import compute_gradients, step
 
 
@@ -50,14 +50,14 @@ class _Trials:
         """
         splits = load_splits(config)
         told = [splits.sha256, config.model.model_dump(), config.trainer.device]
-        key = json.dumps(told, sort_keys=True)
+        key = canonical(told)
         model = self._model(key, config, splits)
         training = range(len(splits.train) - config.data.validation_size)
         limit = config.trainer.limit_batches
         batches = count_batches(training, config.data.batch_size, limit)
         updates = build_updates(config, model, config.trainer.epochs * batches)
         parts = [_form(part.model_dump()) for part in (config.optimizer, config.schedule)]
-        kind = json.dumps([key, parts, config.trainer.deterministic], sort_keys=True)
+        kind = canonical([key, parts, config.trainer.deterministic])
         if kind not in self._stepped:
             compute_gradients(model, splits.train)
             step(*updates)

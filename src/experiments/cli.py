@@ -43,12 +43,12 @@ def _in_one_line(text: str) -> str:
 def _add_sync(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", nargs="?", default="outputs", type=Path)
     parser.add_argument(
-        "--uri", help="MLflow's tracking address (default: the one that each run was begun with)"
+        "--uri", help="MLflow's tracking address (default: wherever each run was asked for)"
     )
     parser.add_argument(
         "--rebuild",
         action="store_true",
-        help="also deliver again, whole, the runs that the store has lost",
+        help="also restore deleted runs and experiments, and deliver lost runs again",
     )
     parser.set_defaults(run=_sync)
 

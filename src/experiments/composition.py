@@ -165,6 +165,8 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
         finally:
             if before is None:
                 del os.environ[_FULL_ERROR]
+            else:
+                os.environ[_FULL_ERROR] = before
 
     return entry
 

@@ -17,6 +17,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
+from experiments.plain_data import plain
 from experiments.sources import package_sha256, sources_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str
         except InputError as error:
             raise InputError(f"{part}._target_={target}: {error}") from error
     return {
-        "config": _plain(values),
+        "config": plain(values),
         "source": source,
         "data_sha256": data_sha256,
         "device": device,
@@ -72,7 +73,7 @@ def without_secrets(what: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     A secret, or a value that came from the environment, is its SHA-256, so that two files still
     tell whether two runs have the same.
     """
-    return what | {"config": _hashed(what["config"], _plain(config.public()))}
+    return what | {"config": _hashed(what["config"], plain(config.public()))}
 
 
 def _hashed(value: Any, public: Any) -> Any:
@@ -93,13 +94,3 @@ def identity_of(what: dict[str, Any]) -> str:
 def source_sha256(what: dict[str, Any]) -> str:
     """Return the SHA-256 of the source among some ingredients."""
     return identity_of(what["source"])
-
-
-def _plain(value: Any) -> Any:
-    """Return nested data with texts for keys, as JSON has them, no two of which fall together."""
-    if isinstance(value, dict):
-        return {
-            key if isinstance(key, str) else f"{type(key).__name__} {key}": _plain(entry)
-            for key, entry in value.items()
-        }
-    return [_plain(entry) for entry in value] if isinstance(value, list) else value

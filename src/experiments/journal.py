@@ -27,7 +27,7 @@ from experiments.events import Place, damaged, scan
 from experiments.redaction import hidden_data
 from experiments.sealed import seal
 
-# What a run is found by, and its figures; the rest is for people to read.
+# Keys that find a run, and its figures; the rest is for people to read.
 _EXACT = frozenset(
     {"id", "identity", "store", "parent", "host", "pid", "names", "metrics", "step", "folder"}
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from experiments import journal
 from experiments.claims import Earlier, foremost, look_up
 from experiments.errors import InputError
-from experiments.evidence import check_weights
+from experiments.evidence import WEIGHTS, check_weights
 from experiments.folders import check_writable
 from experiments.identity import identity_of, ingredients
 from experiments.provenance import ORIGIN
@@ -99,7 +99,9 @@ def _refuse_others_files(folder: Path) -> None:
     Raises:
         InputError: the folder holds such files.
     """
-    names = (*ORIGIN, "weights.safetensors", "mlflow.json")
+    from experiments.tracking import STATE
+
+    names = (*ORIGIN, WEIGHTS, STATE)
     there = [name for name in names if (folder / name).exists()]
     if there:
         raise InputError(

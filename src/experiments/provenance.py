@@ -20,7 +20,7 @@ from experiments.durable import write_all, write_atomically
 from experiments.redaction import hidden_data, hidden_patch
 from experiments.repository import RepositoryError, is_within_repository, new_file, opened
 
-_SOURCES = frozenset({".py"})  # settings may hold passwords, and config.yaml has those of the run
+_SOURCES = frozenset({".py"})  # YAML may hold passwords; config.yaml has the run's settings
 _LARGEST_SOURCE = 1_000_000  # bytes
 _NOTE = ".commit.json"  # in a sweep's folder
 

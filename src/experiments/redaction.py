@@ -29,9 +29,13 @@ from experiments.secret_forms import (
 Path = tuple[object, ...]
 """the keys, and indices of lists, that lead to a value"""
 
-# What these hold is told to the user, who has to find it; in an address, all but its secrets.
-_PLACES = frozenset(
-    {("outputs",), ("data", "root"), ("tracking", "uri"), ("tracking", "experiment")}
+# The user is told these values, to find places and parts again; of an address, all but its secrets.
+_TOLD = frozenset(
+    {
+        *(("outputs",), ("data", "root"), ("tracking", "uri"), ("tracking", "experiment")),
+        *(("trainer", "device"), ("seed",)),
+        *((part, "_target_") for part in ("data", "model", "optimizer", "schedule")),
+    }
 )
 
 _kept: set[str] = set()
@@ -81,7 +85,7 @@ def keep_secrets_of(values: Mapping[str, Any], from_environment: Collection[Path
         if isinstance(leaf, str) and "://" in leaf:
             keep(*passwords_in(leaf))
         came = any(path[:depth] in from_environment for depth in range(1, len(path) + 1))
-        if is_secret(path, leaf) or (came and path not in _PLACES and isinstance(leaf, str)):
+        if is_secret(path, leaf) or (came and path not in _TOLD and isinstance(leaf, str)):
             keep(str(leaf))
 
 

@@ -1,7 +1,7 @@
 """Restoring: a run's objects put to where a checkpoint stands, once it is known to fit them.
 
-A checkpoint that is whole may still be of another make. What does not fit is refused before any of
-it is used, since an optimizer, a schedule or a kernel would take it as it is.
+A checkpoint that is whole may still be of another make. One that does not fit is refused before any
+of it is used, since an optimizer, a schedule or a kernel would take it as it is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """What a checkpoint holds besides the states of a run's parts."""
+    """The rest of a checkpoint, beside the states of a run's parts."""
 
     position: Position
     best: Best

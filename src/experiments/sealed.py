@@ -1,7 +1,7 @@
 """Sealed lines: JSON objects of one line, each with a checksum over itself and what came before.
 
-A line that was altered, removed, inserted or moved no longer fits. That tells damage and slips of
-an editor; it is no signature, since whoever wants to can seal anew.
+A line that was altered, removed, inserted or moved no longer fits. The seal tells damage and slips
+of an editor; it is no signature, since anybody can seal anew.
 """
 
 from __future__ import annotations

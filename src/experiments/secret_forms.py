@@ -15,13 +15,15 @@ HIDDEN = "***"
 
 _STRONG = r"passw(?:or)?d|passphrase|secret|credential"  # a secret whatever its type
 # max_tokens=128 is none, nor is exclude_keys=[seed].
-_WEAK = r"token|(?<=[\w.-])key(?!s)|(?:secret|api|access|private)_?key|pass|pwd|pw"
+_WEAK = r"token|(?<=[\w.-])key(?!s)|(?:secret|api|access|private)_?key|(?<![a-z])(?:pass|pwd|pw)"
 _STRONG_NAME = re.compile(_STRONG, re.IGNORECASE)
 _NAME = re.compile(
-    r"(?i:passw|passphrase|secret|credential|token(?!i[sz]))|(?i:key|pass|pwd|pw)s?(?![a-z])"
+    r"(?i:passw|passphrase|secret|credential|token(?!i[sz])|key(?!board|map|code|word|point|frame))"
+    r"|(?:PASS|PWD|PW)S?(?![A-Z])|(?:[Pp]ass|[Pp]wd|[Pp]w)s?(?![a-z])"
 )
-_NO_SECRET = re.compile(r"(?i)none|null|true|false|[-+]?[\d.]+(?:e[-+]?\d+)?")
-# What will be replaced by a secret, such as ${oc.env:NAME}, $NAME, {name}, <name>, %s and `***`.
+# Numbers, also lists of them.
+_NO_SECRET = re.compile(r"(?i)none|null|true|false|(?=.*\d)[-+\d.,e\s\[\](){}]+")
+# A place for a secret, such as ${oc.env:NAME}, $NAME, {name}, <name>, %s and `***`.
 _PLACEHOLDER = re.compile(r"\$?\{(?:[^{}]|\{[^{}]*\})*\}|\$\w+|<\w+>|%s|\*\*\*")
 
 _LEFT_OPEN = re.compile(
@@ -42,7 +44,9 @@ _QUOTED = rf"{_TEXT}(?:,{_TEXT})*"
 _BEFORE = (
     rf"(?:(?:{_STRONG})|(?P<weak>{_WEAK}))s?\\?[\"']?\]?\s*"
     r"(?::[^\S\n]*[\w.\[\],|]+\s*=|[:=])(?!=)[^\S\n]*"
-    r"(?!unknown key;|is missing;|has no value;|nothing below )"  # our own words about a key
+    # Our own words about a key.
+    r"(?!unknown key;|is missing;|has no value;|nothing below |cannot be resolved|it should |"
+    r"a launcher may |holds a secret)"
 )
 _ONE = r"(?:none|null|true|false|[-+]?[\d.]+)(?=\s*(?:[,}\])]|$))"  # of several values in a line
 _ASSIGNED = re.compile(rf"(?im)({_BEFORE})(?P<value>{_QUOTED}|{_ONE}|(?<=:\s)[^\n]+|\S+)")
@@ -62,7 +66,7 @@ def names_a_secret(name: str) -> bool:
     """Return whether a variable or key of that name holds a secret.
 
     Its name holds PASSWORD, PASSWD, PASSPHRASE, SECRET, CREDENTIAL or TOKEN (but not TOKENIZER),
-    or a word that ends in KEY, PASS, PWD or PW.
+    KEY (but not KEYBOARD and the like), or a word that ends in PASS, PWD or PW.
     """
     return _NAME.search(name) is not None
 

@@ -85,22 +85,37 @@ def guarded_output() -> Iterator[None]:
     """
     settle()
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (cast("TextIO", _Guarded(stream)) for stream in before)
+    guarded = [_Guarded(stream) for stream in before]
+    sys.stdout, sys.stderr = (cast("TextIO", each) for each in guarded)
     try:
         yield
     finally:
+        for each in guarded:
+            each.flush()
         sys.stdout, sys.stderr = before
 
 
 class _Guarded:
-    """A text stream that hides secrets in what is written to it, and is the stream otherwise."""
+    """A text stream that hides secrets in what is written to it, and is the stream otherwise.
+
+    `print` writes a line in pieces, and only the whole line tells what follows `password:`.
+    """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self._held = stream, ""
 
     def write(self, text: str) -> int:
-        self._stream.write(text if text.isspace() else hidden(text))
+        whole = max(text.rfind("\n"), text.rfind("\r")) + 1
+        if whole:
+            self._stream.write(hidden(self._held + text[:whole]))
+            self._held = ""
+        self._held += text[whole:]
         return len(text)
+
+    def flush(self) -> None:
+        held, self._held = self._held, ""
+        self._stream.write(hidden(held))
+        self._stream.flush()
 
     def writelines(self, lines: Collection[str]) -> None:
         for line in lines:

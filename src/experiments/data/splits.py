@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from experiments.errors import InputError
+from experiments.plain_data import canonical
 from experiments.randomness import derive, generator, seed_all
 from experiments.targets import build
 
@@ -63,12 +63,26 @@ def load(
     Raises:
         InputError: the data cannot be had, is damaged or of another shape.
     """
-    told = json.dumps(dict(arguments), sort_keys=True)
-    return _load(cls, told, device or torch.device("cpu"))  # type: ignore[arg-type]  # mypy takes the metaclass for unhashable
+    given = _Arguments(arguments)
+    return _load(cls, given, device or torch.device("cpu"))  # type: ignore[arg-type]  # mypy takes the metaclass for unhashable
+
+
+class _Arguments:
+    """A data set's arguments; two are equal if all of their values are."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = dict(values)
+        self._text = canonical(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Arguments) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(cls: type[Dataset[Any]], arguments: str, device: torch.device) -> Splits:
+def _load(cls: type[Dataset[Any]], arguments: _Arguments, device: torch.device) -> Splits:
     parts = [_part(cls, arguments, train=train) for train in (True, False)]
     train, test = (_split(part) for part in parts)
     digests = [getattr(part, "sha256", None) for part in parts]
@@ -79,9 +93,9 @@ def _load(cls: type[Dataset[Any]], arguments: str, device: torch.device) -> Spli
     return Splits(train, None, test, sha256.hexdigest())
 
 
-def _part(cls: type[Dataset[Any]], arguments: str, *, train: bool) -> Dataset[Any]:
+def _part(cls: type[Dataset[Any]], arguments: _Arguments, *, train: bool) -> Dataset[Any]:
     seed_all(derive(0, "data", int(train)))
-    return build("data", cls, {"train": train}, json.loads(arguments))
+    return build("data", cls, {"train": train}, arguments.values)
 
 
 def _split(dataset: Dataset[Any]) -> Split:

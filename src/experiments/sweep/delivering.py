@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import journal
+from experiments.claims import look_up
+from experiments.errors import InputError, RunError
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.plan import Job
 from experiments.tracking import ask_for, parent_of, record_again, sender, what_to_do
@@ -26,13 +28,11 @@ class Delivering:
         self._running: set[int] = set()
         self._begun: set[int] = set()
         self._sizes: dict[int, int] = {}
-        parent = parent_of(sweep)
+        self._parent = parent_of(sweep)
         for number, job in self._jobs.items():
-            if job.kind == "finished" and self._has_journal(number):
-                experiment = job.config.tracking.experiment
-                if not ask_for(self._folders[number], self._uris[number], experiment, parent):
-                    self._begun.add(number)
-                    self._tell(number)
+            if job.kind == "finished" and self._has_journal(number) and not self._ask_for(number):
+                self._begun.add(number)
+                self._tell(number)
 
     def note(self, outcome: Outcome) -> None:
         """Take in how a job stands."""
@@ -44,6 +44,7 @@ class Delivering:
         elif outcome.state in {"finished", "failed", "interrupted"}:
             self._running.discard(number)
             self._begun.add(number)
+            self._find(number)
             self._tell(number)
             if outcome.state != "finished" and self._has_journal(number):
                 # Killed, it could not say so itself.
@@ -67,6 +68,23 @@ class Delivering:
                     "MLflow has not taken all of this sweep: %s", what_to_do(problem, outputs)
                 )
                 return
+
+    def _ask_for(self, number: int) -> bool:
+        """Ask for a job's run under this sweep; return whether there is nothing to deliver."""
+        experiment = self._jobs[number].config.tracking.experiment
+        try:
+            return ask_for(self._folders[number], self._uris[number], experiment, self._parent)
+        except (InputError, RunError) as error:
+            _log.warning("Job %d is not taken to MLflow under this sweep: %s", number, error)
+            return True
+
+    def _find(self, number: int) -> None:
+        """Find the run that a job came to, which another process may have trained elsewhere."""
+        job, folder = self._jobs[number], self._folders[number]
+        found = look_up(Path(job.config.outputs), job.identity, folder)
+        if found is not None and found.folder is not None:
+            self._folders[number] = found.folder
+            self._ask_for(number)
 
     def _has_journal(self, number: int) -> bool:
         return (self._folders[number] / journal.NAME).exists()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import platform
 from collections.abc import Sequence
 
 from experiments.config import RunConfig
+from experiments.plain_data import canonical
 from experiments.raw_files import checksum
 from experiments.sweep.worker_client import worker
 
@@ -51,7 +51,7 @@ def on_the_cpu(config: RunConfig) -> RunConfig:
 
 def _about(config: RunConfig) -> str:
     data = config.data.model_dump(exclude={"batch_size", "validation_size"})
-    return json.dumps([data, config.trainer.device], sort_keys=True)
+    return canonical([data, config.trainer.device])
 
 
 def _device(wanted: str) -> str | None:

@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -25,7 +24,6 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from experiments import job
 from experiments.composition import typed
 from experiments.errors import InputError
-from experiments.interpolations import nodes
 
 _TOLD = "hydra.job.env_set"
 # Each job has its own.
@@ -82,11 +80,6 @@ class SweepLoader(ConfigLoaderImpl):
     @functools.cached_property
     def _groups(self) -> dict[str, bool]:
         return {}
-
-
-def _typed(master_config: DictConfig) -> list[Any]:
-    """Return the overrides of Hydra's part, without resolving what interpolations they hold."""
-    return [node._value() for _, _, node in nodes(master_config.hydra.overrides.hydra)]
 
 
 @functools.lru_cache(maxsize=4096)

@@ -54,8 +54,11 @@ class Outcomes:
         """Note how a job stands.
 
         Raises:
-            OSError: the turn is over.
+            FileNotFoundError: the turn is over.
+            RunError: the disk does not take it.
         """
+        if not self._folder.exists():
+            raise FileNotFoundError(self._folder)
         if outcome.state == "failed":
             (self._folder / _FAILED).touch()
         told = asdict(outcome) | {"reason": hidden(outcome.reason)}

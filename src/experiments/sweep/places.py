@@ -11,11 +11,12 @@ from omegaconf import DictConfig, OmegaConf
 from experiments import journal
 from experiments.errors import InputError
 from experiments.folders import check_name
+from experiments.tracking import STATE
 
 JOBS, VERDICT = "jobs.csv", "verdict.txt"
 REPORTS = (JOBS, VERDICT)
 """what a sweep writes about its jobs"""
-_OWN = frozenset({journal.NAME, "mlflow.json", *REPORTS})
+_OWN = frozenset({journal.NAME, STATE, *REPORTS})
 _LONGEST_NAME = 255  # bytes
 
 

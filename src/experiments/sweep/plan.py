@@ -124,6 +124,7 @@ def make_plan(
         check_writable("outputs", Path(outputs))
     jobs: list[Job] = []
     first: dict[str, int] = {}
+    unbelieved: list[str | None] = [None] * len(configs)
     for number, (overrides, config, (_, (subdir, log), _), (data_sha256, device)) in enumerate(
         zip(combinations, configs, composed, facts, strict=True)
     ):
@@ -137,7 +138,7 @@ def make_plan(
             earlier = look_up(Path(config.outputs), identity, folder)
             kind = _kind(earlier, force=config.force)
         if kind == "finished" and earlier and earlier.folder:
-            check_weights(earlier.folder)
+            unbelieved[number] = _weights_problem(earlier.folder)
         jobs.append(
             Job(
                 number,
@@ -154,9 +155,18 @@ def make_plan(
                 varied[number],
             )
         )
+    refuse_errors(varied, unbelieved)
     check_apart({job.number: job.subdir for job in jobs if job.twin is None})
     told = json.dumps({"sweep": list(first)})
     return Plan(jobs, hashlib.sha256(told.encode()).hexdigest())
+
+
+def _weights_problem(folder: Path) -> str | None:
+    try:
+        check_weights(folder)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def ask_stores(plan: Plan) -> tuple[Plan, str | None]:

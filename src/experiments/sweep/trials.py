@@ -1,11 +1,11 @@
-"""What only building a job and stepping it shows, found out before the first job begins."""
+"""The first step of each distinct choice of a sweep, tried before the first job begins."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from experiments.config import RunConfig
+from experiments.plain_data import canonical
 from experiments.raw_files import is_fetched
 from experiments.sweep.facts import on_the_cpu
 from experiments.sweep.plan import Job, Plan, refuse_errors
@@ -69,4 +69,4 @@ def _choice(config: RunConfig) -> str:
     )
     data = {key: value for key, value in values["data"].items() if key not in _SIZES}
     trainer = config.trainer.model_dump(include=set(_TRAINER))
-    return json.dumps([data, values["model"], values, trainer], sort_keys=True)
+    return canonical([data, values["model"], values, trainer])

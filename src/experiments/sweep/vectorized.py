@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -21,6 +20,7 @@ from experiments.composition import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.job import number_of
+from experiments.plain_data import canonical
 from experiments.sweep.launchers import engine
 from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
@@ -158,7 +158,7 @@ def _examined(config: RunConfig, lanes: int | None) -> dict[str, Any]:
 def _kind(config: RunConfig) -> str:
     """Return what lanes have in common."""
     values = config.model_dump(include={"data": True, "model": True, "trainer": set(_COMMON)})
-    return json.dumps(values, sort_keys=True)
+    return canonical(values)
 
 
 def _parts(group: Sequence[_Job], most: int, *, processes: int) -> list[Sequence[_Job]]:

@@ -97,13 +97,13 @@ def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """Answer what is wrong with the first step of each; a plan leaves no trace, nor does this."""
     from experiments.choices import try_choices
 
-    sys.dont_write_bytecode = True
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         with Path(os.devnull).open("ab") as nowhere, _output_to(nowhere):
             for wrong in try_choices(configs):
                 yield {"error": wrong}
     finally:
-        sys.dont_write_bytecode = False
+        sys.dont_write_bytecode = before
 
 
 def _examine(config: Any, wanted: int | None) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Tracking: a journal in the run's folder, delivered to MLflow by a second process."""
 
-from experiments.tracking.copies import ask_for, run_id_of
+from experiments.tracking.copies import STATE, ask_for, run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.recording import (
     Recorder,
@@ -13,6 +13,7 @@ from experiments.tracking.sender import sender
 from experiments.tracking.store import check_store, exists
 
 __all__ = [
+    "STATE",
     "Problem",
     "Recorder",
     "ask_for",

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from experiments import journal
 from experiments.durable import write_atomically
+from experiments.errors import unwritable
 from experiments.sealed import seal, unseal
 from experiments.tracking.sqlite import has_run, sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
@@ -80,6 +81,7 @@ class Copies:
             InputError: there is none, and the journal is damaged.
         """
         self.folder = folder.absolute()
+        self._last = 0
         self._copies = self._load()
 
     def __iter__(self) -> Iterator[Copy]:
@@ -88,7 +90,7 @@ class Copies:
     @property
     def last(self) -> Copy | None:
         """The copy that was asked for last."""
-        return self._copies[-1] if self._copies else None
+        return self._copies[self._last] if self._copies else None
 
     def in_store(self, store: str) -> list[Copy]:
         """Return the copies in a store, be it moved with its project."""
@@ -97,14 +99,23 @@ class Copies:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let one process at a time read and change the note."""
-        with FileLock(self.folder / ".mlflow.lock"):
+        path = self.folder / ".mlflow.lock"
+        lock = FileLock(path)
+        try:
+            lock.acquire()
+        except OSError as error:
+            raise unwritable(error, path) from error
+        try:
             self._copies = self._load()  # another process may have been here since
             yield
+        finally:
+            lock.release()
 
     def ask_for(self, destination: Destination) -> Copy:
         """Note that the run is to be at a destination; return its copy, which is then the last."""
         last = self.last
-        if last is not None and last.destination == destination:
+        store = last and last.destination.store
+        if last and store == destination.store and destination.is_met_by(last.destination):
             return last
         with self.alone():
             return self.add(destination)
@@ -114,11 +125,14 @@ class Copies:
         found = next(
             (copy for copy in self._copies if destination.is_met_by(copy.destination)), None
         )
-        copy = Copy(destination)
-        if found is not None:
+        if found is None:
+            copy = Copy(destination)
+            self._copies.append(copy)
+        else:
             copy = replace(found, destination=replace(found.destination, store=destination.store))
-        if copy != self.last:
-            self._copies = [*(each for each in self._copies if each is not found), copy]
+            self._copies = [copy if each is found else each for each in self._copies]
+        before, self._last = self.last, self._copies.index(copy)
+        if found is None or copy != found or copy != before:
             self._save()
         return copy
 
@@ -130,7 +144,8 @@ class Copies:
         return changed
 
     def _save(self) -> None:
-        note = {"folder": str(self.folder), "copies": [asdict(copy) for copy in self._copies]}
+        copies = [asdict(copy) for copy in self._copies]
+        note = {"folder": str(self.folder), "copies": copies, "last": self._last}
         write_atomically(self.folder / STATE, seal(note, STATE)[0])
 
     def _load(self) -> list[Copy]:
@@ -140,9 +155,10 @@ class Copies:
                 Copy(**each | {"destination": Destination(**each["destination"])})
                 for each in note["copies"]
             ]
-            before = Path(note["folder"])
-        except (OSError, ValueError, TypeError, KeyError):
+            before, self._last = Path(note["folder"]), range(len(copies))[note["last"]]
+        except (OSError, ValueError, TypeError, LookupError):
             # None yet, or damaged; the store is told all again, and finds the run by its journal.
+            self._last = 0
             return self._from_journal()
         return [replace(copy, destination=self._here(copy.destination, before)) for copy in copies]
 

@@ -36,8 +36,8 @@ class Delivery:
     @property
     def run_id(self) -> str | None:
         """The MLflow run at the destination that was asked for last, once it is created."""
-        copies = self._here()
-        return copies[-1].run_id if copies else None
+        copies, last = self._here(), self._copies.last
+        return (last if last in copies else copies[-1]).run_id if last and copies else None
 
     @property
     def complete(self) -> bool:
@@ -58,18 +58,25 @@ class Delivery:
             InputError: the journal is damaged, or the experiment is deleted.
             MlflowException: the store does not take it; the next call begins where this one ended.
         """
+        problems: list[Exception] = []
         with self._copies.alone():
             for copy in self._here() or self._first():
-                self._deliver(client, copy, abandoned=abandoned)
+                try:
+                    self._deliver(client, copy, abandoned=abandoned)
+                except Exception as error:  # noqa: BLE001  (raised once the others are delivered)
+                    problems.append(error)
+        if problems:
+            raise problems[0]
 
-    def revive(self, client: MlflowClient, *, experiments: bool = False) -> None:
-        """Restore what somebody has deleted in MLflow, and forget what the store has lost.
+    def revive(self, client: MlflowClient, *, everything: bool = False) -> None:
+        """Restore a run that somebody has deleted in MLflow; forget one that the store has lost.
 
-        The next delivery tells that all again.
+        The next delivery tells it all again.
 
         Args:
             client: the store's.
-            experiments: whether to restore experiments too.
+            everything: whether to see to all copies and to their experiments, and not only to
+                the copy that was asked for last.
 
         Raises:
             MlflowException: the store does not answer, or does not allow it.
@@ -78,9 +85,9 @@ class Delivery:
 
         with self._copies.alone():
             for copy in self._here():
-                if experiments:
+                if everything:
                     experiment_id(client, self._uri, copy.destination.experiment, restore=True)
-                if copy.run_id is None:
+                if copy.run_id is None or not (everything or copy == self._copies.last):
                     continue
                 try:
                     run = client.get_run(copy.run_id)

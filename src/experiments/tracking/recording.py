@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.errors import RunError, shortened
+from experiments.errors import InputError, RunError, shortened
 from experiments.events import Place
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
@@ -155,8 +155,11 @@ def record_again(
         experiment: the MLflow experiment.
         parent: the sweep to be under, if any.
     """
-    if ask_for(folder, uri, experiment, parent):
-        return run_id_of(folder), None
+    try:
+        if ask_for(folder, uri, experiment, parent):
+            return run_id_of(folder), None
+    except (InputError, RunError) as error:
+        return run_id_of(folder), Problem(str(error), mistake=True)
     to = sender(uri)
     to.tell(folder)
     return to.wait(folder)

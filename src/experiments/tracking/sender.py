@@ -24,7 +24,7 @@ from typing import IO, Any
 from experiments.interruption import is_asked
 from experiments.tracking.problems import Problem
 
-_INTERRUPTED_SECONDS = 5.0  # who stops a run will not wait long; what is left is delivered later
+_INTERRUPTED_SECONDS = 5.0  # people who stop a run will not wait long; the rest is delivered later
 _LOADING_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 
 
@@ -34,6 +34,7 @@ class Sender:
     def __init__(self, uri: str) -> None:
         self._uri = uri
         self._folders: set[str] = set()
+        self._unsent: set[str] = set()
         self._start()
 
     def _start(self) -> None:
@@ -60,8 +61,9 @@ class Sender:
         """Say that a folder's journal has news; never waits. A process that died is replaced."""
         name = str(folder.absolute())
         self._folders.add(name)
+        self._unsent.add(name)
         try:
-            self._send({"news": name})
+            self._send_news()
         except BrokenPipeError:
             self.close()
             self._process.wait()
@@ -69,8 +71,8 @@ class Sender:
                 if stream is not None:
                     stream.close()
             self._start()
-            for each in self._folders:
-                self._send({"news": each})
+            self._unsent |= self._folders
+            self._send_news()
 
     def abandon(self, folder: Path) -> None:
         """Say that a run's process is gone, which perhaps could not say so itself."""
@@ -140,11 +142,18 @@ class Sender:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    def _send(self, message: dict[str, str]) -> None:
+    def _send_news(self) -> None:
+        """Say of which folders there is news, as far as the pipe takes it; the rest comes later."""
+        self._receive()  # or the other process may wait for room in its own pipe
+        while self._unsent and self._send({"news": next(iter(self._unsent))}):
+            self._unsent.pop()
+
+    def _send(self, message: dict[str, str]) -> bool:
         try:
             os.write(self._input, json.dumps(message).encode() + b"\n")
         except BlockingIOError:
-            return  # the pipe is full of news it has not read; each of it means "read all there is"
+            return False
+        return True
 
     def _answers(self, deadline: Callable[[], float]) -> Iterator[dict[str, Any]]:
         """Yield answers until a time, or until the process ends."""
@@ -154,14 +163,20 @@ class Sender:
                 if "ready" in answer:
                     self._ready_at = time.monotonic()
                 yield answer
-            if not select.select([self._output], [], [], min(left, 1.0))[0]:
-                continue
-            received = os.read(self._output, 65536)
-            if not received:
+            with contextlib.suppress(BrokenPipeError):  # which the next read says
+                self._send_news()
+            if not self._unread and not self._receive(min(left, 1.0)):
                 self._process.wait()
                 return
-            *lines, self._rest = (self._rest + received).split(b"\n")
-            self._unread += map(json.loads, lines)
+
+    def _receive(self, seconds: float = 0.0) -> bool:
+        """Take in answers for at most so long; return False once the process has ended."""
+        if not select.select([self._output], [], [], seconds)[0]:
+            return True
+        received = os.read(self._output, 65536)
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        self._unread += map(json.loads, lines)
+        return bool(received)
 
     def _silence(self, patience: float) -> str:
         if self._process.poll() is None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import struct
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 from experiments.errors import InputError
 from experiments.folders import check_writable
 
-_HEADER = 100  # bytes; see "Database File Format" on sqlite.org
+_MAGIC = b"SQLite format 3\0"
 _ASIDE = "move it away, and `experiments sync --rebuild` makes it again from outputs/"
 
 
@@ -70,16 +69,12 @@ def _problem(database: Path) -> str | None:
     if not os.access(database, os.R_OK | os.W_OK, effective_ids=effective):
         return "the database is read-only; make it and its folder readable and writable"
     with database.open("rb") as file:
-        header = file.read(_HEADER)
-    if not header.startswith(b"SQLite format 3\0") or len(header) < _HEADER:
+        magic = file.read(len(_MAGIC))
+    if magic != _MAGIC:
         return f"the file is not a database; name another file, or {_ASIDE}"
-    page, counted, pages, valid_for = struct.unpack(">16xH6xII60xI4x", header)
-    size = database.stat().st_size
-    needed = pages * (65536 if page == 1 else page)
-    if counted == valid_for and size < needed:
-        return f"the database is cut short ({size:,} bytes of {needed:,}); restore it, or {_ASIDE}"
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
+            # This rolls back what a killed writer left, and keeps others from the file meanwhile.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("SELECT count(*) FROM sqlite_master")
             connection.execute("ROLLBACK")
@@ -121,9 +116,9 @@ def artifacts_beside(database: Path) -> Path:
 def follow_a_move(database: Path) -> None:
     """Let a database that was moved or copied with its project find artifacts and folders again.
 
-    MLflow stores absolute addresses. Those that this project made end in `outputs/mlflow` beside
-    the database, so where they do and are elsewhere, the project was there before. What has not
-    come along is left where it is.
+    MLflow stores absolute addresses. This project makes them end in `outputs/mlflow` beside the
+    database. If they end so in another folder, the project was there before. Artifacts that have
+    not come along are left there.
     """
     here = artifacts_beside(database)
     with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:

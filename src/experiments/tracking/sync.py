@@ -70,20 +70,24 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
     if journal.is_open(folder):
         return Synced(folder, "still running")
     delivered: list[str] = []
+    failed: list[str] = []
     for store in [uri] if uri else dict.fromkeys(copy.destination.store for copy in Copies(folder)):
         store = _with_password(store)
         if store in unusable:
-            return Synced(folder, "failed")
+            failed.append("")
+            continue
         try:
             client = _reached(store, unusable)
             run = Delivery(folder, store)
             if rebuild:
-                run.revive(client, experiments=True)
+                run.revive(client, everything=True)
             if not run.complete:
                 run.deliver(client, abandoned=True)
                 delivered.append(f"MLflow run {run.run_id}")
         except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
-            return Synced(folder, "failed", problem_of(error, store).text)
+            failed.append(problem_of(error, store).text)
+    if failed:
+        return Synced(folder, "failed", "; ".join(filter(None, failed)))
     return Synced(folder, "delivered" if delivered else "had no need", ", ".join(delivered))
 
 
