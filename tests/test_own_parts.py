@@ -18,6 +18,7 @@ from experiments.targets import accepts, build, resolve
 from tests.test_lifecycle import configuration
 
 RAISED = {
+    "no text": "raise type('Mute', (Exception,), {'__str__': lambda self: 1 / 0})",
     "KeyError": "raise KeyError('width')",
     "AttributeError": "nn.nowhere",
     "AssertionError": "assert nn is None",

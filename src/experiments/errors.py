@@ -73,6 +73,14 @@ def unreadable(error: OSError, path: Path) -> InputError:
     )
 
 
+def text_of(error: BaseException) -> str:
+    """Return what an error of the user's says, even if it says nothing or cannot say it."""
+    try:
+        return str(error) or "it says no more"
+    except Exception as raised:  # noqa: BLE001  (a text must not stop anything)
+        return f"its text cannot be had ({type(raised).__name__})"
+
+
 def shortened(text: str, longest: int) -> str:
     """Return a text of at most so many characters, cut at the ends of words.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from experiments.errors import InputError, did_you_mean, misfit
+from experiments.errors import InputError, did_you_mean, misfit, text_of
 from experiments.interruption import Interrupted
 from experiments.randomness import derive, seed_all
 
@@ -99,9 +99,10 @@ def explained(said: str, advice: str) -> Iterator[None]:
     except (KeyboardInterrupt, Interrupted, InputError):
         raise
     except BaseException as error:
-        kind = "" if isinstance(error, _USUAL) else f"{type(error).__name__}: "
+        usual = isinstance(error, _USUAL) and error.args
+        kind = "" if usual else f"{type(error).__name__}: "
         raise InputError(
-            f"{said}: {kind}{error}; {advice} (HYDRA_FULL_ERROR=1 shows where)"
+            f"{said}: {kind}{text_of(error)}; {advice} (HYDRA_FULL_ERROR=1 shows where)"
         ) from error
 
 

@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.data import Split
 from experiments.data.batches import normalise
-from experiments.errors import InputError
+from experiments.errors import InputError, text_of
 from experiments.packing import pack
 from experiments.randomness import random_state, set_random_state
 from experiments.targets import explained
@@ -107,5 +107,5 @@ def _attempt(key: str, part: object, what: Callable[[], T]) -> T:
     except (Exception, SystemExit) as error:
         raise InputError(
             f"{key}: {type(part).__name__} fails in its first step with "
-            f"{type(error).__name__}: {error}; HYDRA_FULL_ERROR=1 shows where"
+            f"{type(error).__name__}: {text_of(error)}; HYDRA_FULL_ERROR=1 shows where"
         ) from error

@@ -40,6 +40,11 @@ def test_each_sweep_has_all_its_jobs_under_it_also_in_a_new_store(sweep: Sweep) 
     assert statuses == {"FINISHED"}
     assert "had no need" in sync(sweep.folder).stdout
 
+    (sweep.folder / "outputs").rename(sweep.folder / "moved")
+    done = sync(sweep.folder, "moved", "--uri", "sqlite:///third.db")
+    assert done.returncode == 0, done.stderr
+    assert families(sweep.folder / "third.db") == found
+
 
 def test_a_run_trained_alone_is_under_the_sweep_that_reuses_it(sweep: Sweep) -> None:
     alone = [text for text in sweep.command("trainer.limit_batches=1", "seed=0") if text != "-m"]

@@ -85,9 +85,12 @@ def test_a_deleted_experiment_is_said_at_the_start(
     assert f"mlflow experiments restore --experiment-id {experiment}`" in line
     assert sorted(tmp_path.glob("outputs/*/*")) == before
 
-    refused = sync(tmp_path)
-    assert "had no need" in refused.stdout
-    assert sync(tmp_path, "--rebuild").returncode == 0
+    refused = offline("tracking=mlflow")  # of which the first run is finished
+    assert "tracking.experiment=mnist: is deleted in MLflow; bring it back" in refused.stdout
+    lost = sync(tmp_path)
+    assert lost.returncode == 1
+    assert "`experiments sync --rebuild` brings them back" in lost.stderr
+    assert "1 delivered" in sync(tmp_path, "--rebuild").stdout
     assert_whole(tmp_path / "mlflow.db")
     assert offline("tracking=mlflow", "seed=1").returncode == 0
 

@@ -95,6 +95,20 @@ def test_sync_takes_a_run_to_another_store_once(finished: Path) -> None:
     assert_whole(finished / "mlflow.db")
 
 
+def test_altered_weights_are_not_delivered(finished: Path) -> None:
+    weights = run_folder(finished) / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert sync(finished, "--uri", "sqlite:///other.db").returncode == 0
+    ((run,),) = in_store(finished / "other.db").values()
+    client = MlflowClient(f"sqlite:///{finished}/other.db")
+    names = {artifact.path for artifact in client.list_artifacts(run.info.run_id)}
+    assert "config.yaml" in names
+    assert weights.name not in names
+    assert run.data.tags["mlflow_refused"] == weights.name
+
+
 def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_path: Path) -> None:
     process = start("parts", held_after=50)
     wait_for_epoch(process, 2)

@@ -39,7 +39,8 @@ class View:
             how = f" ({outcome.reason})" if outcome.reason else ""
             return f"job {job.number}: begun, {job.name}{how}"
         if outcome.state != "finished":
-            return f"job {job.number}: {outcome.state}, {outcome.reason} ({job.name})"
+            why = f", {outcome.reason}" if outcome.reason != outcome.state else ""
+            return f"job {job.number}: {outcome.state}{why} ({job.name})"
         if not math.isnan(outcome.objective):
             self._best = max(outcome.objective, self._best)
         return f"job {job.number}: finished, {accuracy(outcome.objective)}, {job.name} [{self}]"

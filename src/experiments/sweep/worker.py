@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments import job
 from experiments.composition import Refused
 from experiments.durable import open_to_append
-from experiments.errors import AliveError, InputError
+from experiments.errors import AliveError, InputError, text_of
 from experiments.hydra_errors import in_one_line
 from experiments.interruption import Interrupted, stop
 from experiments.redaction import hidden
@@ -40,7 +40,10 @@ SIZE = struct.Struct(">Q")  # before each request
 @guarded_output()
 def main() -> None:
     """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
+    with (
+        contextlib.suppress(BrokenPipeError),  # nobody listens any more
+        os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers,
+    ):
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         setup_globals()
         busy, alone = threading.Event(), threading.Event()
@@ -190,7 +193,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
     reason = in_one_line(error)
     if reason is None:
         traceback.print_exception(error)
-        lines = hidden(str(error)).strip().splitlines() or [""]
+        lines = hidden(text_of(error)).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0]}"
     else:
         print(f"error: {reason}", file=sys.stderr)  # noqa: T201

@@ -166,10 +166,25 @@ class Copies:
         past = journal.history(self.folder)
         if not past.start or past.store is None:
             return []
-        begun = past.start
-        destination = Destination(past.store, begun["experiment"], begun.get("parent"))
-        before = Path(begun["folder"]) if "folder" in begun else self.folder
-        return [Copy(self._here(destination, before))]
+        destination = self._begun_at(past.start, past.store)
+        return [Copy(self._here(destination, _folder_in(past.start, self.folder)))]
+
+    def add_all(self, store: str) -> list[Copy]:
+        """Note that the run is to be in a store as it is elsewhere. Only for who is `alone`.
+
+        In each experiment and under each sweep, or where it began if it is nowhere yet.
+        """
+        begun = journal.history(self.folder).start
+        if not begun:
+            return []
+        known = [copy.destination for copy in self._copies]
+        first = self._begun_at(begun, store)
+        moved = self._here(first, _folder_in(begun, self.folder))
+        wanted = known or [moved]
+        return [self.add(replace(each, store=store)) for each in wanted]
+
+    def _begun_at(self, begun: Mapping[str, Any], store: str) -> Destination:
+        return Destination(store, begun["experiment"], begun.get("parent"))
 
     def _here(self, destination: Destination, before: Path) -> Destination:
         """Return a destination as it is named now, if the folder was another when it was noted."""
@@ -195,6 +210,11 @@ class Copies:
             return path
         now = self.folder.parents[len(names) - 1] / path.relative_to(shared)
         return now if now.exists() or before.exists() or not path.exists() else path
+
+
+def _folder_in(begun: Mapping[str, Any], folder: Path) -> Path:
+    """Return the folder that a run was begun in; the one it has where its journal does not say."""
+    return Path(begun["folder"]) if "folder" in begun else folder
 
 
 def ask_for(folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None) -> bool:

@@ -11,7 +11,7 @@ from experiments.tracking import lease
 from experiments.tracking.copies import Copies, Copy, Destination
 from experiments.tracking.mlflow_run import MlflowRun, storable
 from experiments.tracking.sqlite import rename_run, sqlite_file
-from experiments.tracking.store import address, experiment_id
+from experiments.tracking.store import address, check_active, experiment_id, experiment_named
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,6 +47,11 @@ class Delivery:
         return bool(copies) and all(copy.complete and copy.offset >= size for copy in copies)
 
     @property
+    def is_there(self) -> bool:
+        """Whether nothing that is delivered is known to be lost or deleted in MLflow."""
+        return all(copy.is_whole(self.folder) for copy in self._here() if copy.complete)
+
+    @property
     def ended(self) -> bool:
         """Whether the run has said how it ended, delivered or not."""
         return self.complete or journal.history(self.folder).status is not None
@@ -60,7 +65,7 @@ class Delivery:
         """
         problems: list[Exception] = []
         with self._copies.alone():
-            for copy in self._here() or self._first():
+            for copy in self._here() or self._copies.add_all(self._store):
                 try:
                     self._deliver(client, copy, abandoned=abandoned)
                 except Exception as error:  # noqa: BLE001  (raised once the others are delivered)
@@ -68,10 +73,10 @@ class Delivery:
         if problems:
             raise problems[0]
 
-    def revive(self, client: MlflowClient, *, everything: bool = False) -> None:
+    def revive(self, client: MlflowClient, *, everything: bool = False) -> bool:
         """Restore a run that somebody has deleted in MLflow; forget one that the store has lost.
 
-        The next delivery tells it all again.
+        The next delivery tells it all again. Return whether something was restored.
 
         Args:
             client: the store's.
@@ -79,16 +84,22 @@ class Delivery:
                 the copy that was asked for last.
 
         Raises:
+            InputError: the experiment of the copy asked for last is deleted.
             MlflowException: the store does not answer, or does not allow it.
         """
         from mlflow.exceptions import MlflowException
 
+        restored = False
         with self._copies.alone():
             for copy in self._here():
-                if everything:
-                    experiment_id(client, self._uri, copy.destination.experiment, restore=True)
                 if copy.run_id is None or not (everything or copy == self._copies.last):
                     continue
+                found = experiment_named(client, self._uri, copy.destination.experiment)
+                if found is not None and found.lifecycle_stage == "deleted":
+                    if not everything:
+                        check_active(self._uri, found)
+                    client.restore_experiment(found.experiment_id)
+                    restored = True
                 try:
                     run = client.get_run(copy.run_id)
                 except MlflowException as error:
@@ -99,6 +110,8 @@ class Delivery:
                 else:
                     if run.info.lifecycle_stage == "deleted":
                         client.restore_run(copy.run_id)
+                        restored = True
+        return restored
 
     def renew_lease(self, client: MlflowClient) -> None:
         """Prove that the run's process is alive.
@@ -112,13 +125,6 @@ class Delivery:
 
     def _here(self) -> list[Copy]:
         return self._copies.in_store(self._store)
-
-    def _first(self) -> list[Copy]:
-        begun = journal.history(self.folder).start
-        if not begun:
-            return []
-        destination = Destination(self._store, begun["experiment"], begun.get("parent"))
-        return [self._copies.add(destination)]
 
     def _deliver(self, client: MlflowClient, copy: Copy, *, abandoned: bool) -> None:
         events, offset = journal.read(self.folder, copy.offset)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.errors import InputError
+from experiments.evidence import WEIGHTS, check_weights
 from experiments.tracking import lease
 
 if TYPE_CHECKING:
@@ -84,10 +86,9 @@ class MlflowRun:
 
     def _log_artifacts(self, names: Iterable[str]) -> None:
         for name in dict.fromkeys(names):
-            file = self._folder / name
-            if file.exists():
-                self._client.log_artifact(self._id, str(file))
-            else:  # somebody has deleted it since
+            if _is_as_recorded(self._folder, name):
+                self._client.log_artifact(self._id, str(self._folder / name))
+            else:
                 self._refused.append(name)
 
     def _log(self, kind: str, entries: Sequence[Any]) -> None:
@@ -121,6 +122,16 @@ class MlflowRun:
         if lease.TAG in self._client.get_run(self._id).data.tags:
             with contextlib.suppress(MlflowException):  # another delivery was faster
                 self._client.delete_tag(self._id, lease.TAG)
+
+
+def _is_as_recorded(folder: Path, name: str) -> bool:
+    """Return whether a file is there and, if it holds the run's weights, unaltered."""
+    if name == WEIGHTS:
+        try:
+            check_weights(folder)
+        except InputError:
+            return False
+    return (folder / name).exists()
 
 
 def _accepts(call: Callable[..., object], *arguments: Any, **named: Any) -> bool:

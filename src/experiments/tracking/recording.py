@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from experiments.errors import InputError, RunError, shortened
+from experiments.errors import InputError, RunError, shortened, text_of
 from experiments.events import Place
 from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
@@ -127,7 +127,7 @@ def recording(
     except BaseException as error:
         # On a full disk the journal stays without an end, like that of any dead run.
         with contextlib.suppress(RunError):
-            said = hidden(f"{type(error).__name__}: {error}")
+            said = hidden(f"{type(error).__name__}: {text_of(error)}")
             recorder.tags({"failure": shortened(said, 500)})
             recorder.end("FAILED")
         raise

@@ -151,13 +151,13 @@ def same_store(recorded: str, wanted: str) -> bool:
     return bool(before and now and not before.exists() and now.exists())
 
 
-def experiment_id(client: MlflowClient, uri: str, name: str, *, restore: bool = False) -> str:
+def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
     """Return the id of an experiment, created where there is none.
 
     Beside a sqlite database the artifacts lie in outputs/mlflow; a server decides for itself.
 
     Raises:
-        InputError: the experiment is deleted in MLflow, and not to be restored.
+        InputError: the experiment is deleted in MLflow.
     """
     from mlflow.exceptions import MlflowException
 
@@ -171,10 +171,7 @@ def experiment_id(client: MlflowClient, uri: str, name: str, *, restore: bool = 
             found = experiment_named(client, uri, name)  # another process was faster
             if found is None:
                 raise
-    if found.lifecycle_stage == "deleted" and restore:
-        client.restore_experiment(found.experiment_id)
-    else:
-        check_active(uri, found)
+    check_active(uri, found)
     return found.experiment_id
 
 

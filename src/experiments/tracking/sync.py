@@ -20,6 +20,7 @@ from experiments.tracking.store import address, connect
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+_REBUILD = "`experiments sync --rebuild` brings them back"
 Outcome = Literal["delivered", "failed", "still running", "had no need"]
 
 
@@ -77,13 +78,15 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
             failed.append("")
             continue
         try:
-            client = _reached(store, unusable)
             run = Delivery(folder, store)
-            if rebuild:
-                run.revive(client, everything=True)
+            if rebuild and run.revive(_reached(store, unusable), everything=True):
+                delivered.append(f"MLflow run {run.run_id}, restored")
             if not run.complete:
-                run.deliver(client, abandoned=True)
+                run.deliver(_reached(store, unusable), abandoned=True)
                 delivered.append(f"MLflow run {run.run_id}")
+            elif not run.is_there:
+                unusable.add(store)
+                failed.append(f"{store}: has lost runs, or they are deleted there; {_REBUILD}")
         except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
             failed.append(problem_of(error, store).text)
     if failed:
