@@ -56,10 +56,10 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
     try:
         same = _verify(overrides, kills, folder, say)
     except BaseException:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         raise
     if same:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a killed run may still be on its way to MLflow
     else:
         say(f"Both runs are kept in {folder}")
     return same
