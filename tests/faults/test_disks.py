@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import journal
 from experiments.checkpoint import Checkpoints
 from tests.programs import finish, start
 
@@ -53,7 +54,8 @@ def test_on_a_full_disk_the_last_checkpoint_stays_whole(
     ), lines
     assert "Traceback" not in done.stdout
     (folder,) = (path.parent for path in kept.glob("outputs/2*/*/checkpoints"))
-    state = Checkpoints(folder / "checkpoints").load()
+    identity = journal.history(folder).start["identity"]
+    state = Checkpoints(folder / "checkpoints", identity).load()
     assert state is not None
     assert "Continuing with epoch" in finish(
         start(kept, root, "Slow", "trainer.epochs=8", "tracking=none", SLOW="0")
