@@ -158,7 +158,13 @@ def foremost(*found: Earlier | None) -> Earlier | None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that a file stands for, waiting for whoever has it.
+
+    Raises:
+        InputError: the file may not be made there.
+        RunError: the disk does not take it.
+    """
     lock = FileLock(path)
     try:
         lock.acquire()
@@ -187,7 +193,7 @@ def claimed(
     """
     index = outputs / _INDEX
     make_folder(index)
-    with _locked(index / ".lock"):
+    with locked(index / ".lock"):
         now = look_up(outputs, identity, folder)
         if now is not None:
             now.refuse_alive()
@@ -215,7 +221,7 @@ def note_planned(outputs: Path, planned: str, identity: str, folder: Path) -> No
     """
     index = outputs / _INDEX
     make_folder(index)
-    with _locked(index / ".lock"):
+    with locked(index / ".lock"):
         _enter(outputs, planned, {"folder": _place_of(folder, outputs), "identity": identity})
 
 

@@ -81,7 +81,11 @@ class Delivering:
     def _find(self, number: int) -> None:
         """Find the run that a job came to, which another process may have trained elsewhere."""
         job, folder = self._jobs[number], self._folders[number]
-        found = look_up(Path(job.config.outputs), job.identity, folder)
+        try:
+            found = look_up(Path(job.config.outputs), job.identity, folder)
+        except InputError as error:  # a job may leave a damaged folder behind
+            _log.warning("Job %d is not taken to MLflow: %s", number, error)
+            return
         if found is not None and found.folder is not None:
             self._folders[number] = found.folder
             self._ask_for(number)

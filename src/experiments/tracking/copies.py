@@ -13,11 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from experiments import journal
+from experiments.claims import locked
 from experiments.durable import write_atomically
-from experiments.errors import unwritable
 from experiments.sealed import seal, unseal
 from experiments.tracking.sqlite import has_run, sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
@@ -99,17 +97,9 @@ class Copies:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let one process at a time read and change the note."""
-        path = self.folder / ".mlflow.lock"
-        lock = FileLock(path)
-        try:
-            lock.acquire()
-        except OSError as error:
-            raise unwritable(error, path) from error
-        try:
+        with locked(self.folder / ".mlflow.lock"):
             self._copies = self._load()  # another process may have been here since
             yield
-        finally:
-            lock.release()
 
     def ask_for(self, destination: Destination) -> Copy:
         """Note that the run is to be at a destination; return its copy, which is then the last."""
