@@ -1,6 +1,6 @@
 """Train and test one model: `python train.py optimizer.lr=0.01`; add -m to sweep."""
 
-from experiments.interruption import end_at_once
+from experiments.process.signals import end_at_once
 
 if __name__ == "__main__":
     end_at_once()  # on Ctrl-C or SIGTERM, from here on: the imports below take long
@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments.app import run
-from experiments.composition import one_line_errors
+from experiments.composition.hydra_config import one_line_errors
 
 
 @one_line_errors

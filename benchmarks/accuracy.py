@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks import article
 from benchmarks.report import RESULTS, report
-from experiments.provenance import processor
+from experiments.provenance.origin import processor
 
 SEEDS = range(15)
 SETTINGS = {"momentum 0.9": ("article", 0.9), "plain": ("article_plain", 0.0)}

@@ -10,10 +10,10 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 
 from benchmarks.report import report, spread
-from experiments.assembly import assemble
-from experiments.composition import checked
+from experiments.composition.hydra_config import checked
 from experiments.journal import Journal, history
-from experiments.lifecycle import train_and_test
+from experiments.run.build import assemble
+from experiments.run.lifecycle import train_and_test
 from experiments.tracking import Recorder
 
 EPOCHS = 15
@@ -40,7 +40,7 @@ class Timed(Recorder):
 
 def measure(*overrides: str) -> tuple[list[float], list[float], list[float]]:
     """Return the seconds of each epoch, of its checkpoint and of its journal line."""
-    from experiments import checkpoint
+    from experiments.run import checkpoint
 
     saves: list[float] = []
     original = checkpoint.Checkpoints.save

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parent.parent
 BATCHES, REPEATS = 94, 5  # a tenth of an epoch: without our setting a whole one takes too long
 BUSY = "while True: sum(range(1_000_000))"
 TIMED = f"""
-from experiments.training import fit
+from experiments.training.loop import fit
 from benchmarks import epoch
 def limited(**arguments):
     fit(**arguments | {{"limit_batches": {BATCHES}}})

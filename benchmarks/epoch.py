@@ -16,8 +16,8 @@ from benchmarks import article
 from benchmarks.report import report, spread
 from experiments.data import MNIST, load
 from experiments.models import SimpleNet
-from experiments.runtime import load_torch
-from experiments.training import Position, fit
+from experiments.run.load_torch import load_torch
+from experiments.training.loop import Position, fit
 
 ROOT = str(Path("~/.pytorch/MNIST_data/").expanduser())
 BATCH, STEPS = 64, 938

@@ -21,8 +21,8 @@ from experiments import journal
 from experiments.data import MNIST, load
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
-from experiments.runtime import load_torch
-from experiments.training import Position
+from experiments.run.load_torch import load_torch
+from experiments.training.loop import Position
 
 REPEATS = 3
 GRIDS = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.provenance import environment, version
+from experiments.provenance.origin import environment, version
 
 RESULTS = Path(__file__).parent / "results"
 

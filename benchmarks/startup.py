@@ -36,26 +36,26 @@ from experiments.app import run
 lap("imports: hydra and the program")
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
     cfg = compose("config")
-from experiments.composition import checked
+from experiments.composition.hydra_config import checked
 config = checked(cfg)
 lap("configuration: composed and checked (imports pydantic)")
 from experiments.tracking import sender
 sender(config.tracking.uri)
 lap("tracking: the delivery process started")
-from experiments.runtime import load_torch
+from experiments.run.load_torch import load_torch
 load_torch()
 lap("imports: torch, while the delivery process imports MLflow")
 from experiments.data import MNIST, load
 load(MNIST, config.data.arguments())
 lap("data: read and verified")
-from experiments.assembly import assemble
+from experiments.run.build import assemble
 parts = assemble(config)
 lap("model, optimizer and schedule: built")
-from experiments.identity import identity_of, ingredients
+from experiments.identity.ingredients import identity_of, ingredients
 what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
 sender(config.tracking.uri).find(identity_of(what), config.tracking.experiment)
 lap("identity: computed, and asked for in MLflow's database")
-from experiments.provenance import commit, environment
+from experiments.provenance.origin import commit, environment
 commit(Path(sys.argv[1])); environment()
 lap("tracking: commit, patch and versions")
 print(json.dumps(taken))

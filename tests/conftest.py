@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# As `experiments.runtime` sets it: tests beside each other would wait for spinning threads.
+# As `experiments.run.load_torch` sets it: tests beside each other would wait for spinning threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 PROJECT = Path(__file__).parent.parent

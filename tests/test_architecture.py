@@ -14,10 +14,7 @@ from tests.conftest import PROJECT, clean_environment
 
 SOURCE = PROJECT / "src" / "experiments"
 FILES = sorted(SOURCE.rglob("*.py"))
-TORCH_ONLY = {
-    *("models.py", "training.py", "evaluation.py", "stack.py"),
-    *("updates.py", "kernels.py", "layout.py", "randomness.py"),
-}
+TORCH_ONLY = {"models.py", "randomness.py", "stack.py", "training", "training.py", "data"}
 HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
 
 
@@ -62,12 +59,12 @@ def test_train_py_is_a_sentence() -> None:
     names = imports(PROJECT / "train.py", everywhere=True)
     own = {".".join(name.split(".")[:2]) for name in names if name.startswith("experiments")}
     # Signals are handled before what takes long to import.
-    assert own == {"experiments.app", "experiments.composition", "experiments.interruption"}
+    assert own == {"experiments.app", "experiments.composition", "experiments.process"}
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if {*TORCH_ONLY, "data"} & set(path.parts[-2:])],
+    [path for path in FILES if TORCH_ONLY & set(path.relative_to(SOURCE).parts)],
     ids=name_of,
 )
 def test_models_data_and_training_know_only_torch(path: Path) -> None:
@@ -88,8 +85,15 @@ def test_tracking_never_imports_torch(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if "sweep" in p.parts], ids=name_of)
 def test_a_sweep_s_own_process_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & {"torch", "mlflow"}
-    trains = "experiments.runtime" in set(imports(path, everywhere=True))
-    assert trains == (path.name == "worker.py")
+
+
+def test_only_the_worker_and_runs_load_torch() -> None:
+    importers = {
+        name_of(path)
+        for path in FILES
+        if "experiments.run.load_torch" in set(imports(path, everywhere=True))
+    }
+    assert importers == {"experiments.run.prepare", "experiments.worker.process"}
 
 
 @pytest.mark.parametrize("name", ["experiments_sweeper", "experiments_launcher"])
@@ -104,9 +108,9 @@ def test_only_what_leads_runs_and_lanes_trains() -> None:
     importers = {
         name_of(path)
         for path in FILES
-        if "experiments.training" in set(imports(path, everywhere=True))
+        if "experiments.training.loop" in set(imports(path, everywhere=True))
     }
-    assert importers == {"experiments.lifecycle", "experiments.lanes.training"}
+    assert importers == {"experiments.run.lifecycle", "experiments.lanes.training"}
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--cfg hydra", "--info defaults"])

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from experiments.composition import checked
+from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
 from tests.conftest import PROJECT
 
@@ -47,7 +47,7 @@ def test_every_option_composes_and_validates(option: str) -> None:
 
 @pytest.mark.parametrize("option", [name for name in OPTIONS if not name.startswith("data=")])
 def test_every_option_can_be_built(option: str, root: str) -> None:
-    from experiments.assembly import assemble
+    from experiments.run.build import assemble
 
     parts = assemble(checked(composed(option, "data=digits", f"data.root={root}")))
     assert parts.schedule.optimizer is parts.optimizer

@@ -12,7 +12,6 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from experiments.data import load
-from experiments.evaluation import evaluate
 from experiments.randomness import (
     derive,
     generator,
@@ -22,6 +21,7 @@ from experiments.randomness import (
     set_random_state,
 )
 from experiments.targets import resolve
+from experiments.training.evaluation import evaluate
 from tests.own_models import Drawing, Dropping
 
 CPU = torch.device("cpu")

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from experiments.composition import checked
+from experiments.composition.hydra_config import checked
 from tests.conftest import EXPERIMENTS, PROJECT
 from tests.conftest import command as run_command
 

@@ -14,19 +14,26 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
-from experiments import job
-from experiments.composition import Refused, check_hydra, checked, log_of, past_hydra, typed
+from experiments.composition.hydra_config import (
+    Refused,
+    check_hydra,
+    checked,
+    log_of,
+    past_hydra,
+    typed,
+)
 from experiments.errors import InputError, shortened
-from experiments.folders import removed_if_refused
-from experiments.interruption import keep
-from experiments.redaction import hidden_data
+from experiments.files.folders import removed_if_refused
+from experiments.process.signals import keep
+from experiments.redaction.hide import hidden_data
+from experiments.run import job
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from experiments.claims import Earlier
     from experiments.config import RunConfig
-    from experiments.preparation import Prepared
+    from experiments.registry.claims import Earlier
+    from experiments.run.prepare import Prepared
     from experiments.tracking import Recorder
 
 _log = logging.getLogger(__name__)
@@ -41,7 +48,7 @@ class Preflight(Callback):
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check values, classes, device, data, folders and tracking; look for an earlier run."""
         global _prepared
-        from experiments.preparation import prepare
+        from experiments.run.prepare import prepare
 
         try:
             check_hydra(config)
@@ -64,7 +71,7 @@ def run(cfg: DictConfig) -> float:
     The objective is the validation accuracy of the epoch that is tested where there is a validation
     split, else the test accuracy; from 0 to 1, and NaN for a run that diverged. A run that is
     finished is not trained again, and one that was interrupted is continued: see
-    `experiments.claims`.
+    `experiments.registry.claims`.
     """
     global _prepared
     config = checked(cfg)
@@ -86,7 +93,7 @@ def prepare_job(config: RunConfig) -> Prepared:
     Raises:
         InputError: it cannot be run, or the source was edited after the sweep was planned.
     """
-    from experiments.preparation import prepare
+    from experiments.run.prepare import prepare
     from experiments.tracking import parent_of
 
     hydra = HydraConfig.get()
@@ -102,7 +109,7 @@ def prepare_job(config: RunConfig) -> Prepared:
 
 def objective_of(prepared: Prepared) -> float:
     """Return what a run that has ended came to."""
-    from experiments.claims import look_up
+    from experiments.registry.claims import look_up
 
     ended = look_up(Path(prepared.config.outputs), prepared.identity, prepared.folder)
     return ended.objective if ended else float("nan")
@@ -118,7 +125,7 @@ def _refuse_edited(prepared: Prepared) -> None:
 
     Its worker may have imported the one and would record the other.
     """
-    from experiments.identity import source_sha256
+    from experiments.identity.ingredients import source_sha256
 
     planned = _told(job.SOURCE)
     if planned and planned != source_sha256(prepared.ingredients):
@@ -129,8 +136,8 @@ def _refuse_edited(prepared: Prepared) -> None:
 
 def _note_planned(prepared: Prepared) -> None:
     """Let a sweep that could not know the device find the run that its plan has led to."""
-    from experiments.claims import note_planned
-    from experiments.identity import identity_of
+    from experiments.identity.ingredients import identity_of
+    from experiments.registry.claims import note_planned
 
     planned, config = _told(job.PLANNED), prepared.config
     if planned == prepared.identity:
@@ -180,10 +187,10 @@ def _report(
 def recorded(prepared: Prepared) -> Iterator[Recorder]:
     """Claim and record a run while it is trained, and tidy its folder when it has ended."""
     from experiments import journal
-    from experiments.claims import claimed
-    from experiments.identity import without_secrets
-    from experiments.lifecycle import tidy
-    from experiments.provenance import commit_of_command, tags, write_origin
+    from experiments.identity.ingredients import without_secrets
+    from experiments.provenance.origin import commit_of_command, tags, write_origin
+    from experiments.registry.claims import claimed
+    from experiments.run.lifecycle import tidy
     from experiments.tracking import parent_of, recording
 
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
@@ -225,8 +232,8 @@ def recorded(prepared: Prepared) -> Iterator[Recorder]:
 
 
 def _train(prepared: Prepared) -> None:
-    from experiments.interruption import Interrupted, interruptible
-    from experiments.lifecycle import train_and_test
+    from experiments.process.signals import Interrupted, interruptible
+    from experiments.run.lifecycle import train_and_test
 
     with interruptible() as check, recorded(prepared) as recorder:
         try:

@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from experiments.errors import InputError, RunError
-from experiments.interruption import raising
-from experiments.streams import guarded_output
+from experiments.process.signals import raising
+from experiments.process.streams import guarded_output
 
 
 @guarded_output()
@@ -73,7 +73,7 @@ def _add_verify_resume(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify_resume(options: argparse.Namespace) -> int:
-    from experiments.certificate import verify_resume
+    from experiments.run.verify_resume import verify_resume
 
     if options.kills < 1:
         raise InputError(f"--kills={options.kills}: it should be at least 1")

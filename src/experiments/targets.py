@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from experiments.errors import InputError, did_you_mean, misfit, text_of
-from experiments.interruption import Interrupted
+from experiments.process.signals import Interrupted
 from experiments.randomness import derive, seed_all
 
 T = TypeVar("T")

@@ -27,7 +27,7 @@ class GridSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep that the arguments and `params` describe."""
-        from experiments.sweep.conduct import run_grid
+        from experiments.sweep.run_sweep import run_grid
 
         params = [f"{key}={value}" for key, value in self._params.items()]
         return run_grid(*self._given, params + arguments)

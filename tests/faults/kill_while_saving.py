@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from experiments.checkpoint import Checkpoints
+from experiments.run.checkpoint import Checkpoints
 
 
 def save_for_ever(folder: Path, told: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from experiments.certificate import compare, result
+from experiments.run.verify_resume import compare, result
 from tests.programs import children_of, finish, start, wait_for_epoch, wait_until
 
 CONFIGURATIONS = {

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.errors import InputError
 from experiments.journal import NAME, history
-from tests.test_evidence import config_of, execute, stopped
+from tests.registry.test_integrity import config_of, execute, stopped
 
 CHANGES, A_FEW = 300, 30
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from experiments.checkpoint import Checkpoints
+from experiments.run.checkpoint import Checkpoints
 from tests.programs import finish, start
 
 # In a mount namespace of its own, so that the tmpfs is gone with the process.

@@ -12,7 +12,7 @@ from torch import nn
 from experiments.data import Splits
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
-from experiments.training import Position, fit
+from experiments.training.loop import Position, fit
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from torch import nn
 from experiments.data import hold_out
 from experiments.lanes.stack import CannotStackError, layouts_of
 from experiments.models import ConvNet, SimpleNet
-from experiments.training import Position
+from experiments.training.loop import Position
 from tests.lanes.conftest import Normed, Run, adamw, onecycle, sgd, together
 
 SETTINGS = {

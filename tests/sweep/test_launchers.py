@@ -74,7 +74,7 @@ def test_killed_whole_and_repeated_it_is_the_same_sweep(anywhere: Sweep) -> None
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (folder,) = anywhere.folders
-    wait_until(lambda: not [p for p in processes_in(anywhere.folder) if "experiments.sweep" in p])
+    wait_until(lambda: not [p for p in processes_in(anywhere.folder) if "experiments.worker" in p])
     before = [path for path in folder.glob("*/journal.jsonl") if _status(path.parent) == "FINISHED"]
     times = [path.stat().st_mtime_ns for path in before]
 

@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-import experiments.composition  # noqa: F401  (its resolvers)
+import experiments.composition.hydra_config  # noqa: F401  (its resolvers)
 from experiments.errors import InputError
 from experiments.sweep.loader import SweepLoader, _composed, expand
 from tests.conftest import PROJECT

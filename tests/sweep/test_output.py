@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from experiments import journal
+from tests.process.test_streams import CLOSED, through_a_shell
 from tests.programs import finish
 from tests.sweep.conftest import Sweep, runs
-from tests.test_streams import CLOSED, through_a_shell
 
 
 @pytest.mark.parametrize("how", ["nothing at all", "a full disk"])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from experiments.interruption import Interrupted
 from experiments.journal import Journal
+from experiments.process.signals import Interrupted
 from experiments.tracking import recording
 
 

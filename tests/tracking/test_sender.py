@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.interruption import interruptible
+from experiments.process.signals import interruptible
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender
 

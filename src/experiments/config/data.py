@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, Field, model_validator
 
-from experiments.config.fields import Count
 from experiments.config.part import Choice, Part
+from experiments.config.types import Count
 
 
 class DataPart(Part):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from experiments.config.fields import Count
 from experiments.config.part import Choice, Own, Part
+from experiments.config.types import Count
 
 
 class SimpleNet(Part):

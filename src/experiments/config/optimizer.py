@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from experiments.config.fields import Fraction, NonNegative, Positive
 from experiments.config.part import Choice, Own, Part
+from experiments.config.types import Fraction, NonNegative, Positive
 
 
 class SGD(Part):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Union
 from pydantic import ConfigDict, Discriminator, Field, GetCoreSchemaHandler, Tag
 from pydantic_core import CoreSchema
 
-from experiments.config.fields import Strict
+from experiments.config.types import Strict
 
 
 class Part(Strict):

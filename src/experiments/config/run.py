@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from experiments.config.data import Data
-from experiments.config.fields import Count, NonNegative, Strict
 from experiments.config.model import Model
 from experiments.config.optimizer import Optimizer
 from experiments.config.schedule import Schedule
-from experiments.secret_forms import HIDDEN, is_secret, without_secrets
+from experiments.config.types import Count, NonNegative, Strict
+from experiments.redaction.forms import HIDDEN, is_secret, without_secrets
 
 
 class Trainer(Strict):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from experiments.config.fields import Count, Finite, NonNegative, Positive
 from experiments.config.part import Choice, Part
+from experiments.config.types import Count, Finite, NonNegative, Positive
 
 
 class Scheduled(Part):

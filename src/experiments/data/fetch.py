@@ -26,7 +26,7 @@ from filelock import FileLock
 
 from experiments.data import idx
 from experiments.errors import InputError
-from experiments.interruption import raising
+from experiments.process.signals import raising
 from experiments.raw_files import FILES, SUMS, sha256_of
 
 _log = logging.getLogger(__name__)

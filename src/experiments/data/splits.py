@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from experiments.errors import InputError
-from experiments.plain_data import canonical
+from experiments.identity.canonical import canonical
 from experiments.randomness import derive, generator, seed_all
 from experiments.targets import build
 

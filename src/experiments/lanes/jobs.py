@@ -13,15 +13,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig
 
-from experiments import job
 from experiments.app import objective_of, prepare_job, recorded
-from experiments.composition import checked
-from experiments.evaluation import evaluate
-from experiments.interruption import Interrupted, interruptible
+from experiments.composition.hydra_config import checked
 from experiments.lanes.training import Lane, fit_lanes
-from experiments.lifecycle import Run
-from experiments.preparation import Prepared
+from experiments.process.signals import Interrupted, interruptible
 from experiments.randomness import derive
+from experiments.run import job
+from experiments.run.lifecycle import Run
+from experiments.run.prepare import Prepared
+from experiments.training.evaluation import evaluate
 
 
 class LeftOutError(Exception):

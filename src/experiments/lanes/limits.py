@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.assembly import Parts, assemble
 from experiments.config import RunConfig
 from experiments.data.batches import normalise
 from experiments.lanes.stack import DRAWS, CannotStackError, Stack, layouts_of
 from experiments.randomness import have_moved, random_state
+from experiments.run.build import Parts, assemble
 
 _CACHE = 32 * 2**20  # bytes; caches that are larger are shared with others
 _MOST = 256

@@ -18,7 +18,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from experiments.errors import shortened
-from experiments.layout import is_dense, like
+from experiments.training.memory_layout import is_dense, like
 
 DRAWS = "its model draws random numbers as it computes, which in a stack are others"
 Layouts = Mapping[str, tuple[int, ...] | None]

@@ -15,16 +15,16 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.data import Split, count_batches
 from experiments.data.batches import normalise
-from experiments.evaluation import Evaluation, evaluate
 from experiments.lanes.stack import DRAWS, CannotStackError, Layouts, Stack, layouts_of
 from experiments.randomness import derive, have_moved, random_state
-from experiments.training import Log, Position, begin_epoch, end_epoch, order_of, train_epoch
-from experiments.updates import Updates
+from experiments.training.evaluation import Evaluation, evaluate
+from experiments.training.loop import Log, Position, begin_epoch, end_epoch, order_of, train_epoch
+from experiments.training.updates import Updates
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What `experiments.training.fit` takes of one run."""
+    """What `experiments.training.loop.fit` takes of one run."""
 
     model: nn.Module
     optimizer: Optimizer

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from experiments import journal
-from experiments.claims import newest
 from experiments.errors import InputError
+from experiments.registry.claims import newest
 from experiments.sweep.plan import Plan
 
 _LOOKED_AT = 50  # of the newest runs

@@ -21,9 +21,9 @@ from hydra.core.override_parser.types import (
 )
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments import job
-from experiments.composition import typed
+from experiments.composition.hydra_config import typed
 from experiments.errors import InputError
+from experiments.run import job
 
 _TOLD = "hydra.job.env_set"
 # Each job has its own.

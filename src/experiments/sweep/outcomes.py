@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from experiments.durable import write_atomically
-from experiments.redaction import hidden
+from experiments.files.safe_writes import write_atomically
+from experiments.redaction.hide import hidden
 
 _FOLDER, _FAILED = ".jobs", "failed"
 

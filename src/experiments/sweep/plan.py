@@ -14,19 +14,19 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.claims import Earlier, foremost, look_up
-from experiments.composition import checked, log_of
+from experiments.composition.hydra_config import checked, log_of
+from experiments.composition.hydra_errors import in_one_line
 from experiments.config import RunConfig
 from experiments.errors import InputError
-from experiments.evidence import check_weights
-from experiments.folders import check_writable
-from experiments.hydra_errors import in_one_line
-from experiments.identity import identity_of, ingredients, source_sha256
-from experiments.preparation import ask_store
-from experiments.sweep.facts import facts_of
+from experiments.files.folders import check_writable
+from experiments.identity.ingredients import identity_of, ingredients, source_sha256
+from experiments.registry.claims import Earlier, foremost, look_up
+from experiments.registry.integrity import check_weights
+from experiments.run.prepare import ask_store
+from experiments.sweep.data_and_device import facts_of
+from experiments.sweep.folders import check_apart, subdir_of
 from experiments.sweep.launchers import is_local
 from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, SweepLoader, as_override
-from experiments.sweep.places import check_apart, subdir_of
 from experiments.tracking import check_store
 
 Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]

@@ -21,10 +21,11 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from experiments import job, journal
-from experiments.sweep.exposure import conceal
+from experiments import journal
+from experiments.composition.secret_overrides import conceal
+from experiments.run import job
 from experiments.sweep.outcomes import Outcome, Outcomes
-from experiments.sweep.worker_client import WorkerDiedError, worker
+from experiments.worker.client import WorkerDiedError, worker
 
 _LOOK_SECONDS = 1.0  # from one look at whether the sweep is alive to the next
 

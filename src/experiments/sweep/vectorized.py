@@ -16,16 +16,16 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from experiments.composition import checked
+from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
-from experiments.job import number_of
-from experiments.plain_data import canonical
+from experiments.identity.canonical import canonical
+from experiments.run.job import number_of
 from experiments.sweep.launchers import engine
 from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.task import Task
-from experiments.sweep.worker_client import WorkerDiedError, worker
+from experiments.worker.client import WorkerDiedError, worker
 
 # What lanes have in common; everything else each has of its own.
 _COMMON = ("device", "threads", "deterministic", "limit_batches")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments.sweep.delivering import Delivering
+from experiments.sweep.delivery import Delivering
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.sweep.plan import Job
 

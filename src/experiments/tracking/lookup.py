@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from experiments.claims import RANK, State
 from experiments.errors import InputError
+from experiments.registry.claims import RANK, State
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import TAG, folder_of, is_alive
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
-from experiments.evidence import WEIGHTS, check_weights
+from experiments.registry.integrity import WEIGHTS, check_weights
 from experiments.tracking import lease
 
 if TYPE_CHECKING:

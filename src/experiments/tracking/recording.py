@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.errors import InputError, RunError, shortened, text_of
-from experiments.events import Place
-from experiments.interruption import Interrupted
 from experiments.journal import History, Journal, history
-from experiments.redaction import hidden
+from experiments.journal.events import Place
+from experiments.process.signals import Interrupted
+from experiments.redaction.hide import hidden
 from experiments.tracking.copies import ask_for, run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from experiments.interruption import is_asked
+from experiments.process.signals import is_asked
 from experiments.tracking.problems import Problem
 
 _INTERRUPTED_SECONDS = 5.0  # people who stop a run will not wait long; the rest is delivered later
@@ -40,7 +40,7 @@ class Sender:
     def _start(self) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.tracking.process"],
+            [sys.executable, "-m", "experiments.tracking.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from experiments.errors import InputError
-from experiments.folders import check_writable
+from experiments.files.folders import check_writable
 
 _MAGIC = b"SQLite format 3\0"
 _ASIDE = "move it away, and `experiments sync --rebuild` makes it again from outputs/"

@@ -1,0 +1,1 @@
+"""Composition: from the command line, by way of Hydra, to a checked configuration."""

@@ -1,0 +1,122 @@
+"""The folder of a run, before it is made."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments.errors import InputError
+from experiments.journal.events import NAME
+from experiments.redaction.hide import hidden
+from experiments.run.progress import LogFile
+
+_ROOM = 50_000_000  # bytes that should be free for a run's folder
+_BELOW = 200  # characters of a path below a run's folder
+_LONGEST_PATH, _LONGEST_NAME = 4096, 255  # bytes; Linux's, and no less elsewhere by much
+_SHOWN = 100  # characters
+
+
+def check_writable(key: str, folder: Path) -> None:
+    """Check that a folder can be made and filled, leaving nothing behind.
+
+    Args:
+        key: what names it in the configuration.
+        folder: the folder.
+
+    Raises:
+        InputError: it cannot.
+    """
+    existing = _existing(key, folder)
+    check_name(key, str(folder.absolute().relative_to(existing)))
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{key}={folder}: cannot write in {existing} ({error.strerror}); name another "
+            "folder, or make this one writable"
+        ) from error
+    free = shutil.disk_usage(existing).free
+    if free < _ROOM:
+        raise InputError(
+            f"{key}={folder}: {free:,} bytes are free in {existing} and {_ROOM:,} are "
+            "needed; make room, or name another folder"
+        )
+
+
+def _existing(key: str, folder: Path) -> Path:
+    """Return the folder that exists already in which the rest of a path would be made.
+
+    Raises:
+        InputError: the path cannot be one, or something that is no folder lies in its way.
+    """
+    text = str(folder)
+    said = f"{key}={text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}".replace("\0", "\\0")
+    try:
+        path = os.fsencode(folder.absolute())
+    except ValueError as error:
+        raise InputError(f"{said}: holds a character that no path has; remove it") from error
+    if b"\0" in path:
+        raise InputError(f"{said}: holds a character that no path has; remove it")
+    longest = max(map(len, path.split(b"/")))
+    if len(path) + _BELOW > _LONGEST_PATH or longest > _LONGEST_NAME:
+        raise InputError(
+            f"{said}: is too long, with {len(path)} bytes and {longest} in one name; at most "
+            f"{_LONGEST_PATH - _BELOW} and {_LONGEST_NAME} are allowed: name a shorter one"
+        )
+    existing = folder.absolute()
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir():
+        what = "a link that leads nowhere" if existing.is_symlink() else "no folder"
+        raise InputError(f"{said}: cannot write in {existing}: it is {what}; name another folder")
+    return existing
+
+
+@contextmanager
+def removed_if_refused(folder: Path | None) -> Iterator[None]:
+    """Remove a new folder, with the log that was begun in it, if a command is refused after all.
+
+    A folder in which a run was begun stays, and one in which something else lies.
+    """
+    try:
+        yield
+    except InputError:
+        if folder is not None and not (folder / NAME).exists():
+            _remove_log(folder)
+            with contextlib.suppress(OSError):  # something else lies there
+                folder.rmdir()
+        raise
+
+
+def _remove_log(folder: Path) -> None:
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler, LogFile) and handler.is_new:
+            path = Path(handler.baseFilename)
+            if path.parent == folder.absolute():
+                root.removeHandler(handler)
+                handler.close()
+                path.unlink(missing_ok=True)
+
+
+def check_name(key: str, name: str) -> None:
+    """Check that the name of a folder to be made holds no secret.
+
+    Args:
+        key: what names the folder in the configuration.
+        name: its name, with those above it that are not there yet.
+
+    Raises:
+        InputError: it does.
+    """
+    if hidden(name) != name:
+        raise InputError(
+            f"{key}={hidden(name)}: the folder would have a secret in its name; name another"
+        )

@@ -1,0 +1,1 @@
+"""Identity: a hash of everything that determines a run's result."""

@@ -1,0 +1,15 @@
+"""The journal: all that a run reports, in a file of sealed lines in its folder."""
+
+from experiments.journal.events import NAME, Place
+from experiments.journal.writer import History, InUseError, Journal, history, is_open, read
+
+__all__ = [
+    "NAME",
+    "History",
+    "InUseError",
+    "Journal",
+    "Place",
+    "history",
+    "is_open",
+    "read",
+]

@@ -1,0 +1,105 @@
+"""Events: the lines of a journal, read and checked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from experiments.errors import InputError, unreadable
+from experiments.files.sealed_lines import TAIL_BYTES, checksum_of, reaches_beyond, unseal
+
+NAME = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The end of a journal at some time, by which it is known again."""
+
+    end: int
+    """how many bytes it had"""
+    checksum: str
+    """that of the last line, and so of all lines; empty at the beginning"""
+
+
+def passes(folder: Path, place: Place) -> bool:
+    """Return whether the folder's journal has stood at a place."""
+    with (folder / NAME).open("rb") as file:
+        try:
+            return _checksum_at(file, place.end) == place.checksum
+        except (ValueError, OverflowError):
+            return False
+
+
+def scan(folder: Path, offset: int) -> tuple[list[dict[str, Any]], int, str | None]:
+    """Return the events, where they end and the last one's checksum, None where none is sealed."""
+    try:
+        with (folder / NAME).open("rb") as file:
+            before = _checksum_at(file, offset)
+            content = file.read()
+        whole, end_of_line, torn = content.rpartition(b"\n")
+        if reaches_beyond(torn):
+            raise ValueError("the last line does not end")  # noqa: TRY301
+        if offset == 0 and whole and checksum_of(whole.partition(b"\n")[0]) is None:
+            before = None
+        events = []
+        for line in whole.split(b"\n") if end_of_line else ():
+            event, before = _event(line, before)
+            events.append(event)
+    except OSError as error:
+        raise unreadable(error, folder / NAME) from error
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise damaged(folder, str(error)) from error
+    return events, offset + len(content) - len(torn), before
+
+
+def damaged(folder: Path, reason: str) -> InputError:
+    """Return the error to raise where a folder's journal is not as it was written."""
+    return InputError(
+        f"{folder / NAME}: is damaged ({reason}); restore it, or delete {folder} to train anew"
+    )
+
+
+def _checksum_at(file: IO[bytes], end: int) -> str | None:
+    """Return the checksum of the line that ends at a byte, None for one that is not sealed.
+
+    The file is left at that byte.
+
+    Raises:
+        ValueError: no line ends there.
+    """
+    file.seek(max(0, end - TAIL_BYTES - 1))
+    before = file.read(end - file.tell())
+    if end and not (file.tell() == end and before.endswith(b"\n")):
+        raise ValueError(f"no line ends at byte {end}, which was read before")
+    return checksum_of(before[:-1]) if end else ""
+
+
+def _event(line: bytes, before: str | None) -> tuple[dict[str, Any], str | None]:
+    """Return the event of a line and the line's checksum."""
+    checksum = checksum_of(line)
+    if before is not None:
+        event = unseal(line, before)
+    elif checksum is None:
+        event = json.loads(line)
+    else:
+        raise ValueError("a line without a checksum comes before one that has it")
+    if not _is_event(event):
+        raise ValueError(f"{str(event)[:40]} is no event")
+    return event, checksum
+
+
+def _is_event(event: object) -> bool:
+    match event:
+        case {"event": "start" | "continue"}:
+            return True
+        case {"event": "metrics", "metrics": dict(metrics), "step": int()}:
+            return all(isinstance(value, int | float) for value in metrics.values())
+        case {"event": "tags", "tags": dict(tags)}:
+            return all(isinstance(value, str) for value in tags.values())
+        case {"event": "artifacts", "names": list(names)}:
+            return all(isinstance(name, str) for name in names)
+        case {"event": "end", "status": str()}:
+            return True
+    return False

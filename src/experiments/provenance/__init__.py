@@ -1,0 +1,1 @@
+"""Provenance: where a run comes from: commit, patch, versions, machine."""

@@ -1,0 +1,148 @@
+"""Secrets stay out of everything that is written or shown.
+
+All that leaves the process passes `hidden`: the journal, the files beside it, logs, outcomes, and
+what Python code prints (`experiments.process.streams`). It hides what looks like a secret (`forms`)
+and the secrets that the process knows: the values of environment variables whose name says so,
+passwords in addresses that any variable holds, and what `keep` was told.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import os
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from experiments.redaction.forms import (
+    HIDDEN,
+    is_secret,
+    names_a_secret,
+    passwords_in,
+    without_secrets,
+    without_secrets_in_code,
+)
+
+Path = tuple[object, ...]
+"""the keys, and indices of lists, that lead to a value"""
+
+# The user is told these values, to find places and parts again; of an address, all but its secrets.
+_TOLD = frozenset(
+    {
+        *(("outputs",), ("data", "root"), ("tracking", "uri"), ("tracking", "experiment")),
+        *(("trainer", "device"), ("seed",)),
+        *((part, "_target_") for part in ("data", "model", "optimizer", "schedule")),
+    }
+)
+
+_kept: set[str] = set()
+
+
+def hidden(text: str) -> str:
+    """Return a text with every secret in it hidden, known or by its form."""
+    return without_secrets(_without_known(text))
+
+
+def hidden_data(value: Any) -> Any:
+    """Return nested data with the secrets in all its texts hidden; keys stay."""
+    if isinstance(value, str):
+        return hidden(value)
+    if isinstance(value, Mapping):
+        return {key: hidden_data(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [hidden_data(entry) for entry in value]
+    return value
+
+
+def hidden_patch(patch: bytes) -> bytes:
+    """Return a patch with every secret hidden; of a program, texts and addresses may be one.
+
+    Where something was hidden, a line at the end says so, as the patch may not apply then.
+    """
+    text = _without_known(patch.decode(errors="surrogateescape"))
+    files = re.split(r"(?m)^(?=diff --git )", text)
+    found = "".join(map(_hidden_in_file, files)).encode(errors="surrogateescape")
+    return found if found == patch else found + b"secrets are hidden above\n"
+
+
+def _hidden_in_file(changes: str) -> str:
+    header, _, _ = changes.partition("\n")
+    is_code = header.rstrip('"').endswith(".py")
+    return without_secrets_in_code(changes) if is_code else without_secrets(changes)
+
+
+def keep(*secrets: str) -> None:
+    """Have `hidden` hide these texts from now on, unless so short that ordinary texts hold them."""
+    _kept.update(filter(_is_telling, secrets))
+
+
+def keep_secrets_of(values: Mapping[str, Any], from_environment: Collection[Path]) -> None:
+    """Keep the secrets in a configuration's values, by their keys or where they came from."""
+    for path, leaf in _leaves(values):
+        if isinstance(leaf, str) and "://" in leaf:
+            keep(*passwords_in(leaf))
+        came = any(path[:depth] in from_environment for depth in range(1, len(path) + 1))
+        if is_secret(path, leaf) or (came and path not in _TOLD and isinstance(leaf, str)):
+            keep(str(leaf))
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, Mapping):
+        entries: Any = value.items()
+    elif isinstance(value, list | tuple):
+        entries = enumerate(value)
+    else:
+        yield path, value
+        return
+    for key, entry in entries:
+        yield from _leaves(entry, (*path, key))
+
+
+def _without_known(text: str) -> str:
+    known = frozenset(_kept).union(filter(_is_telling, _in_environment()))
+    return _pattern(known).sub(HIDDEN, text) if known else text
+
+
+def _in_environment() -> Iterator[str]:
+    # Read anew each time: a user's module may load a .env file at any moment.
+    for name, value in os.environ.items():
+        if names_a_secret(name):
+            yield value
+        if "://" in value:
+            yield from passwords_in(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_telling(value: str) -> bool:
+    """Return whether a value stands for itself wherever it is found.
+
+    With fewer than 6 characters a plain word or number may be ordinary (`X_KEY=1`,
+    `USE_TOKEN=false`); with other characters among them, 4 are enough. A file that is there is no
+    secret (`SSH_KEY=/home/me/.ssh/id_rsa`, `PWD`); what is in it may be.
+    """
+    least = 6 if re.fullmatch(r"[\w.+-]*", value) else 4
+    return len(value.strip()) >= least and not (value.startswith("/") and os.path.exists(value))  # noqa: PTH110  (PWD may be longer than a path may be)
+
+
+@functools.lru_cache(maxsize=64)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
+    forms = {form for secret in secrets for form in _forms(secret) if form}
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))))
+
+
+@functools.lru_cache(maxsize=1024)
+def _forms(secret: str) -> frozenset[str]:
+    """Return a secret as it is, and as addresses, JSON, Python, YAML, shells and Hydra write it."""
+    written = {secret, secret.strip(), " ".join(secret.split())}
+    written |= {quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
+    written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    written |= {repr(secret)[1:-1], ascii(secret)[1:-1], str(secret.encode(errors="replace"))[2:-1]}
+    written |= {secret.replace("'", change) for change in ("''", r"\'", "'\"'\"'")}
+    written |= {secret.replace('"', r"\""), secret.replace("\\", "\\\\")}
+    written.add(re.sub(r"([\\()\[\]{}:=,\s])", r"\\\1", secret))
+    lines = secret.splitlines()
+    written |= {line for line in lines if len(lines) > 1 and _is_telling(line)}
+    return frozenset(written)

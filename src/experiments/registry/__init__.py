@@ -1,0 +1,1 @@
+"""The registry: an identity belongs to one run, and a run to one process at a time."""

@@ -1,0 +1,234 @@
+"""Claims: an identity belongs to one run, and a run to one process at a time.
+
+The rules, by what there is of an identity:
+
+- a finished run: it is reported, and nothing is trained, unless `force=true`;
+- a dead one, not running and not finished: it is continued, unless `force=true` begins anew;
+- a run alive elsewhere: the command is refused, naming its host and process;
+- none: a new run.
+
+Who has which identity stands in `outputs/.identities`, a file each; a run is alive while its
+journal is locked. What a store shared with other machines knows is asked by `experiments.tracking`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from experiments import journal
+from experiments.errors import AliveError, InputError, unreadable, unwritable
+from experiments.files.safe_writes import make_folder, write_atomically
+from experiments.files.sealed_lines import seal, unseal
+from experiments.journal import InUseError, Journal
+from experiments.journal.events import damaged
+from experiments.registry.integrity import refuse_checkpoints_of, refuse_remains
+
+_INDEX = ".identities"
+
+State = Literal["finished", "dead", "alive"]
+RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # which of several runs decides
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The run that an identity has already."""
+
+    state: State
+    folder: Path | None
+    """where it is; None on another machine"""
+    host: str
+    pid: int
+    metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
+    """the last value of each metric"""
+    run_id: str | None = None
+    """its MLflow run, where it was found there"""
+    diverged: bool = False
+
+    @property
+    def objective(self) -> float:
+        """What a sweep may optimise, 0 to 1; NaN where there is nothing to rank.
+
+        The validation accuracy of the epoch that was tested where there is a validation split, else
+        the test accuracy.
+        """
+        keys = ("best_val_accuracy", "val_accuracy", "test_accuracy")
+        found = [self.metrics[key] for key in keys if key in self.metrics]
+        return found[0] if found and self.state == "finished" and not self.diverged else math.nan
+
+    def refuse_alive(self) -> None:
+        """Refuse where a process is training it.
+
+        Raises:
+            AliveError: one is.
+        """
+        if self.state == "alive":
+            where = "" if self.folder is None else f" in {os.path.relpath(self.folder)}"
+            # Between opening its journal and the first line in it, a process has not said its name.
+            who = f"process {self.pid} on {self.host}" if self.pid else "another process"
+            raise AliveError(
+                f"this run is being trained{where} by {who}; wait for it, or stop it and repeat "
+                "the command, which then continues it"
+            )
+
+
+def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
+    """Return the identity's run on this file system, in whatever folder or in the one given.
+
+    Raises:
+        InputError: the index or the run's journal is damaged.
+    """
+    entry = outputs / _INDEX / identity
+    try:
+        known, whose = _noted(entry, outputs) if entry.exists() else (folder, identity)
+        if (known, whose) != (folder, identity) and (found := _examine(known, whose)):
+            return found
+        return _examine(folder, identity)
+    except OSError as error:
+        raise unreadable(error, entry) from error
+
+
+def newest(outputs: Path, count: int) -> list[Path]:
+    """Return the folders of the runs begun or continued last, at most so many.
+
+    Runs whose entry is damaged, or of version 0.1.0, are left out.
+    """
+    index = outputs / _INDEX
+    entries = [path for path in index.glob("*") if not path.name.startswith(".")]
+    entries.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
+    folders = []
+    for path in entries[:count]:
+        with contextlib.suppress(InputError):  # the command that it concerns will say so
+            folders.append(_noted(path, outputs)[0])
+    return folders
+
+
+def _noted(entry: Path, outputs: Path) -> tuple[Path, str]:
+    """Return the folder that an entry of the index names, and the identity of the run there.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        told = unseal(entry.read_bytes(), entry.name)
+        return outputs / str(told["folder"]), str(told.get("identity", entry.name))
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{os.path.relpath(entry)}: is damaged ({error}); delete it: the run that it names is "
+            "then found in its own folder only"
+        ) from error
+
+
+def _examine(folder: Path, identity: str) -> Earlier | None:
+    if not (folder / journal.NAME).exists():
+        refuse_remains(folder, "is missing")
+        return None
+    is_open = journal.is_open(folder)
+    past = journal.history(folder)
+    if not past.start and not is_open:
+        refuse_remains(folder, "is empty")
+    if past.start and past.start.get("identity") != identity:
+        refuse_checkpoints_of(identity, folder)
+        return None
+    if not past.is_sealed:
+        raise damaged(folder, "its lines have no checksums")
+    state: State = "finished" if past.status == "FINISHED" else "dead"
+    return Earlier(
+        "alive" if is_open else state,
+        folder,
+        past.host,
+        past.pid,
+        metrics=past.metrics,
+        diverged="diverged" in past.tags,
+    )
+
+
+def foremost(*found: Earlier | None) -> Earlier | None:
+    """Return the run that decides: one finished before one alive before one dead, then in order."""
+    there = [earlier for earlier in found if earlier is not None]
+    return min(there, key=lambda earlier: RANK[earlier.state], default=None)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock that a file stands for, waiting for whoever has it.
+
+    Raises:
+        InputError: the file may not be made there.
+        RunError: the disk does not take it.
+    """
+    lock = FileLock(path)
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise unwritable(error, path) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def claimed(
+    outputs: Path, identity: str, folder: Path, *, earlier: Earlier | None
+) -> Iterator[Journal]:
+    """Hold an identity while its run is trained in `folder`; yield the open journal.
+
+    Args:
+        outputs: the folder of all runs.
+        identity: what to hold.
+        folder: the folder of a new run, or of the one to continue.
+        earlier: what `look_up` returned.
+
+    Raises:
+        InputError: another process has taken or changed it since `look_up`.
+    """
+    index = outputs / _INDEX
+    make_folder(index)
+    with locked(index / ".lock"):
+        now = look_up(outputs, identity, folder)
+        if now is not None:
+            now.refuse_alive()
+        if now != earlier:
+            raise InputError(
+                "another command has trained this run just now; repeat the command to see it"
+            )
+        try:
+            opened = Journal(folder)
+        except InUseError as error:
+            raise InputError(f"hydra.run.dir={folder}: another run is writing there") from error
+        _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
+    with opened:
+        yield opened
+
+
+def note_planned(outputs: Path, planned: str, identity: str, folder: Path) -> None:
+    """Note which run it is that a sweep has planned without knowing the device.
+
+    Args:
+        outputs: the folder of all runs.
+        planned: the identity with the device as it is configured, such as `auto`.
+        identity: that with the device itself.
+        folder: the run's folder.
+    """
+    index = outputs / _INDEX
+    make_folder(index)
+    with locked(index / ".lock"):
+        _enter(outputs, planned, {"folder": _place_of(folder, outputs), "identity": identity})
+
+
+def _enter(outputs: Path, identity: str, entry: Mapping[str, str]) -> None:
+    write_atomically(outputs / _INDEX / identity, seal(entry, identity)[0])
+
+
+def _place_of(folder: Path, outputs: Path) -> str:
+    place, base = folder.absolute(), outputs.absolute()
+    return str(place.relative_to(base) if place.is_relative_to(base) else place)

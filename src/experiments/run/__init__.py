@@ -1,0 +1,1 @@
+"""A run: prepared, built, trained, saved, continued, tested."""

@@ -1,0 +1,240 @@
+"""A run from where it stands to its end: train, save checkpoints, stop, test."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from experiments import journal
+from experiments.config import RunConfig
+from experiments.data import count_batches
+from experiments.process.signals import Interrupted
+from experiments.randomness import derive, random_state
+from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
+from experiments.run.build import Parts
+from experiments.run.checkpoint import Checkpoints, save_weights
+from experiments.run.progress import progress_bar
+from experiments.run.restore import check_journal, restore
+from experiments.tracking import Recorder
+from experiments.training.best_epoch import Best
+from experiments.training.evaluation import Evaluation, evaluate
+from experiments.training.loop import Position, fit
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_test(
+    *,
+    config: RunConfig,
+    parts: Parts,
+    recorder: Recorder,
+    folder: Path,
+    check: Callable[[], None],
+) -> None:
+    """Bring a run to its end, from its last checkpoint where it has one.
+
+    Args:
+        config: what to run.
+        parts: the objects it is made of, as they were assembled.
+        recorder: receives what the run reports.
+        folder: the run's folder.
+        check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
+
+    Raises:
+        InputError: the checkpoint cannot be used.
+        RunError: the disk does not take what is saved.
+    """
+    run = Run(config, parts, recorder, folder)
+    run.restore()
+    try:
+        run.train(check)
+        if run.prepare_test():
+            (test,) = evaluate(
+                models=[parts.model],
+                seeds=[derive(config.seed, "test")],
+                split=parts.splits.test,
+                limit_batches=config.trainer.limit_batches,
+                after_batch=check,
+            )
+            run.keep(test)
+    except Interrupted:
+        run.save_within_epoch()
+        raise
+
+
+def tidy(folder: Path) -> None:
+    """Delete the checkpoints of a run that has ended, but the last finite one of a diverged run."""
+    if "diverged" not in journal.history(folder).tags:
+        Checkpoints(folder / CHECKPOINTS).remove()
+
+
+class Run:
+    """A run's objects, and where they stand."""
+
+    def __init__(self, config: RunConfig, parts: Parts, recorder: Recorder, folder: Path) -> None:
+        self.config, self.parts = config, parts
+        self._recorder, self._folder = recorder, folder
+        trainer = config.trainer
+        identity = journal.history(folder).start.get("identity", "")
+        self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
+        self.diverged = False
+        self.position = Position()
+        self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
+        self._best_weights: dict[str, Tensor] = {}
+        self._metrics: Mapping[str, float] = {}
+        self._batches = count_batches(
+            parts.splits.train, config.data.batch_size, trainer.limit_batches
+        )
+
+    def restore(self) -> None:
+        """Put everything to where the last checkpoint stands.
+
+        Raises:
+            InputError: the checkpoint is not of this run, or the journal not the one it had.
+        """
+        state = self.checkpoints.load()
+        if state is None:
+            return
+        check_journal(self._folder, state)
+        restored = restore(
+            self.checkpoints.folder,
+            state,
+            self.parts,
+            (self.position, self._best),
+            epochs=self.config.trainer.epochs,
+            batches=self._batches,
+        )
+        self.position, self._best = restored.position, restored.best
+        self._best_weights = restored.best_weights
+        place = f"epoch {self.position.epoch}"
+        if self.position.epoch > self.config.trainer.epochs or self.position.stopped:
+            place = "the test"
+        elif self.position.batches:
+            place += f", batch {self.position.batches + 1}"
+        _log.info("Continuing with %s", place)
+
+    def save(self) -> None:
+        """Write a checkpoint of where everything stands."""
+        self.checkpoints.save(
+            self.position.steps,
+            {
+                "model": self.parts.model.state_dict(),
+                "optimizer": self.parts.optimizer.state_dict(),
+                "schedule": self.parts.schedule.state_dict(),
+                "random": random_state(self.parts.device),
+                "position": dataclasses.asdict(self.position),
+                "journal": dataclasses.asdict(self._recorder.place),
+                "best": {"epoch": self._best.epoch, "metrics": self._best.metrics},
+                "best_weights": self._best_weights,
+            },
+        )
+
+    def save_within_epoch(self) -> None:
+        """Write a checkpoint if an epoch has begun and is finite; its beginning is saved anyway."""
+        if self.position.batches and not self.diverged and self._is_finite(self.position.loss):
+            self.save()
+
+    def train(self, check: Callable[[], None]) -> None:
+        """Train from the position to the last epoch, or until the training stops itself."""
+        config, parts, position = self.config, self.parts, self.position
+        trainer, splits = config.trainer, parts.splits
+        total = trainer.epochs * self._batches
+        with progress_bar(total, done=position.steps) as advance:
+
+            def after_batch() -> None:
+                check()
+                advance()
+
+            fit(
+                model=parts.model,
+                optimizer=parts.optimizer,
+                schedule=parts.schedule,
+                schedule_interval=config.schedule.interval,
+                train=splits.train,
+                validation=splits.validation,
+                epochs=trainer.epochs,
+                batch_size=config.data.batch_size,
+                limit_batches=trainer.limit_batches,
+                seed=config.seed,
+                position=position,
+                log=self.report,
+                after_epoch=self.after_epoch,
+                after_batch=after_batch,
+            )
+
+    def report(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Report an epoch's metrics."""
+        self._metrics = metrics
+        self._recorder.metrics(metrics, epoch)
+        validation = "".join(
+            f" {name}: {metrics[key]:.4f}"
+            for key, name in (("val_loss", "Validation loss"), ("val_accuracy", "accuracy"))
+            if key in metrics
+        )
+        _log.info("Epoch: %d Loss: %.3f%s", epoch, metrics["train_loss"], validation)
+
+    def after_epoch(self) -> None:
+        """Judge the epoch that was just reported, and save a checkpoint."""
+        trainer, position = self.config.trainer, self.position
+        epoch = position.epoch - 1
+        if not self.diverged and not self._is_finite(self._metrics["train_loss"]):
+            self.diverged = True
+            self._recorder.tags({"diverged": "true", "diverged_epoch": str(epoch)})
+            _log.warning("Epoch %d: the loss or a weight is NaN or infinite", epoch)
+        if self.diverged:
+            position.stopped = trainer.stop_on_divergence
+            return  # the last finite checkpoint stays the last
+        if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
+            if trainer.save_best:
+                weights = self.parts.model.state_dict()
+                self._best_weights = {key: value.clone() for key, value in weights.items()}
+        elif "val_loss" in self._metrics and self._best.exhausted(epoch):
+            position.stopped = True
+            _log.info(
+                "Stopped: %s has not improved since epoch %d", trainer.monitor, self._best.epoch
+            )
+        if epoch % trainer.checkpoint_every == 0 or epoch == trainer.epochs or position.stopped:
+            self.save()
+
+    def _is_finite(self, loss: float) -> bool:
+        weights = self.parts.model.state_dict().values()
+        return math.isfinite(loss) and bool(
+            torch.stack([value.isfinite().all() for value in weights]).all()
+        )
+
+    def prepare_test(self) -> bool:
+        """Put the weights to test and keep into the model; return False for a diverged run."""
+        if self.diverged:
+            _log.warning("The run has diverged; it is tagged so and not tested")
+            return False
+        if self.config.trainer.save_best and self._best_weights:
+            self.parts.model.load_state_dict(self._best_weights)
+        return True
+
+    def keep(self, test: Evaluation) -> None:
+        """Record how the weights did, and keep them."""
+        epoch = self.position.epoch - 1
+        if self.config.trainer.save_best and self._best_weights:
+            best = {f"best_{key}": value for key, value in self._best.metrics.items()}
+            self._recorder.metrics({"best_epoch": float(self._best.epoch), **best}, epoch)
+        elif self.config.trainer.save_best:
+            monitor = self.config.trainer.monitor
+            _log.warning("%s was a number in no epoch; the last weights are kept", monitor)
+        self._recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, epoch)
+        weights = self.parts.model.state_dict()
+        sha256 = save_weights(weights, self._folder / WEIGHTS)
+        self._recorder.tags({"weights_sha256": sha256})
+        self._recorder.artifacts(WEIGHTS)
+        percent = 100 * test.correct / test.total
+        _log.info(
+            "Accuracy of the network on the %d test images: %d %% (%.2f %%)",
+            test.total,
+            percent,
+            percent,
+        )

@@ -1,0 +1,216 @@
+"""Restoring: a run's objects put to where a checkpoint stands, once it is known to fit them.
+
+A checkpoint that is whole may still be of another make. One that does not fit is refused before any
+of it is used, since an optimizer, a schedule or a kernel would take it as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.optim import SGD, Adafactor, AdamW, Optimizer
+
+from experiments.errors import InputError
+from experiments.journal.events import NAME, Place, passes
+from experiments.randomness import set_random_state
+from experiments.run.build import Parts
+from experiments.run.checkpoint import check_architecture, unusable
+from experiments.training.best_epoch import Best
+from experiments.training.updates import parameters_of
+
+if TYPE_CHECKING:
+    from experiments.training.loop import Position
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """The rest of a checkpoint, beside the states of a run's parts."""
+
+    position: Position
+    best: Best
+    best_weights: dict[str, Tensor]
+
+
+def check_journal(folder: Path, state: Mapping[str, Any]) -> None:
+    """Check that the journal in a run's folder leads to a state, as it did when that was saved.
+
+    Raises:
+        InputError: it is another, or not all of it.
+    """
+    try:
+        is_ours = passes(folder, Place(**state["journal"]))
+    except (LookupError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise InputError(
+            f"{os.path.relpath(folder / NAME)}: is not the journal that the last checkpoint was "
+            "saved with, or not all of it; restore it, or train anew with force=true"
+        )
+
+
+def restore(
+    folder: Path,
+    state: Mapping[str, Any],
+    parts: Parts,
+    begin: tuple[Position, Best],
+    *,
+    epochs: int,
+    batches: int,
+) -> Restored:
+    """Put a run's parts and torch's generators to where a state stands, and return the rest of it.
+
+    Args:
+        folder: where the state was saved.
+        state: what was saved.
+        parts: the parts, as they were assembled.
+        begin: the position and the best epoch of a run that begins.
+        epochs: how many the run has.
+        batches: how many an epoch has.
+
+    Raises:
+        InputError: the state does not fit the run.
+    """
+    try:
+        restored = Restored(
+            _position(begin[0], state["position"], epochs, batches),
+            _best(begin[1], state["best"]),
+            _tensors("best_weights", state["best_weights"]),
+        )
+        weights = parts.model.state_dict()
+        check_architecture(folder, weights, saved=_tensors("model", state["model"]))
+        if restored.best_weights:
+            check_architecture(folder, weights, saved=restored.best_weights)
+        exactly = _is_torchs(parts.optimizer) and _is_torchs(parts.schedule)  # which adds to groups
+        _check_optimizer(parts.optimizer, state["optimizer"], exactly=exactly)
+        schedule = parts.schedule.state_dict()
+        _check_alike("schedule", schedule, state["schedule"], exactly=_is_torchs(parts.schedule))
+        parts.model.load_state_dict(state["model"])
+        _restore_optimizer(parts.optimizer, state["optimizer"])
+        parts.schedule.load_state_dict(dict(state["schedule"]))
+        set_random_state(parts.device, state["random"])
+    except InputError:
+        raise
+    except Exception as error:
+        raise unusable(folder, f"does not fit the run ({type(error).__name__}: {error})") from error
+    return restored
+
+
+def _position(begin: Position, saved: Mapping[str, Any], epochs: int, batches: int) -> Position:
+    _check_alike("position", dataclasses.asdict(begin), saved, exactly=True)
+    position = dataclasses.replace(begin, **saved)
+    if not all(isinstance(saved[name], int) for name in ("epoch", "batches", "steps")):
+        raise TypeError("its position is no whole number")
+    steps = (position.epoch - 1) * batches + position.batches
+    if not (1 <= position.epoch <= epochs + 1 and 0 <= position.batches <= batches):
+        raise ValueError("its position is none of this run")
+    if position.steps != steps:
+        raise ValueError(f"it has taken {position.steps} steps in place of {steps}")
+    return position
+
+
+def _best(best: Best, saved: Mapping[str, Any]) -> Best:
+    metrics = saved["metrics"]
+    if not isinstance(saved["epoch"], int) or set(metrics) not in (
+        {"val_loss", "val_accuracy"},
+        set(),
+    ):
+        raise ValueError("its best epoch has not the metrics of one")
+    return dataclasses.replace(
+        best, epoch=saved["epoch"], metrics={key: float(value) for key, value in metrics.items()}
+    )
+
+
+def _tensors(name: str, saved: Any) -> dict[str, Tensor]:
+    if not isinstance(saved, dict) or not all(isinstance(v, Tensor) for v in saved.values()):
+        raise TypeError(f"{name} is no mapping of tensors")
+    return saved
+
+
+def _check_optimizer(optimizer: Optimizer, saved: Mapping[str, Any], *, exactly: bool) -> None:
+    """Check hyperparameters, and that each state belongs to a parameter as it is."""
+    here = optimizer.state_dict()
+    groups = saved["param_groups"]
+    _check_alike("param_groups", here["param_groups"], groups, exactly=exactly)
+    if [group["params"] for group in groups] != [g["params"] for g in here["param_groups"]]:
+        raise ValueError("its parameter groups are others")
+    parameters = parameters_of(optimizer)
+    for number, entries in saved["state"].items():
+        parameter = parameters[range(len(parameters)).index(number)]
+        missing = _names(optimizer) - entries.keys()
+        if missing:
+            raise ValueError(f"the optimizer's state has no {', '.join(sorted(missing))}")
+        for name, value in entries.items():
+            if _is_torchs(optimizer) and not _fits(optimizer, parameter, value):
+                raise ValueError(f"{name} in the optimizer's state does not fit its parameter")
+
+
+def _names(optimizer: Optimizer) -> set[str]:
+    """Return the states of a parameter that `Updates` would make anew where they are missing."""
+    if type(optimizer) is SGD:
+        return {"momentum_buffer"} if optimizer.defaults["momentum"] else set()
+    return {"step", "exp_avg", "exp_avg_sq"} if type(optimizer) is AdamW else set()
+
+
+def _fits(optimizer: Optimizer, parameter: Tensor, value: Any) -> bool:
+    if not isinstance(value, Tensor):
+        return value is None or isinstance(value, int | float)
+    if isinstance(optimizer, Adafactor):  # which keeps sums over rows and columns
+        return value.dim() in {0, parameter.dim()}
+    return value.is_floating_point() and value.shape in {parameter.shape, torch.Size()}
+
+
+def _is_torchs(part: object) -> bool:
+    """Return whether it is known that a part's state has the same form at every step."""
+    return type(part).__module__.startswith("torch.")
+
+
+def _check_alike(place: str, here: Any, saved: Any, *, exactly: bool) -> None:
+    """Check that saved data has the form that it has here, whatever the values.
+
+    Args:
+        place: what it is, for the message.
+        here: data of the right form.
+        saved: the data to check.
+        exactly: whether nothing may be added or of another length.
+    """
+    if here is None or (saved is None and not exactly):
+        return
+    if not _is_alike(here, saved, exactly=exactly):
+        raise ValueError(f"{place} is not as in this run")
+    if isinstance(here, Mapping):
+        for key, value in here.items():
+            _check_alike(f"{place}.{key}", value, saved[key], exactly=exactly)
+    elif isinstance(here, list | tuple) and exactly:
+        for number, (one, other) in enumerate(zip(here, saved, strict=True)):
+            _check_alike(f"{place}.{number}", one, other, exactly=exactly)
+
+
+def _is_alike(here: Any, saved: Any, *, exactly: bool) -> bool:
+    match here:
+        case Tensor():
+            return isinstance(saved, Tensor) and saved.shape == here.shape
+        case Mapping():
+            known = isinstance(saved, Mapping) and here.keys() <= saved.keys()
+            return known and (not exactly or saved.keys() <= here.keys())
+        case str():
+            return isinstance(saved, str)
+        case Sequence():
+            return isinstance(saved, list | tuple) and (not exactly or len(saved) == len(here))
+    return isinstance(saved, int | float)
+
+
+def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Put an optimizer to where it was; each tensor keeps the precision it had."""
+    optimizer.load_state_dict(dict(saved))  # which casts to the precision of the weights
+    parameters = parameters_of(optimizer)
+    for index, entries in saved["state"].items():
+        loaded = optimizer.state[parameters[index]]
+        for name, value in entries.items():
+            if isinstance(value, Tensor) and loaded[name].dtype != value.dtype:
+                loaded[name] = value.to(loaded[name].device)

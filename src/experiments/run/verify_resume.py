@@ -1,0 +1,158 @@
+"""The certificate: a run that is killed again and again ends as the one that never was."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import journal
+from experiments.errors import InputError
+
+_TIMES = frozenset({"epoch_seconds"})  # what no two runs have in common
+_EARLIEST = 0.25  # kills fall between this share of the whole run's duration and its end
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    weights_sha256: str
+    points: Mapping[tuple[str, int], float]
+    """every metric by key and step, from the journal"""
+    stored: Mapping[tuple[str, int], Sequence[float]]
+    """the same from MLflow, with all values that there are"""
+    run_ids: frozenset[str]
+
+
+def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], None]) -> bool:
+    """Train a run once whole and once killed at random moments; return whether they are equal.
+
+    Args:
+        overrides: what to run, as for train.py.
+        kills: how often to kill the second run with SIGKILL.
+        say: receives each line of the proof.
+
+    Raises:
+        InputError: there is no train.py here, or it does not run with these overrides.
+    """
+    if not Path("train.py").exists():
+        raise InputError("train.py: is not in this folder; change to the project's folder")
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if key in {"force", "outputs", "hydra.run.dir", "tracking", "tracking.uri"}:
+            raise InputError(f"{override}: is the certificate's own choice; leave it out")
+    from experiments.composition.secret_overrides import to_environment
+
+    overrides = to_environment(overrides)  # all users of a machine see its processes' command lines
+    folder = Path(tempfile.mkdtemp(prefix="verify-resume-"))
+    try:
+        same = _verify(overrides, kills, folder, say)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if same:
+        shutil.rmtree(folder, ignore_errors=True)  # a killed run may still be on its way to MLflow
+    else:
+        say(f"Both runs are kept in {folder}")
+    return same
+
+
+def _verify(overrides: Sequence[str], kills: int, folder: Path, say: Callable[[str], None]) -> bool:
+    began = time.monotonic()
+    _run_to_the_end(overrides, folder / "whole")
+    duration = time.monotonic() - began
+    whole = result(folder / "whole")
+    say(f"whole:     {duration:.1f} s, weights {whole.weights_sha256[:16]}")
+    for _ in range(kills):
+        process = _start(overrides, folder / "killed")
+        moment = random.uniform(_EARLIEST * duration, duration)
+        try:
+            process.communicate(timeout=moment)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            say(f"killed:    after {moment:.1f} s, with kill -9")
+        else:
+            say(f"not killed: it had ended before {moment:.1f} s")
+    _run_to_the_end(overrides, folder / "killed")
+    killed = result(folder / "killed")
+    say(f"continued: to the end, weights {killed.weights_sha256[:16]}")
+    differences = compare(whole, killed)
+    for difference in differences:
+        say(f"DIFFERENT: {difference}")
+    if differences:
+        return False
+    say(
+        f"The same to the bit: the weights, {len(whole.points)} metric points in the journal, "
+        f"{len(whole.stored)} in MLflow, each once, in one MLflow run"
+    )
+    return True
+
+
+def result(folder: Path) -> Result:
+    """Return what the only run below a folder came to, from its journal and its database."""
+    from experiments.tracking.store import connect
+
+    (run,) = (path.parent for path in (folder / "outputs").glob(f"*/*/{journal.NAME}"))
+    told = journal.history(run)
+    client = connect(f"sqlite:///{folder}/mlflow.db")
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    runs = client.search_runs(experiments)
+    stored: dict[tuple[str, int], list[float]] = {}
+    for each in runs:
+        for key in set(each.data.metrics) - _TIMES:
+            for point in client.get_metric_history(each.info.run_id, key):
+                stored.setdefault((key, point.step), []).append(point.value)
+    points = {point: value for point, value in told.points.items() if point[0] not in _TIMES}
+    return Result(
+        weights_sha256=told.tags.get("weights_sha256", "none: it diverged"),
+        points=points,
+        stored=stored,
+        run_ids=frozenset(each.info.run_id for each in runs),
+    )
+
+
+def compare(whole: Result, killed: Result) -> list[str]:
+    """Return the differences between a whole run and one that was killed; none if all is well."""
+    found = []
+    if killed.weights_sha256 != whole.weights_sha256:
+        found.append(f"weights {killed.weights_sha256} instead of {whole.weights_sha256}")
+    for place, there in (
+        ("journal", {k: [v] for k, v in killed.points.items()}),
+        ("MLflow", killed.stored),
+    ):
+        for point in sorted(whole.points.keys() | there.keys()):
+            expected = [whole.points[point]] if point in whole.points else []
+            if repr(there.get(point, [])) != repr(expected):  # NaN is not equal to itself
+                found.append(f"{point} is {there.get(point, [])} in {place} instead of {expected}")
+    if len(killed.run_ids) != 1:
+        found.append(f"{len(killed.run_ids)} MLflow runs instead of 1")
+    return found
+
+
+def _start(overrides: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    places = (f"outputs={folder}/outputs", f"tracking.uri=sqlite:///{folder}/mlflow.db")
+    return subprocess.Popen(
+        (sys.executable, "train.py", *overrides, *places),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"},
+    )
+
+
+def _run_to_the_end(overrides: Sequence[str], folder: Path) -> None:
+    process = _start(overrides, folder)
+    _, errors = process.communicate()
+    if process.returncode:
+        said = (errors.strip() or f"it ended with status {process.returncode}").splitlines()[-1]
+        raise InputError(f"train.py {' '.join(overrides)}: {said}")

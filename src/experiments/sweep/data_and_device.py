@@ -1,0 +1,72 @@
+"""What a plan must know that only torch knows for sure: the data's checksum and the device."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+from collections.abc import Sequence
+
+from experiments.config import RunConfig
+from experiments.identity.canonical import canonical
+from experiments.raw_files import checksum
+from experiments.worker.client import worker
+
+Facts = tuple[str, str]
+"""the data's SHA-256 and the kind of device"""
+
+
+def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
+    """Return the facts about each run; a text where they cannot be had, saying why.
+
+    Data sets that ship with the project and machines without an accelerator need no torch. For the
+    rest the worker is asked, which trains the jobs afterwards.
+
+    Args:
+        configs: the runs.
+        here: whether they train on this machine. Elsewhere the device is what the configuration
+            says, and a job notes which run that has led to once it knows its device.
+    """
+    known: dict[str, Facts | str | None] = {}
+    samples = {_about(config): config for config in configs}
+    for key, config in samples.items():
+        data_sha256 = checksum(config.data.target, config.data.root)
+        device = _device(config.trainer.device) if here else config.trainer.device
+        known[key] = (data_sha256, device) if data_sha256 and device else None
+    asked = [key for key, found in known.items() if found is None]
+    if asked:
+        about = [samples[key] if here else on_the_cpu(samples[key]) for key in asked]
+        (answer,) = worker().ask({"facts": about})
+        for key, told in zip(asked, answer["facts"], strict=True):
+            device = told.get("device") if here else samples[key].trainer.device
+            known[key] = told.get("error") or (told["data_sha256"], device)
+    return [known[_about(config)] or "" for config in configs]
+
+
+def on_the_cpu(config: RunConfig) -> RunConfig:
+    """Return the configuration of the same run on the CPU, which every machine has."""
+    trainer = config.trainer.model_copy(update={"device": "cpu"})
+    return config.model_copy(update={"trainer": trainer})
+
+
+def _about(config: RunConfig) -> str:
+    data = config.data.model_dump(exclude={"batch_size", "validation_size"})
+    return canonical([data, config.trainer.device])
+
+
+def _device(wanted: str) -> str | None:
+    """Return the kind of a device; None where only torch can tell."""
+    return "cpu" if wanted == "cpu" or (wanted == "auto" and not _has_accelerator()) else None
+
+
+def _has_accelerator() -> bool:
+    """Return whether torch may find something better than the CPU."""
+    if platform.system() == "Darwin":
+        return True
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+        return False
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Taking the jobs' journals to MLflow from the sweep's process, so that no worker loads it."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments import journal
+from experiments.errors import InputError, RunError
+from experiments.registry.claims import look_up
+from experiments.sweep.outcomes import Outcome
+from experiments.sweep.plan import Job
+from experiments.tracking import ask_for, parent_of, record_again, sender, what_to_do
+
+_log = logging.getLogger(__name__)
+
+
+class Delivering:
+    """Delivers what the jobs on this machine report; those on other machines do it themselves."""
+
+    def __init__(self, jobs: Sequence[Job], sweep: Path) -> None:
+        """Begin with the jobs of a plan; finished ones are to be under this sweep as well."""
+        self._jobs = {job.number: job for job in jobs if job.config.tracking.uri}
+        self._folders = {number: job.folder(sweep) for number, job in self._jobs.items()}
+        self._uris = {number: job.config.tracking.uri or "" for number, job in self._jobs.items()}
+        self._running: set[int] = set()
+        self._begun: set[int] = set()
+        self._sizes: dict[int, int] = {}
+        self._parent = parent_of(sweep)
+        for number, job in self._jobs.items():
+            if job.kind == "finished" and self._has_journal(number) and not self._ask_for(number):
+                self._begun.add(number)
+                self._tell(number)
+
+    def note(self, outcome: Outcome) -> None:
+        """Take in how a job stands."""
+        number = outcome.number
+        if number not in self._folders or outcome.host != platform.node():
+            return
+        if outcome.state == "running":
+            self._running.add(number)
+        elif outcome.state in {"finished", "failed", "interrupted"}:
+            self._running.discard(number)
+            self._begun.add(number)
+            self._find(number)
+            self._tell(number)
+            if outcome.state != "finished" and self._has_journal(number):
+                # Killed, it could not say so itself.
+                sender(self._uris[number]).abandon(self._folders[number])
+
+    def look(self) -> None:
+        """Have delivered what the running jobs have reported since the last look."""
+        for number in self._running:
+            self._tell(number)
+
+    def finish(self) -> None:
+        """Wait until all is delivered, or until it is plain that it cannot be."""
+        for number in sorted(self._begun):
+            if not self._has_journal(number):
+                continue
+            folder = self._folders[number]
+            _, problem = sender(self._uris[number]).wait(folder)
+            if problem is not None:
+                outputs = Path(self._jobs[number].config.outputs)
+                _log.warning(
+                    "MLflow has not taken all of this sweep: %s", what_to_do(problem, outputs)
+                )
+                return
+
+    def _ask_for(self, number: int) -> bool:
+        """Ask for a job's run under this sweep; return whether there is nothing to deliver."""
+        experiment = self._jobs[number].config.tracking.experiment
+        try:
+            return ask_for(self._folders[number], self._uris[number], experiment, self._parent)
+        except (InputError, RunError) as error:
+            _log.warning("Job %d is not taken to MLflow under this sweep: %s", number, error)
+            return True
+
+    def _find(self, number: int) -> None:
+        """Find the run that a job came to, which another process may have trained elsewhere."""
+        job, folder = self._jobs[number], self._folders[number]
+        try:
+            found = look_up(Path(job.config.outputs), job.identity, folder)
+        except InputError as error:  # a job may leave a damaged folder behind
+            _log.warning("Job %d is not taken to MLflow: %s", number, error)
+            return
+        if found is not None and found.folder is not None:
+            self._folders[number] = found.folder
+            self._ask_for(number)
+
+    def _has_journal(self, number: int) -> bool:
+        return (self._folders[number] / journal.NAME).exists()
+
+    def _tell(self, number: int) -> None:
+        if not self._has_journal(number):
+            return
+        folder = self._folders[number]
+        size = (folder / journal.NAME).stat().st_size
+        if size != self._sizes.get(number):
+            self._sizes[number] = size
+            sender(self._uris[number]).tell(folder)
+
+
+def deliver_again(jobs: Sequence[Job], sweep: Path) -> None:
+    """Have a finished sweep and its jobs in the place in MLflow where they are asked to be."""
+    settings = jobs[0].config
+    if settings.tracking.uri is not None:
+        place = settings.tracking.uri, settings.tracking.experiment
+        _, problem = record_again(sweep, *place, None)
+        if problem is not None:
+            _log.warning("MLflow has not taken this sweep: %s", what_to_do(problem, sweep))
+            return
+        Delivering(jobs, sweep).finish()

@@ -1,0 +1,72 @@
+"""The first step of each distinct choice of a sweep, tried before the first job begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from experiments.config import RunConfig
+from experiments.identity.canonical import canonical
+from experiments.raw_files import is_fetched
+from experiments.sweep.data_and_device import on_the_cpu
+from experiments.sweep.plan import Job, Plan, refuse_errors
+from experiments.worker.client import WorkerDiedError, worker
+
+_SIZES = frozenset({"batch_size", "validation_size"})
+_TRAINER = frozenset({"device", "threads", "deterministic", "epochs", "limit_batches"})
+
+
+def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
+    """Have each distinct choice of the jobs left built and stepped; return what to say of it.
+
+    Jobs for other machines are tried on the CPU of this one.
+
+    Args:
+        plan: the sweep.
+        fetch: whether data may be fetched for it; jobs on this machine whose data is not here are
+            not tried otherwise, those on others never.
+
+    Raises:
+        InputError: jobs cannot be trained; the first of them are named.
+    """
+    choices: dict[str, list[Job]] = {}
+    away = 0
+    for job in plan.left:
+        if (fetch and job.knows_device) or is_fetched(job.config.data.target, job.config.data.root):
+            choices.setdefault(_choice(job.config), []).append(job)
+        else:
+            away += 1
+    ordered = [choices[key] for key in sorted(choices)]
+    errors: list[str | None] = [None] * len(plan.jobs)
+    told = list(_tried([jobs[0] for jobs in ordered]))  # all that the worker says, to its end
+    for jobs, error in zip(ordered, told, strict=False):
+        for job in jobs:
+            errors[job.number] = error
+    refuse_errors([job.varied for job in plan.jobs], errors)
+    said = []
+    if away:
+        said.append(f"  {away} jobs could not be tried before: their data is not on this machine")
+    if any(not jobs[0].knows_device for jobs in ordered):
+        said.append("  The jobs were tried on the CPU of this machine, not on their own devices")
+    return said
+
+
+def _tried(jobs: Sequence[Job]) -> Iterator[str | None]:
+    """Yield for each job why it cannot be trained, up to one that ends the worker."""
+    if not jobs:
+        return
+    configs = [job.config if job.knows_device else on_the_cpu(job.config) for job in jobs]
+    try:
+        for answer in worker().ask({"try": configs}):
+            yield answer["error"]
+    except WorkerDiedError as died:
+        yield f"when its first step was tried, {died}"
+
+
+def _choice(config: RunConfig) -> str:
+    """Return what of a job building and stepping it depends on, what takes longest first."""
+    values = config.model_dump(
+        include={"data": True, "model": True, "optimizer": True, "schedule": True}
+    )
+    data = {key: value for key, value in values["data"].items() if key not in _SIZES}
+    trainer = config.trainer.model_dump(include=set(_TRAINER))
+    return canonical([data, values["model"], values, trainer])

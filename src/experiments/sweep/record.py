@@ -1,0 +1,79 @@
+"""The sweep's own run: a journal in its folder, in MLflow the parent of its jobs' runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments import journal
+from experiments.errors import RunError, shortened
+from experiments.files.safe_writes import write_all
+from experiments.journal import Journal
+from experiments.provenance.origin import commit_of_command, note_commit, tags
+from experiments.redaction.hide import hidden
+from experiments.sweep.folders import JOBS, VERDICT
+from experiments.sweep.plan import Plan
+from experiments.sweep.report import Result, as_csv, best, command, ranking
+from experiments.tracking import Recorder, recording, run_id_of
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
+    """Record a sweep in its journal and in MLflow, with the right status however it ends."""
+    settings = plan.jobs[0].config
+    pairs = [argument.lstrip("+").partition("=") for argument in arguments]
+    source = commit_of_command(None)
+    if source is not None and source.problem is not None:
+        _log.warning("Without the whole state of the source: %s", source.problem)
+    note_commit(source, opened.folder)
+    with recording(
+        journal=opened,
+        past=journal.history(opened.folder),
+        uri=settings.tracking.uri,
+        identity=plan.identity,
+        experiment=settings.tracking.experiment,
+        name=shortened(" ".join(arguments), 200),
+        params={key: values for key, _, values in pairs},
+        tags=tags(source),
+        dataset=None,
+    ) as recorder:
+        recorder.tags({"sweep.command": command("-m", *arguments), "sweep.plan": str(plan)})
+        yield recorder
+
+
+def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> None:
+    """Record what a sweep found.
+
+    Raises:
+        RunError: jobs have not finished.
+    """
+    finished = sum(result.finished for result in results)
+    told = {
+        "sweep.jobs": str(len(results)),
+        "sweep.finished": str(finished),
+        "sweep.failed": str(len(results) - finished),
+    }
+    winner = best(results)
+    if winner is not None and winner.run is not None:
+        told |= {
+            "sweep.best_job": str(winner.job.number),
+            "sweep.best_overrides": winner.job.name,
+            "sweep.best_objective": repr(winner.objective),
+        }
+        run_id = (winner.run.folder and run_id_of(winner.run.folder)) or winner.run.run_id
+        if run_id:
+            told["sweep.best_run_id"] = run_id
+    verdict = hidden("\n".join([*ranking(results), ""]))
+    files = {JOBS: as_csv(results, sweep), VERDICT: verdict}
+    write_all(sweep, {name: text.encode(errors="backslashreplace") for name, text in files.items()})
+    recorder.tags(told)
+    recorder.artifacts(*files)
+    if finished < len(results):
+        raise RunError(
+            f"{len(results) - finished} of {len(results)} jobs have not finished; the same command "
+            "tries them again"
+        )

@@ -1,0 +1,196 @@
+"""A sweep from its command line to its verdict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import cloudpickle
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from experiments.composition.hydra_config import check_hydra, workers
+from experiments.composition.secret_overrides import without_secrets
+from experiments.errors import AliveError, InputError
+from experiments.files.folders import check_writable, removed_if_refused
+from experiments.process.signals import Interrupted, raising
+from experiments.registry.claims import Earlier, claimed, look_up
+from experiments.sweep.delivery import Delivering, deliver_again
+from experiments.sweep.estimate import seconds_of_training
+from experiments.sweep.first_steps import try_first_steps
+from experiments.sweep.folders import check_unused
+from experiments.sweep.launchers import (
+    engine,
+    inherits_environment,
+    make_launcher,
+    trains_here,
+)
+from experiments.sweep.loader import SweepLoader, expand
+from experiments.sweep.outcomes import Outcomes
+from experiments.sweep.plan import Plan, ask_stores, make_plan
+from experiments.sweep.record import parent_run, record_end
+from experiments.sweep.relaunch import run_jobs
+from experiments.sweep.report import Result, failures, ranking, results_of
+from experiments.sweep.task import Task
+from experiments.sweep.view import View, duration, watching
+from experiments.tracking import run_id_of
+from experiments.worker.client import worker
+
+
+def run_grid(
+    context: HydraContext, main: TaskFunction, config: DictConfig, arguments: Sequence[str]
+) -> None:
+    """Run what is left to run of the sweep over all combinations.
+
+    Args:
+        context: Hydra's.
+        main: the program's main function.
+        config: the sweep's composed configuration.
+        arguments: the overrides, some of them with several values.
+
+    Raises:
+        InputError: the sweep, or a job of it, cannot be run; nothing was begun.
+        RunError: jobs have failed.
+    """
+    check_hydra(config)
+    if not config.hydra.sweep.dir:
+        raise InputError("hydra.sweep.dir=: is empty; name a folder")
+    check_writable("hydra.sweep.dir", Path(config.hydra.sweep.dir))
+    arguments = without_secrets(config, arguments, reached=inherits_environment(config))
+    loader = SweepLoader(context.config_loader.get_search_path())
+    combinations = expand(arguments, loader, at_most=_max_jobs(config))
+    plan = make_plan(loader, config, combinations)
+    settings = plan.jobs[0].config
+    if plan.left:
+        worker()  # it imports torch meanwhile
+        plan, warning = ask_stores(plan)
+        _say(*filter(None, [warning]))
+        _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
+        if not trains_here(config):
+            worker().dismiss()  # its memory is for the launcher's own
+    _print_plan(plan, config)
+    if settings.sweep.plan_only:
+        return
+    earlier = look_up(Path(settings.outputs), plan.identity, Path(config.hydra.sweep.dir))
+    known = _folder_of(earlier) if not settings.force else None
+    folder = (known or Path(config.hydra.sweep.dir)).absolute()
+    if earlier and earlier.state == "finished" and not plan.left:
+        deliver_again(plan.jobs, folder)
+        _print_verdict(results_of(plan, folder, {}), folder)
+        return
+    check_writable("hydra.sweep.dir", folder)
+    if known is None:
+        check_unused(folder)
+    loader.settle(config, folder)
+    task = Task(
+        _pickled(main),
+        folder,
+        str(time.time_ns()),
+        platform.node(),
+        os.getpid(),
+        settings.sweep.fail_fast,
+    )
+    launcher = make_launcher(HydraContext(loader, context.callbacks), task, config)
+    folder.mkdir(parents=True, exist_ok=True)
+    outcomes = Outcomes(folder, task.turn)
+    results: list[Result] = []
+    try:
+        with (
+            removed_if_refused(folder),
+            raising(),  # once the jobs have saved a checkpoint
+            claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
+            parent_run(opened, plan, arguments) as recorder,
+        ):
+            outcomes.begin()
+            left = plan.left
+            finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
+            delivering = Delivering(plan.jobs, folder)
+            with watching(View(left, finished=finished), outcomes, delivering):
+                run_jobs(left, launcher, outcomes, folder)
+            delivering.finish()
+            results = results_of(plan, folder, outcomes.all())
+            record_end(recorder, results, folder)
+    except (Interrupted, KeyboardInterrupt):
+        _say("Stopped; the same command goes on from the last checkpoints")
+        raise
+    finally:
+        if results:  # all is recorded by now, whatever becomes of the output
+            _print_verdict(results, folder)
+
+
+def _pickled(main: TaskFunction) -> bytes:
+    try:
+        return bytes(cloudpickle.dumps(main))
+    except Exception as error:
+        raise InputError(
+            f"train.py: its main function cannot be sent to another process ({error}); move what "
+            "it uses into a module"
+        ) from error
+
+
+def _max_jobs(config: DictConfig) -> int:
+    given = OmegaConf.select(config, "sweep.max_jobs")
+    if not isinstance(given, int) or given < 1:
+        raise InputError(f"sweep.max_jobs={given}: it should be a whole number above 0")
+    return given
+
+
+def _folder_of(earlier: Earlier | None) -> Path | None:
+    """Return the folder of the sweep to continue.
+
+    Raises:
+        AliveError: another process runs it.
+    """
+    if earlier and earlier.state == "alive":
+        raise AliveError(
+            f"this sweep is being run by process {earlier.pid} on {earlier.host}; wait for it, or "
+            "stop it and repeat the command, which then continues it"
+        )
+    return earlier.folder if earlier else None
+
+
+def _say(*lines: str) -> None:
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for line in lines:
+        console.print(line)
+
+
+def _print_plan(plan: Plan, config: DictConfig) -> None:
+    settings = plan.jobs[0].config
+    seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
+    processes = OmegaConf.select(engine(config), "n_jobs")
+    if seconds is not None:
+        time_needed = f"; about {duration(seconds / max(1, processes or 1))}"
+    _say(f"{plan}{time_needed}")
+    threads = settings.trainer.threads
+    if processes == 1 and workers(threads) < workers(1):
+        _say(
+            f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
+            f"for {workers(1)}"
+        )
+    for job in plan.of("in use"):
+        if job.earlier:
+            who = f"process {job.earlier.pid} on {job.earlier.host}"
+            _say(f"  job {job.number} ({job.name}) is trained by {who}, and comes last")
+    for job in plan.of("duplicate"):
+        _say(f"  job {job.number} ({job.name}) is job {job.twin} again, and trained once")
+    if settings.sweep.plan_only:
+        _say(*(f"  job {job.number}: {job.kind}, {job.name}" for job in plan.jobs))
+
+
+def _print_verdict(results: Sequence[Result], folder: Path) -> None:
+    _say(*ranking(results))
+    failed = list(failures(results, folder))
+    if failed:
+        count = sum(not result.finished for result in results)
+        _say(f"{count} of {len(results)} jobs have not finished:", *failed)
+    waiting = sum(result.held_back for result in results)
+    if waiting:
+        _say(f"{waiting} jobs were not begun, as another had failed")
+    run_id = run_id_of(folder)
+    recorded = f", MLflow run {run_id}" if run_id else ""
+    _say(f"Everything about this sweep: {os.path.relpath(folder)}{recorded}")

@@ -1,0 +1,194 @@
+"""The delivery process: `python -m experiments.tracking.server`, started by `sender`.
+
+It reads a JSON object a line: first the tracking address, then the folders of runs with news or
+whose process is gone, and identities to look up. It answers in kind: that MLflow is loaded, what an
+identity has, and, once a run has ended, each attempt to deliver it. While runs go on it renews the
+leases. When its input ends, the training process is gone; a run without an end was killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from experiments.process.streams import guarded_output
+from experiments.redaction.forms import passwords_in
+from experiments.redaction.hide import keep
+from experiments.tracking.delivery import Delivery
+from experiments.tracking.lease import HEARTBEAT_SECONDS
+from experiments.tracking.lookup import find, mark_dead
+from experiments.tracking.problems import Problem, problem_of
+from experiments.tracking.store import (
+    check_active,
+    connect,
+    contact,
+    exists,
+    experiment_named,
+    preload,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_RETRY_SECONDS = 1.0
+_LAST_SECONDS = 60.0  # how long to go on trying when the training process is gone
+
+
+class _Inbox:
+    """JSON lines from a pipe, with a time limit."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._rest = descriptor, b""
+
+    def read(self, seconds: float | None) -> list[dict[str, str]] | None:
+        """Return the objects that have come, none after so many seconds, None at the end."""
+        if not select.select([self._descriptor], [], [], seconds)[0]:
+            return []
+        received = os.read(self._descriptor, 65536)
+        if not received:
+            return None
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+
+class _Server:
+    """What the process knows: the store, and the runs that are not delivered whole."""
+
+    def __init__(self, uri: str, answers: TextIO) -> None:
+        self._uri, self._answers = uri, answers
+        self._unfinished: set[str] = set()
+        self._pending: set[str] = set()
+        self._gone: set[str] = set()
+        self._revived: set[str] = set()
+        self._checked: set[str] = set()
+        self._marks_dead = False
+        self._problem = self._first_contact()
+        self._renewed = time.monotonic()
+        self._answer({"ready": True})
+
+    def _first_contact(self) -> Problem | None:
+        preload(self._uri)  # while the other process still imports torch
+        if not exists(self._uri):
+            return None
+        try:
+            contact(self._uri)
+        except Exception as error:  # noqa: BLE001  (said when the other side asks)
+            return problem_of(error, self._uri)
+        self._marks_dead = True
+        return None
+
+    def serve(self, inbox: _Inbox, received: list[dict[str, str]] | None) -> None:
+        """Deliver until the other end closes the pipe, and then what is left."""
+        while received is not None:
+            for message in received:
+                if "find" in message:
+                    self._find(message["find"], message["experiment"])
+                elif "gone" in message:
+                    self._gone.add(message["gone"])
+                    self._pending.add(message["gone"])
+                else:
+                    self._gone.discard(message["news"])
+                    self._unfinished.add(message["news"])
+                    self._pending.add(message["news"])
+            self._mark_dead()
+            self._deliver()
+            seconds = HEARTBEAT_SECONDS if self._unfinished else None
+            received = inbox.read(_RETRY_SECONDS if self._pending else seconds)
+        deadline = time.monotonic() + _LAST_SECONDS
+        self._deliver_all()
+        while self._pending | self._unfinished and time.monotonic() < deadline:
+            time.sleep(_RETRY_SECONDS)
+            self._deliver_all()
+
+    def _deliver_all(self) -> None:
+        """Deliver what is left; a sweep's jobs may still be saving their last checkpoints."""
+        self._pending |= self._unfinished
+        self._deliver(abandoned=True)
+
+    def _mark_dead(self) -> None:
+        """Mark the runs that died unnoticed, once, when nobody waits for an answer."""
+        if self._marks_dead:
+            self._marks_dead = False
+            try:
+                mark_dead(connect(self._uri))
+            except Exception as error:  # noqa: BLE001  (the next command tries again)
+                print(problem_of(error, self._uri).text, file=sys.stderr)  # noqa: T201
+
+    def _find(self, identity: str, experiment: str) -> None:
+        found, problem = None, self._problem
+        if problem is None and exists(self._uri):
+            try:
+                client = connect(self._uri)
+                self._check_experiment(client, experiment)
+                found = find(client, identity)
+            except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+                problem = problem_of(error, self._uri)
+        self._answer({"find": identity, "found": found, "problem": problem and asdict(problem)})
+
+    def _check_experiment(self, client: MlflowClient, name: str) -> None:
+        """Check, once, that an experiment is not deleted; one that is still to be made is not."""
+        if name not in self._checked:
+            found = experiment_named(client, self._uri, name)
+            if found is not None:
+                check_active(self._uri, found)
+            self._checked.add(name)
+
+    def _deliver(self, *, abandoned: bool = False) -> None:
+        renew = not abandoned and time.monotonic() - self._renewed >= HEARTBEAT_SECONDS
+        for folder in sorted(self._unfinished if renew else self._pending):
+            is_gone = abandoned or folder in self._gone
+            answer = self._attempt(Path(folder), abandoned=is_gone, renew=renew)
+            if answer["problem"] is None:
+                self._pending.discard(folder)
+            if answer["complete"]:
+                self._unfinished.discard(folder)
+            if answer.pop("ended"):  # before that nobody reads the answers
+                self._answer(answer)
+        if renew:
+            self._renewed = time.monotonic()
+
+    def _attempt(self, folder: Path, *, abandoned: bool, renew: bool) -> dict[str, Any]:
+        answer = {"folder": str(folder), "run_id": None, "ended": True, "complete": False}
+        try:
+            run = Delivery(folder, self._uri)
+            answer["ended"] = run.ended
+            client = connect(self._uri)
+            if str(folder) not in self._revived:
+                run.revive(client)  # who trains or asks for a run wants it to be there
+                self._revived.add(str(folder))
+            run.deliver(client, abandoned=abandoned)
+            if renew:
+                run.renew_lease(client)
+            self._problem = None
+        except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+            return answer | {"problem": asdict(problem_of(error, self._uri))}
+        ended = answer["ended"] or run.complete
+        told = {"run_id": run.run_id, "ended": ended, "complete": run.complete, "problem": None}
+        return answer | told
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on
+            print(json.dumps(answer), file=self._answers)
+
+
+@guarded_output()
+def main() -> None:
+    """Serve on the standard input and output; what MLflow prints goes to the standard error."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        inbox = _Inbox(sys.stdin.fileno())
+        if first := inbox.read(None):
+            uri = first.pop(0)["uri"]
+            keep(*passwords_in(uri))
+            _Server(uri, answers).serve(inbox, first)
+
+
+if __name__ == "__main__":
+    main()

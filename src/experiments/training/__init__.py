@@ -1,0 +1,1 @@
+"""Training: plain functions and torch, nothing else."""

@@ -1,0 +1,185 @@
+"""Training as plain functions. Shapes: B batch, K classes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from experiments.data import Split, batches
+from experiments.randomness import derive, generator, seed_all
+from experiments.training.evaluation import Evaluation, evaluate, value_of
+from experiments.training.updates import Updates
+
+Log = Callable[[Mapping[str, float], int], None]
+
+
+@dataclass
+class Position:
+    """Where a training stands.
+
+    `fit` moves it on. A copy of it, of the model, of the optimizer, of the schedule and of
+    `random_state` is all that it takes to continue.
+    """
+
+    epoch: int = 1
+    """the epoch in training, counted from 1; one more than the last when all are done"""
+    batches: int = 0
+    """the batches trained in that epoch"""
+    loss: float = 0.0
+    """the sum of their losses, exactly"""
+    lr: float = 0.0
+    """the learning rate as the epoch began"""
+    seconds: float = 0.0
+    """the time they took"""
+    steps: int = 0
+    """the optimizer steps since the first epoch"""
+    stopped: bool = False
+    """whether the training is over before its last epoch"""
+
+
+def fit(
+    *,
+    model: nn.Module,
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    schedule_interval: Literal["epoch", "batch"],
+    train: Split,
+    validation: Split | None,
+    epochs: int,
+    batch_size: int,
+    limit_batches: int | None,
+    seed: int,
+    position: Position,
+    log: Log,
+    after_epoch: Callable[[], None],
+    after_batch: Callable[[], None],
+) -> None:
+    """Train a model in place with cross-entropy, from a position to the end.
+
+    After every epoch, counted from 1, `log` gets `train_loss` (the mean over the batches of each
+    batch's mean loss, as the article prints it), `lr` (as the epoch began), `epoch_seconds`
+    (training alone) and, with a validation split, `val_loss` and `val_accuracy`.
+
+    Args:
+        model: takes float32 (B, C, H, W), returns logits (B, K).
+        optimizer: holds the model's parameters.
+        schedule: holds the optimizer.
+        schedule_interval: when the schedule steps.
+        train: the training split, on the model's device.
+        validation: evaluated after each epoch if given.
+        epochs: passes over the training split.
+        batch_size: B.
+        limit_batches: at most so many batches an epoch.
+        seed: shuffles, dropout and whatever else is drawn in epoch e derive from (seed, e).
+        position: where to begin; the other objects must stand there too.
+        log: receives the metrics and the epoch.
+        after_epoch: called when all stands at the beginning of the next epoch; may set
+            `position.stopped`.
+        after_batch: called after every batch; whatever it raises ends the training, with all
+            standing where it can be continued.
+    """
+    updates = Updates([optimizer])
+    while position.epoch <= epochs and not position.stopped:
+        begin_epoch(position, schedule, seed)
+        train_loss = train_epoch(
+            model=model,
+            updates=updates,
+            schedule=schedule if schedule_interval == "batch" else None,
+            split=train,
+            batch_size=batch_size,
+            limit_batches=limit_batches,
+            seed=seed,
+            position=position,
+            after_batch=after_batch,
+        )
+        result = None
+        if validation is not None:
+            (result,) = evaluate(
+                models=[model],
+                seeds=[derive(seed, "evaluation", position.epoch)],
+                split=validation,
+                limit_batches=limit_batches,
+                after_batch=after_batch,
+            )
+        if schedule_interval == "epoch":
+            schedule.step()
+            updates.refresh()
+        end_epoch(position, train_loss, result, log)
+        after_epoch()
+
+
+def begin_epoch(position: Position, schedule: LRScheduler, seed: int) -> None:
+    """Note and seed what an epoch begins with, where it does."""
+    if position.batches == 0:
+        seed_all(derive(seed, "forward", position.epoch))
+        position.lr = float(schedule.get_last_lr()[0])
+
+
+def end_epoch(
+    position: Position, train_loss: float, validation: Evaluation | None, log: Log
+) -> None:
+    """Log a trained epoch and move the position to the beginning of the next."""
+    metrics = {"train_loss": train_loss, "lr": position.lr, "epoch_seconds": position.seconds}
+    if validation is not None:
+        metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
+    log(metrics, position.epoch)
+    position.epoch, position.batches = position.epoch + 1, 0
+    position.loss = position.seconds = 0.0
+
+
+def order_of(split: Split, seed: int, epoch: int) -> Tensor:
+    """Return the order in which an epoch visits a split's examples, int64 (N)."""
+    order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
+    return order.to(split.labels.device)
+
+
+def train_epoch(
+    *,
+    model: nn.Module,
+    updates: Updates,
+    schedule: LRScheduler | None,
+    split: Split,
+    batch_size: int,
+    limit_batches: int | None,
+    seed: int,
+    position: Position,
+    after_batch: Callable[[], None],
+) -> float:
+    """Train a model from a position to the end of its epoch; return the mean of the batch losses.
+
+    The arguments are those of `fit`; `schedule` is one that steps after every batch, if any.
+    """
+    began = time.perf_counter() - position.seconds
+    model.train()
+    total = torch.full((), position.loss, device=split.labels.device)
+    rest = batches(
+        split,
+        batch_size,
+        order=order_of(split, seed, position.epoch),
+        limit=limit_batches,
+        skip=position.batches,
+    )
+    try:
+        for images, labels in rest:
+            loss = F.cross_entropy(model(images), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            updates.step()
+            if schedule is not None:
+                schedule.step()
+                updates.refresh()
+            total += loss.detach()
+            position.batches += 1
+            position.steps += 1
+            after_batch()
+    finally:
+        position.loss = value_of(total)
+        position.seconds = time.perf_counter() - began
+    return position.loss / position.batches

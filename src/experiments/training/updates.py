@@ -1,0 +1,234 @@
+"""Updates: the optimizer of one run, or those of many lanes, stepped with few kernels.
+
+`torch.optim` makes its lists of tensors anew at every step, runs hooks around it, and imports
+torch's compiler for the first. The fused kernels of SGD and AdamW are called without all that: the
+same kernels on the same numbers, so the same bits. Anything else, such as another optimizer, a
+hook, a sparse gradient or a weight with gaps in memory, goes through the optimizer's own step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+from experiments.training.fused_kernels import KERNELS, Kernel, suits_a_kernel
+from experiments.training.memory_layout import like
+
+Gradients = Sequence[Tensor | None]
+
+
+def without_compiler() -> None:
+    """Spare the optimizers the import of torch's compiler, which takes as long as torch itself.
+
+    They wrap some methods in `torch._dynamo.disable` for programs that compile what calls these;
+    nothing here does.
+    """
+    for method in (
+        Optimizer.add_param_group,
+        Optimizer.load_state_dict,
+        Optimizer.state_dict,
+        Optimizer.zero_grad,
+    ):
+        plain = getattr(method, "__wrapped__", None)
+        if plain is not None:
+            plain.__dynamo_disable = plain
+
+
+def parameters_of(optimizer: Optimizer) -> list[Tensor]:
+    """Return an optimizer's parameters, group by group."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+class Updates:
+    """Steps optimizers, each by the gradients of its parameters.
+
+    Optimizers with equal hyperparameters share a kernel call. The calls are planned at the first
+    step, and again where another parameter has a gradient or one lies otherwise in memory, where a
+    hook comes or goes, and after `refresh`.
+    """
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self._optimizers = optimizers
+        self._planned: object = None
+        for optimizer in optimizers:
+            # A schedule warns if it steps before an optimizer whose own `step` was not called.
+            optimizer._opt_called = True  # type: ignore[attr-defined]
+
+    def refresh(self) -> None:
+        """Read groups, hyperparameters and states again, which a schedule may have changed."""
+        self._planned = None
+
+    def step(self) -> None:
+        """Step by the gradients that `backward` left at the parameters, and take these away."""
+        parameters = [parameters_of(optimizer) for optimizer in self._optimizers]
+        gradients = [[parameter.grad for parameter in each] for each in parameters]
+        forms = [
+            (parameter.stride(), parameter.dtype, _form(gradient))
+            for each, given in zip(parameters, gradients, strict=True)
+            for parameter, gradient in zip(each, given, strict=True)
+        ]
+        self._step(gradients, forms)
+        for each in parameters:
+            for parameter in each:
+                parameter.grad = None
+
+    def step_by(self, gradients: Sequence[Gradients]) -> None:
+        """Step by gradients of each optimizer's parameters, laid out in memory as these are."""
+        self._step(gradients, [gradient is None for given in gradients for gradient in given])
+        for number in self._alone:
+            for parameter in parameters_of(self._optimizers[number]):
+                parameter.grad = None
+
+    @torch.no_grad()
+    def _step(self, gradients: Sequence[Gradients], forms: object) -> None:
+        planned = forms, [_has_hooks(optimizer) for optimizer in self._optimizers]
+        if planned != self._planned:
+            self._plan(gradients)
+            self._planned = planned
+        for number in self._alone:
+            _step_alone(self._optimizers[number], gradients[number])
+        for call in self._calls:
+            call.run(gradients)
+        if any(call.is_first for call in self._calls):
+            self.refresh()
+
+    def _plan(self, gradients: Sequence[Gradients]) -> None:
+        """Decide which optimizers step alone, and what is called for the others together."""
+        self._alone: list[int] = []
+        calls: dict[object, _Call] = {}
+        for number, (optimizer, given) in enumerate(zip(self._optimizers, gradients, strict=True)):
+            _follow_layout(optimizer)
+            kernel = _kernel(optimizer, given)
+            if kernel is None:
+                self._alone.append(number)
+                continue
+            for index, group, parameter in _with_gradients(optimizer, given):
+                told = kernel.hyperparameters(group, optimizer.state.get(parameter, {}))
+                key = kernel, *told.items(), parameter.dtype, parameter.device
+                call = calls.setdefault(key, _Call(kernel, told))
+                call.add((number, index), parameter, kernel.states(group, parameter, optimizer))
+        self._calls = list(calls.values())
+
+
+class _Call:
+    """A kernel call for all parameters that share its hyperparameters."""
+
+    def __init__(self, kernel: type[Kernel], hyperparameters: Mapping[str, Any]) -> None:
+        self._kernel, self._hyperparameters = kernel, hyperparameters
+        self.is_first = bool(hyperparameters.get("is_first_step"))
+        self._places: list[tuple[int, int]] = []
+        self._parameters: list[Tensor] = []
+        self._states: list[list[Tensor]] = []
+
+    def add(self, place: tuple[int, int], parameter: Tensor, states: Sequence[Tensor]) -> None:
+        """Add a parameter, the place of its gradient among those given, and its states."""
+        self._places.append(place)
+        self._parameters.append(parameter)
+        self._states = self._states or [[] for _ in states]
+        for kind, state in zip(self._states, states, strict=True):
+            kind.append(state)
+
+    def run(self, gradients: Sequence[Gradients]) -> None:
+        """Step by gradients of each optimizer's parameters."""
+        found = [gradients[number][index] for number, index in self._places]
+        given = [gradient for gradient in found if gradient is not None]
+        self._kernel.run(self._parameters, given, self._states, **self._hyperparameters)
+
+
+def _form(gradient: Tensor | None) -> object:
+    if gradient is None or gradient.layout is not torch.strided:
+        return gradient is None
+    return gradient.stride(), gradient.dtype
+
+
+def _has_hooks(optimizer: Optimizer) -> bool:
+    return bool(
+        optimizer._optimizer_step_pre_hooks
+        or optimizer._optimizer_step_post_hooks
+        or _global_optimizer_pre_hooks
+        or _global_optimizer_post_hooks
+    )
+
+
+def _with_gradients(
+    optimizer: Optimizer, gradients: Gradients
+) -> Iterator[tuple[int, dict[str, Any], Tensor]]:
+    """Yield the number, the group and the parameter of each gradient that there is."""
+    pairs = [(group, each) for group in optimizer.param_groups for each in group["params"]]
+    for index, ((group, parameter), gradient) in enumerate(zip(pairs, gradients, strict=True)):
+        if gradient is not None:
+            yield index, group, parameter
+
+
+def _follow_layout(optimizer: Optimizer) -> None:
+    """Lay each state that has its parameter's shape out in memory as the parameter is.
+
+    Fused kernels pair a weight with its momentum by their places in memory.
+    """
+    for parameter in parameters_of(optimizer):
+        state = optimizer.state.get(parameter, {})
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                state[name] = like(parameter, value)
+
+
+def _kernel(optimizer: Optimizer, gradients: Gradients) -> type[Kernel] | None:
+    """Return the kernel that does what the optimizer's own step would; None if there is none."""
+    kernel = KERNELS.get(type(optimizer))
+    parameters = parameters_of(optimizer)
+    scales = (getattr(optimizer, name, None) for name in ("grad_scale", "found_inf"))
+    if (
+        kernel is None
+        or _has_hooks(optimizer)
+        or any(scale is not None for scale in scales)
+        or len({id(parameter) for parameter in parameters}) < len(parameters)
+        or not all(map(kernel.steps, optimizer.param_groups))
+    ):
+        return None
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is not None and not (
+            suits_a_kernel(parameter, gradient)
+            and kernel.fits(parameter, optimizer.state.get(parameter, {}))
+        ):
+            return None
+    return kernel
+
+
+def _step_alone(optimizer: Optimizer, gradients: Gradients) -> None:
+    parameters = parameters_of(optimizer)
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    given = {id(p): g for p, g in zip(parameters, gradients, strict=True) if g is not None}
+    with _unfused([g for g in optimizer.param_groups if not _can_be_fused(g, given, optimizer)]):
+        optimizer.step()
+
+
+def _can_be_fused(
+    group: Mapping[str, Any], gradients: Mapping[int, Tensor], optimizer: Optimizer
+) -> bool:
+    """Return whether torch's fused kernels can step a group; they do not check it themselves."""
+    there = [parameter for parameter in group["params"] if id(parameter) in gradients]
+    begun = set()
+    if group.get("momentum"):
+        states = [optimizer.state.get(parameter, {}) for parameter in there]
+        begun = {state.get("momentum_buffer") is not None for state in states}
+    return len(begun) < 2 and all(suits_a_kernel(each, gradients[id(each)]) for each in there)
+
+
+@contextmanager
+def _unfused(groups: Sequence[dict[str, Any]]) -> Iterator[None]:
+    """Have torch step groups parameter by parameter."""
+    fused = [group for group in groups if group.get("fused")]
+    for group in fused:
+        group["fused"] = False
+    try:
+        yield
+    finally:
+        for group in fused:
+            group["fused"] = True

@@ -1,0 +1,10 @@
+"""The process that trains a sweep's jobs, `python -m experiments.worker`; see `process`."""
+
+from experiments.process.signals import end_at_once
+
+if __name__ == "__main__":
+    end_at_once()  # before what follows, which takes long to import
+
+    from experiments.worker.process import main
+
+    main()

@@ -1,0 +1,117 @@
+"""The launcher's end of a worker: ask it to train, hear of its death, start another.
+
+The process itself is `experiments.worker.process`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from experiments.worker.process import SIZE
+
+_END_SECONDS = 60.0  # for a job that was asked to stop
+
+
+class WorkerDiedError(Exception):
+    """The worker ended in the middle of a request; the text says how."""
+
+
+class Worker:
+    """The process that trains jobs; see `experiments.worker.process`."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C reaches it through us, so that we hear of its end
+        )
+        self._send({"path": sys.path})
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the answers to a request that `experiments.worker.process` knows, as they come.
+
+        Raises:
+            WorkerDiedError: the process ended.
+        """
+        try:
+            self._send(request)
+            while (answer := self._answer()) is not None:
+                yield answer
+        except (BrokenPipeError, EOFError):
+            raise WorkerDiedError(_how(self._process.wait())) from None
+
+    def stop(self) -> Iterator[dict[str, Any]]:
+        """Have the jobs in training save a checkpoint and stop; they have a minute.
+
+        They are asked by the end of the pipe: a scheduler may send its signal to every process of a
+        sweep, and another one from here would be their second.
+        """
+        assert self._process.stdin is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        timer = threading.Timer(_END_SECONDS, self._process.kill)
+        timer.start()
+        try:
+            with contextlib.suppress(EOFError):
+                while (answer := self._answer()) is not None:
+                    yield answer
+            self._process.wait()
+        finally:
+            timer.cancel()
+
+    def dismiss(self) -> None:
+        """End the process, which has no request."""
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _send(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
+        content = pickle.dumps(request)
+        self._process.stdin.write(SIZE.pack(len(content)) + content)
+        self._process.stdin.flush()
+
+    def _answer(self) -> dict[str, Any] | None:
+        assert self._process.stdout is not None  # noqa: S101
+        line = self._process.stdout.readline()
+        if not line:
+            raise EOFError
+        answer: dict[str, Any] | None = json.loads(line)
+        return answer
+
+
+def _how(returncode: int) -> str:
+    if returncode >= 0:
+        return f"its process ended with exit code {returncode}"
+    name = signal.Signals(-returncode).name
+    memory = "; perhaps the machine ran out of memory" if name == "SIGKILL" else ""
+    return f"its process was killed by {name}{memory}"
+
+
+def worker() -> Worker:
+    """Return this process's worker, another one where it died or other GPUs are to be seen."""
+    gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if not _worker(gpus).is_alive:
+        _worker.cache_clear()
+    return _worker(gpus)
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(_gpus: str | None) -> Worker:
+    return Worker()

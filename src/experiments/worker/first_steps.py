@@ -1,0 +1,82 @@
+"""The distinct choices of a sweep, each built and stepped before a job begins.
+
+Models are kept while jobs with the same follow one another. Every optimizer and schedule is built,
+which is cheap and finds what is wrong with their values; of those that differ in real numbers
+alone, the first is stepped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import nn
+
+from experiments.composition.hydra_errors import in_one_line
+from experiments.config import RunConfig
+from experiments.data import Splits, count_batches
+from experiments.identity.canonical import canonical
+from experiments.run.build import build_model, build_updates, load_splits
+from experiments.run.first_step import compute_gradients, step
+
+
+def try_choices(configs: Sequence[RunConfig]) -> Iterator[str | None]:
+    """Yield for each configuration why its training cannot begin, None where it can.
+
+    Those with the same data and model are best neighbours.
+    """
+    trials = _Trials()
+    for config in configs:
+        try:
+            trials.run(config)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (it is said, and the others go on)
+            yield in_one_line(error) or f"{type(error).__name__}: {error}"
+        else:
+            yield None
+
+
+class _Trials:
+    """First steps, one after the other."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, nn.Module] | None = None
+        self._stepped: set[str] = set()
+
+    def run(self, config: RunConfig) -> None:
+        """Try a first step, or build what steps where one of the kind has stepped.
+
+        Raises:
+            InputError: something of it cannot be built, or fails.
+        """
+        splits = load_splits(config)
+        told = [splits.sha256, config.model.model_dump(), config.trainer.device]
+        key = canonical(told)
+        model = self._model(key, config, splits)
+        training = range(len(splits.train) - config.data.validation_size)
+        limit = config.trainer.limit_batches
+        batches = count_batches(training, config.data.batch_size, limit)
+        updates = build_updates(config, model, config.trainer.epochs * batches)
+        parts = [_form(part.model_dump()) for part in (config.optimizer, config.schedule)]
+        kind = canonical([key, parts, config.trainer.deterministic])
+        if kind not in self._stepped:
+            compute_gradients(model, splits.train)
+            step(*updates)
+            self._stepped.add(kind)
+
+    def _model(self, key: str, config: RunConfig, splits: Splits) -> nn.Module:
+        if self._last is None or self._last[0] != key:
+            self._last = None  # before there is another: they may be large
+            self._last = key, build_model(config, splits)
+        return self._last[1]
+
+
+def _form(value: Any) -> Any:
+    """Return nested data with every real number but 0 as the same."""
+    match value:
+        case dict():
+            return {str(key): _form(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [_form(entry) for entry in value]
+        case float():
+            return "a number" if value else 0
+    return value

@@ -1,0 +1,220 @@
+"""The process that trains jobs, one after the other: `python -m experiments.worker`.
+
+Torch is imported once for all of them. Whatever a job does to its process, it does to
+this one: the launcher's own process lives on, says what happened, and starts another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import pickle
+import select
+import struct
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override, setup_globals
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.composition.hydra_config import Refused
+from experiments.composition.hydra_errors import in_one_line
+from experiments.errors import AliveError, InputError, text_of
+from experiments.files.safe_writes import open_to_append
+from experiments.process.signals import Interrupted, stop
+from experiments.process.streams import guarded_output
+from experiments.redaction.hide import hidden
+from experiments.run import job
+from experiments.run.load_torch import load_torch
+
+SIZE = struct.Struct(">Q")  # before each request
+
+
+@guarded_output()
+def main() -> None:
+    """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
+    with (
+        contextlib.suppress(BrokenPipeError),  # nobody listens any more
+        os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers,
+    ):
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        setup_globals()
+        busy, alone = threading.Event(), threading.Event()
+        threading.Thread(target=_stop_when_alone, args=(busy, alone), daemon=True).start()
+        requests = _requests(sys.stdin.buffer)
+        if (beginning := next(requests, None)) is None:
+            return  # the sweep was stopped before it could say anything
+        sys.path[:] = beginning["path"]
+        load_torch()
+
+        for request in requests:
+            busy.set()
+            if alone.is_set():
+                return
+            for answer in _answer(request):
+                print(json.dumps(answer), file=answers)
+            busy.clear()
+            print(json.dumps(None), file=answers)  # that was all
+
+
+def _stop_when_alone(busy: threading.Event, alone: threading.Event) -> None:
+    """Stop the job, which saves a checkpoint, when the process that asked for it lets go."""
+    poller = select.poll()
+    poller.register(sys.stdin.fileno(), 0)  # reports a closed pipe only
+    poller.poll()
+    alone.set()
+    if busy.is_set():
+        stop()
+
+
+def _requests(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    while head := stream.read(SIZE.size):
+        content = stream.read(*SIZE.unpack(head))
+        if len(content) < SIZE.unpack(head)[0]:
+            return  # the parent was stopped as it wrote
+        yield pickle.loads(content)  # noqa: S301  (from our own parent, by a pipe)
+
+
+def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    match request:
+        case {"facts": configs}:
+            yield {"facts": [_facts(config) for config in configs]}
+        case {"try": configs}:
+            yield from _try(configs)
+        case {"examine": config, "lanes": wanted}:
+            yield _examine(config, wanted)
+        case {"function": function, "jobs": [config]}:
+            yield _run(function, config)
+        case {"function": function, "jobs": configs}:
+            yield from _run_lanes(function, configs)
+
+
+def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Answer what is wrong with the first step of each; a plan leaves no trace, nor does this."""
+    from experiments.worker.first_steps import try_choices
+
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        with Path(os.devnull).open("ab") as nowhere, _output_to(nowhere):
+            for wrong in try_choices(configs):
+                yield {"error": wrong}
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _examine(config: Any, wanted: int | None) -> dict[str, Any]:
+    from experiments.lanes.limits import examine
+    from experiments.lanes.stack import CannotStackError
+
+    try:
+        return {"lanes": examine(config, wanted)}
+    except (CannotStackError, InputError) as error:
+        return {"reason": str(error)}
+    except Interrupted:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (alone it may recur, and is said)
+        return {"reason": f"{type(error).__name__}: {error}"}
+
+
+def _run_lanes(function: bytes, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
+    from experiments.lanes.jobs import Job, LeftOutError, run_lanes
+
+    left_out: list[tuple[Job, str]] = []
+    with open_to_append(_log_of(configs[0])) as log, _output_to(log):
+        for each in run_lanes(configs):
+            if isinstance(each.error, LeftOutError):
+                left_out.append((each, str(each.error)))
+            elif each.error is not None:
+                with open_to_append(_log_of(each.config)) as own, _output_to(own):
+                    told = _failure(each.error)
+                yield {"number": each.number} | told
+            else:
+                yield {"number": each.number, "state": "finished", "objective": each.objective}
+    for each, reason in left_out:
+        told = {"state": "running", "reason": f"alone from here on: {reason}"}
+        yield {"number": each.number} | told
+        yield _run(function, each.config)
+
+
+def _facts(config: Any) -> dict[str, str]:
+    from experiments.run.build import surroundings
+
+    try:
+        data_sha256, device = surroundings(config)
+    except InputError as error:
+        return {"error": str(error)}
+    return {"data_sha256": data_sha256, "device": device}
+
+
+def _log_of(config: DictConfig) -> Path:
+    return Path(config.hydra.runtime.output_dir) / f"{config.hydra.job.name}.log"
+
+
+def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
+    HydraConfig.instance().set_config(config)
+    told = HydraConfig.get()
+    number = {"number": job.number_of(told)}
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    with contextlib.ExitStack() as stack:
+        root = logging.getLogger()
+        try:
+            log = stack.enter_context(open_to_append(_log_of(config)))
+            stack.enter_context(_output_to(log))
+            stack.enter_context(env_override(told.job.env_set))
+            root.handlers = job.own_log(config)
+            objective = float(pickle.loads(function)(own))  # noqa: S301
+            return number | {"state": "finished", "objective": objective}
+        except Refused as refused:
+            return number | _failure(refused.error)
+        except BaseException as error:  # noqa: BLE001  (the sweep goes on, and says what it was)
+            return number | _failure(error)
+        finally:
+            for handler in list(root.handlers):
+                handler.close()
+                root.removeHandler(handler)
+
+
+def _failure(error: BaseException) -> dict[str, Any]:
+    """Return what to say of a job that has not finished; the traceback goes to its log."""
+    match error:
+        case Interrupted() | KeyboardInterrupt():
+            return {"state": "interrupted", "reason": "interrupted"}
+        case AliveError():
+            return {"state": "in use", "reason": str(error)}
+        case SystemExit():
+            return {"state": "failed", "reason": f"called sys.exit({error.code!r})"}
+    reason = in_one_line(error)
+    if reason is None:
+        traceback.print_exception(error)
+        lines = hidden(text_of(error)).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0]}"
+    else:
+        print(f"error: {reason}", file=sys.stderr)  # noqa: T201
+    return {"state": "failed", "reason": reason}
+
+
+@contextlib.contextmanager
+def _output_to(file: IO[bytes]) -> Iterator[None]:
+    """Send all that the process prints to a file."""
+    before = [os.dup(number) for number in (1, 2)]
+    for number in (1, 2):
+        os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, kept in zip((1, 2), before, strict=True):
+            os.dup2(kept, number)
+            os.close(kept)
+
+
+if __name__ == "__main__":
+    main()
