@@ -26,7 +26,7 @@ train: $(READY) ## train and test SimpleNet on MNIST, recorded in MLflow
 	$(BIN)/python train.py
 
 test: check ## lint, type-check and run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto
 
 test-launchers: .venv/launchers ## the sweeps' tests on Ray and Slurm's submitit as well
 	$(BIN)/python -m pytest -m launchers

@@ -9,7 +9,7 @@ import hydra
 from omegaconf import DictConfig
 
 from experiments.app import run
-from experiments.composition.hydra_config import one_line_errors
+from experiments.composition.entry_point import one_line_errors
 
 
 @one_line_errors

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 
 from benchmarks import article
 from benchmarks.report import report, spread
-from experiments.data import MNIST, load
+from experiments.data import MNIST
+from experiments.data.splits import load
 from experiments.models import SimpleNet
 from experiments.run.load_torch import load_torch
 from experiments.training.loop import Position, fit

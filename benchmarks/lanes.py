@@ -18,7 +18,8 @@ from benchmarks.process import PROJECT
 from benchmarks.report import report, spread
 from benchmarks.sweep import sweep
 from experiments import journal
-from experiments.data import MNIST, load
+from experiments.data import MNIST
+from experiments.data.splits import load
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
 from experiments.run.load_torch import load_torch

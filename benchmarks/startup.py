@@ -45,15 +45,16 @@ lap("tracking: the delivery process started")
 from experiments.run.load_torch import load_torch
 load_torch()
 lap("imports: torch, while the delivery process imports MLflow")
-from experiments.data import MNIST, load
+from experiments.data import MNIST
+from experiments.data.splits import load
 load(MNIST, config.data.arguments())
 lap("data: read and verified")
 from experiments.run.build import assemble
 parts = assemble(config)
 lap("model, optimizer and schedule: built")
-from experiments.identity.ingredients import identity_of, ingredients
-what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
-sender(config.tracking.uri).find(identity_of(what), config.tracking.experiment)
+from experiments.identity.ingredients import ingredients_of
+ingredients = ingredients_of(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
+sender(config.tracking.uri).find(ingredients.identity, config.tracking.experiment)
 lap("identity: computed, and asked for in MLflow's database")
 from experiments.provenance.origin import commit, environment
 commit(Path(sys.argv[1])); environment()

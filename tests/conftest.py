@@ -19,6 +19,13 @@ Program = Callable[..., subprocess.CompletedProcess[str]]
 Starter = Callable[..., subprocess.Popen[str]]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return two workers per core, at most 8: most tests wait for processes and for MLflow."""
+    from experiments.composition.hydra_config import workers
+
+    return min(8, 2 * workers(1))
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     return PROJECT
@@ -32,7 +39,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def digits(root: str):
-    from experiments.data import Digits, load
+    from experiments.data import Digits
+    from experiments.data.splits import load
 
     return load(Digits, {"root": root})
 

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,15 @@ from tests.conftest import PROJECT, clean_environment
 
 SOURCE = PROJECT / "src" / "experiments"
 FILES = sorted(SOURCE.rglob("*.py"))
-TORCH_ONLY = {"models.py", "randomness.py", "stack.py", "training", "training.py", "data"}
+# A module imports from its own folder and from the floors above it in this list, from none below.
+FLOORS = (
+    *("errors", "redaction", "files", "process"),
+    *("randomness", "targets", "models", "config", "raw_files", "data", "composition", "training"),
+    *("journal", "identity", "provenance", "registry", "tracking"),
+    *("run", "lanes", "worker", "sweep"),
+    *("app", "cli"),
+)
+TORCH_ONLY = {"models", "randomness", "training", "data"}
 HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
 
 
@@ -22,8 +31,11 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
 
 
-def imports(path: Path, *, everywhere: bool) -> Iterator[str]:
-    """Yield what a file imports: anywhere, or only what importing the file imports."""
+def imports(path: Path, *, everywhere: bool, typing: bool = False) -> Iterator[str]:
+    """Yield what a file imports: anywhere, or only what importing the file imports.
+
+    For type checking only if asked for.
+    """
 
     def visit(node: ast.AST) -> Iterator[str]:
         for child in ast.iter_child_nodes(node):
@@ -33,11 +45,16 @@ def imports(path: Path, *, everywhere: bool) -> Iterator[str]:
                 yield child.module or ""
                 yield from (f"{child.module}.{alias.name}" for alias in child.names)
             elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                continue
+                if typing:
+                    yield from visit(child)
             elif everywhere or not isinstance(child, ast.FunctionDef):
                 yield from visit(child)
 
     yield from visit(ast.parse(path.read_text()))
+
+
+def floor_of(path: Path) -> str:
+    return path.relative_to(SOURCE).with_suffix("").parts[0]
 
 
 def packages(path: Path, *, everywhere: bool) -> set[str]:
@@ -54,6 +71,39 @@ def test_no_file_outgrows_250_lines(path: Path) -> None:
     assert "utils" not in path.name
 
 
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_import_leads_up(path: Path) -> None:
+    if path.parent == SOURCE and path.stem.startswith("__"):
+        return
+    above = FLOORS[: FLOORS.index(floor_of(path)) + 1]
+    own = [name.split(".") for name in imports(path, everywhere=True, typing=True)]
+    used = {parts[1] for parts in own if parts[0] == "experiments" and len(parts) > 1}
+    assert used <= set(above)
+
+
+def test_there_is_no_circle() -> None:
+    modules = {name_of(path).removesuffix(".__init__"): path for path in FILES}
+    graph = {}
+    for name, path in modules.items():
+        found = set(imports(path, everywhere=True, typing=True))
+        # `from a import b` names a and a.b, of which b may be a module or something in a.
+        named = {each for each in found if not any(f"{each}." in other for other in found)}
+        used = {each if each in modules else each.rpartition(".")[0] for each in named}
+        graph[name] = (used & modules.keys()) - {name}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def test_few_modules_lie_flat() -> None:
+    flat = [path for path in FILES if path.parent == SOURCE]
+    assert len(flat) <= 9
+    assert {floor_of(path) for path in FILES} - {"__init__", "__main__"} == set(FLOORS)
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES} - {SOURCE}), ids=name_of)
+def test_tests_mirror_the_folders(folder: Path) -> None:
+    assert any((PROJECT / "tests" / folder.name).glob("test_*.py"))
+
+
 def test_train_py_is_a_sentence() -> None:
     assert len((PROJECT / "train.py").read_text().splitlines()) <= 25
     names = imports(PROJECT / "train.py", everywhere=True)
@@ -64,25 +114,25 @@ def test_train_py_is_a_sentence() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in FILES if TORCH_ONLY & set(path.relative_to(SOURCE).parts)],
+    [path for path in FILES if floor_of(path) in TORCH_ONLY or path.stem == "stack"],
     ids=name_of,
 )
 def test_models_data_and_training_know_only_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & {"hydra", "omegaconf", "pydantic", "mlflow"}
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "config" in p.parts], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in FILES if floor_of(p) == "config"], ids=name_of)
 def test_config_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & HEAVY
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "tracking" in p.parts], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in FILES if floor_of(p) == "tracking"], ids=name_of)
 def test_tracking_never_imports_torch(path: Path) -> None:
     assert "torch" not in packages(path, everywhere=True)
     assert not packages(path, everywhere=False) & HEAVY
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "sweep" in p.parts], ids=name_of)
+@pytest.mark.parametrize("path", [p for p in FILES if floor_of(p) == "sweep"], ids=name_of)
 def test_a_sweep_s_own_process_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & {"torch", "mlflow"}
 

@@ -57,9 +57,10 @@ def test_every_option_can_be_built(option: str, root: str) -> None:
 def test_every_data_set_s_class_is_there(option: str) -> None:
     from torch.utils.data import Dataset
 
+    from experiments.data.sets import IdxImages
     from experiments.targets import resolve
 
-    assert resolve("data", checked(composed(option)).data.target, Dataset).__doc__
+    assert resolve("data", checked(composed(option)).data.target, Dataset, IdxImages).__doc__
 
 
 def test_the_default_is_the_article_s_complete_example() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from experiments.data import load
+from experiments.data.splits import load
 from experiments.randomness import (
     derive,
     generator,

@@ -17,17 +17,17 @@ _USUAL = (ArithmeticError, ImportError, RuntimeError, SyntaxError, TypeError, Va
 """errors whose texts say all"""
 
 
-def resolve(key: str, target: str, base: type[T]) -> type[T]:
+def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
     """Return the class that `key._target_` names.
 
-    Only a subclass of `base` is ever returned: a function such as `os.system`, under whatever
-    alias, is refused without being called.
+    Only a subclass of one of `bases` is ever returned: a function such as `os.system`, under
+    whatever alias, is refused without being called.
 
     Raises:
-        InputError: there is no such class, or it is none of `base`.
+        InputError: there is no such class, or it is a subclass of none of `bases`.
     """
     said = f"{key}._target_={target}"
-    kind = f"{base.__module__}.{base.__qualname__}"
+    kind = f"{bases[0].__module__}.{bases[0].__qualname__}"
     module_name, _, name = target.rpartition(".")
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
@@ -37,8 +37,8 @@ def resolve(key: str, target: str, base: type[T]) -> type[T]:
     ):
         module = importlib.import_module(module_name)
         found = getattr(module, name, None)
-        is_known = _is_a(found, base)
-        classes = [entry for entry, value in vars(module).items() if _is_a(value, base)]
+        is_known = _is_a(found, bases)
+        classes = [entry for entry, value in vars(module).items() if _is_a(value, bases)]
     if found is None:
         raise InputError(f"{said}: {module_name} has no {name}; {did_you_mean(name, classes)}")
     if not is_known:
@@ -112,8 +112,8 @@ def _parameters(cls: type) -> Mapping[str, inspect.Parameter]:
         return inspect.signature(cls).parameters
 
 
-def _is_a(value: object, base: type) -> bool:
-    return isinstance(value, type) and issubclass(value, base)
+def _is_a(value: object, bases: tuple[type, ...]) -> bool:
+    return isinstance(value, type) and issubclass(value, bases)
 
 
 def _nests_target(value: object) -> bool:

@@ -25,10 +25,11 @@ class VectorizedLauncher(Launcher):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Keep what Hydra hands over, and see that the other launcher is there."""
-        from experiments.sweep.vectorized import check_lanes, workers_of
+        from experiments.sweep.launchers import make_workers
+        from experiments.sweep.vectorized import check_lanes
 
         self._lanes = check_lanes(self._lanes)
-        workers_of(hydra_context, task_function, config)
+        make_workers(hydra_context, task_function, config)
         self._given: dict[str, Any] = {
             "context": hydra_context,
             "task": task_function,

@@ -13,7 +13,7 @@ from experiments.composition.environment import from_environment
 from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
-from experiments.identity.ingredients import identity_of, ingredients, without_secrets
+from experiments.identity.ingredients import Ingredients, ingredients_of, sha256_of_data
 from experiments.redaction.hide import hidden
 from tests.conftest import PROJECT, Program, run_folder
 
@@ -35,8 +35,8 @@ def configuration(model: dict[str, Any], *overrides: str) -> RunConfig:
     return checked(config)
 
 
-def told(config: RunConfig) -> dict[str, Any]:
-    return ingredients(config, data_sha256="0" * 64, device="cpu")
+def told(config: RunConfig) -> Ingredients:
+    return ingredients_of(config, data_sha256="0" * 64, device="cpu")
 
 
 @pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
@@ -51,7 +51,7 @@ def test_what_the_environment_gave_is_recorded_as_it_was_written(
     assert public["own"] == value
     assert public["first"] == "${oc.env:VALUE}"
     assert SECRET not in str(config.leaves())
-    assert SECRET not in str(without_secrets(told(config), config))
+    assert SECRET not in str(told(config).public(config))
     assert SECRET in str(config.model.arguments()["own"])
     assert hidden(f"401 for {SECRET}") == "401 for ***"
 
@@ -77,8 +77,8 @@ def test_the_value_decides_the_identity_and_not_where_it_came_from(
         monkeypatch.setenv("VALUE", secret)
         for written in ("${oc.env:VALUE}", secret):
             config = configuration({"password": written})
-            identities.append(identity_of(told(config)))
-            files.append(identity_of(without_secrets(told(config), config)))
+            identities.append(told(config).identity)
+            files.append(sha256_of_data(told(config).public(config)))
     assert identities[0] == identities[1] != identities[2] == identities[3]
     assert files[0] == files[1] != files[2] == files[3]
 

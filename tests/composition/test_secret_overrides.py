@@ -10,7 +10,9 @@ from omegaconf import OmegaConf
 
 from experiments.composition.secret_overrides import conceal, to_environment
 from experiments.errors import InputError
-from tests.sweep.conftest import Sweep
+from tests.sweep.conftest import Sweep, sweep
+
+__all__ = ["sweep"]  # a fixture
 
 
 @pytest.fixture(autouse=True)

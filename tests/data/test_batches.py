@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from experiments.data import Split, batches, count_batches
-from experiments.data.batches import normalise
+from experiments.data.batches import batches, count_batches, normalise
+from experiments.data.splits import Split
 
 
 def split_of(count: int) -> Split:

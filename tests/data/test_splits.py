@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from experiments.data import Digits, Split, hold_out, load
+from experiments.data import Digits
+from experiments.data.splits import Split, hold_out, load
 from experiments.errors import InputError
 
 

@@ -16,7 +16,7 @@ from hydra import compose, initialize_config_dir
 
 from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
-from experiments.identity.ingredients import identity_of, ingredients
+from experiments.identity.ingredients import ingredients_of, sha256_of_data
 from tests.conftest import PROJECT, command
 
 Write = Callable[[str, str], Path]
@@ -38,7 +38,7 @@ def configuration(*overrides: str) -> RunConfig:
 
 
 def of(config: RunConfig, *, data_sha256: str = "0" * 64, device: str = "cpu") -> str:
-    return identity_of(ingredients(config, data_sha256=data_sha256, device=device))
+    return ingredients_of(config, data_sha256=data_sha256, device=device).identity
 
 
 def other(value: Any) -> Any:
@@ -67,11 +67,11 @@ def base() -> RunConfig:
 
 
 def test_it_is_a_sha256_whatever_the_order_of_the_keys() -> None:
-    assert identity_of({"b": {"y": 1, "x": 2}, "a": 0}) == identity_of(
+    assert sha256_of_data({"b": {"y": 1, "x": 2}, "a": 0}) == sha256_of_data(
         {"a": 0, "b": {"x": 2, "y": 1}}
     )
     expected = hashlib.sha256(b'{"a": 0}').hexdigest()
-    assert identity_of({"a": 0}) == expected
+    assert sha256_of_data({"a": 0}) == expected
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_every_process_finds_the_same_without_torch(base: RunConfig, hash_seed: 
         "import sys\n"
         "from hydra import compose, initialize_config_dir\n"
         "from experiments.composition.hydra_config import checked\n"
-        "from experiments.identity.ingredients import identity_of, ingredients\n"
+        "from experiments.identity.ingredients import ingredients_of\n"
         "with initialize_config_dir(sys.argv[1], version_base='1.3'):\n"
         "    config = checked(compose('config', overrides=sys.argv[2:]))\n"
-        "print(identity_of(ingredients(config, data_sha256='0' * 64, device='cpu')))\n"
+        "print(ingredients_of(config, data_sha256='0' * 64, device='cpu').identity)\n"
         "print(sorted({'torch', 'mlflow', 'numpy'} & set(sys.modules)))\n"
     )
     done = command(

@@ -13,7 +13,7 @@ import pytest
 
 from experiments.config import RunConfig
 from experiments.identity import sources
-from experiments.identity.ingredients import ingredients
+from experiments.identity.ingredients import ingredients_of
 from experiments.identity.sources import sources_of
 from tests.conftest import PROJECT
 from tests.identity.test_ingredients import configuration, of
@@ -54,7 +54,7 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sources.package_sha256.cache_clear()
 
 
-@pytest.mark.parametrize("name", ["training.py", "data/idx.py", "tracking/__init__.py"])
+@pytest.mark.parametrize("name", ["models.py", "data/idx.py", "tracking/__init__.py"])
 def test_the_source_of_this_package_counts(base: RunConfig, copied: Path, name: str) -> None:
     before = of(base)
     with (copied / name).open("a") as file:
@@ -65,7 +65,7 @@ def test_the_source_of_this_package_counts(base: RunConfig, copied: Path, name: 
 
 def test_the_names_of_this_package_s_files_count(base: RunConfig, copied: Path) -> None:
     seen = {of(base)}
-    (copied / "training.py").rename(copied / "trainings.py")
+    (copied / "models.py").rename(copied / "model.py")
     sources.package_sha256.cache_clear()
     seen.add(of(base))
     (copied / "new.py").touch()
@@ -79,7 +79,7 @@ def test_the_place_of_this_package_and_what_is_no_source_do_not_count(
 ) -> None:
     moved = of(base)
     (copied / "__pycache__").mkdir()
-    (copied / "__pycache__" / "training.cpython-311.pyc").write_bytes(b"\0")
+    (copied / "__pycache__" / "models.cpython-311.pyc").write_bytes(b"\0")
     (copied / "notes.txt").write_text("a")
     sources.package_sha256.cache_clear()
     assert of(base) == moved
@@ -175,9 +175,9 @@ def test_no_module_of_the_user_s_is_imported(write: Write) -> None:
     write("my_kit/net.py", "import my_helper\nraise RuntimeError\n")
     write("my_helper.py", "import torch\nraise RuntimeError\n")
     before = set(sys.modules)
-    seen = ingredients(
+    seen = ingredients_of(
         configuration("model._target_=my_kit.net.Net"), data_sha256="0", device="cpu"
-    )["source"]
+    ).source
     assert set(seen) == {"experiments", "my_kit", "my_kit.net", "my_helper"}
     assert not {name for name in sys.modules if name.startswith("my_")} - before
 

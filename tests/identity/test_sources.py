@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import InputError
-from experiments.identity.ingredients import ingredients
+from experiments.identity.ingredients import ingredients_of
 from experiments.identity.sources import package_sha256, refuse_unseen, sources_of
 from tests.conftest import PROJECT, Program, command, run_folder
 from tests.identity.test_ingredients import configuration
@@ -135,7 +135,7 @@ def test_a_module_that_leads_to_one_without_a_file_is_refused(
     (folder / "own_net.py").write_text(text)
     config = configuration("model._target_=own_net.Net")
     with pytest.raises(InputError, match=r"model._target_=own_net.Net: .* no module with a file"):
-        ingredients(config, data_sha256="0", device="cpu")
+        ingredients_of(config, data_sha256="0", device="cpu")
 
 
 def dynamic(folder: Path) -> type:

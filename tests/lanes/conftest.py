@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.data import Splits
+from experiments.data.splits import Splits
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
 from experiments.training.loop import Position, fit

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.data import hold_out
+from experiments.data.splits import hold_out
 from experiments.lanes.stack import CannotStackError, layouts_of
 from experiments.models import ConvNet, SimpleNet
 from experiments.training.loop import Position

@@ -45,14 +45,15 @@ def execute(config: RunConfig, check: Callable[[], None] = lambda: None) -> Prep
             tags={},
             dataset=None,
         ) as recorder:
-            train_and_test(
+            result = train_and_test(
                 config=config,
                 parts=prepared.parts,
+                identity=prepared.identity,
                 recorder=recorder,
                 folder=prepared.folder,
                 check=check,
             )
-        tidy(prepared.folder)
+        tidy(prepared.folder, result)
     return prepared
 
 

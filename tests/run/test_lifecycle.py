@@ -37,8 +37,15 @@ def execute(
     seed_all(12345)  # nothing may come from the state that a process begins with
     with Journal(folder) as opened:
         recorder = Recorder(opened, journal.history(folder), None)
-        train_and_test(config=config, parts=parts, recorder=recorder, folder=folder, check=check)
-    tidy(folder)
+        result = train_and_test(
+            config=config,
+            parts=parts,
+            identity="",
+            recorder=recorder,
+            folder=folder,
+            check=check,
+        )
+    tidy(folder, result)
     return parts, journal.history(folder)
 
 

@@ -13,9 +13,9 @@ from experiments.errors import InputError, RunError, unwritable
 from experiments.files.folders import check_writable
 from experiments.files.safe_writes import open_to_append, write_all, write_atomically
 from experiments.journal import Journal
+from experiments.process.logs import LogFile
 from experiments.registry.claims import claimed, look_up, newest
 from experiments.run.checkpoint import Checkpoints
-from experiments.run.progress import LogFile
 from tests.registry.test_claims import ONE, begin
 
 

@@ -11,7 +11,8 @@ import sys
 
 import pytest
 
-from experiments.run.progress import StdoutHandler, progress_bar
+from experiments.process.logs import StdoutHandler
+from experiments.run.progress import progress_bar
 
 
 def test_without_a_terminal_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +33,8 @@ def test_the_handler_follows_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_on_a_terminal_lines_stay_whole_above_the_bar() -> None:
     program = (
         "import logging, time\n"
-        "from experiments.run.progress import StdoutHandler, progress_bar\n"
+        "from experiments.process.logs import StdoutHandler\n"
+        "from experiments.run.progress import progress_bar\n"
         "logging.basicConfig(handlers=[StdoutHandler()], format='%(message)s', level='INFO')\n"
         "with progress_bar(4) as advance:\n"
         "    for number in range(4):\n"

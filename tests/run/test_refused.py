@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from experiments.errors import InputError
-from experiments.files.folders import removed_if_refused
 from experiments.journal import NAME
-from experiments.run.progress import LogFile
+from experiments.process.logs import LogFile
+from experiments.run.folder import removed_if_refused
 from tests.programs import start as start_program
 from tests.programs import wait_for_epoch
 

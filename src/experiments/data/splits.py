@@ -10,10 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from experiments.errors import InputError
-from experiments.identity.canonical import canonical
 from experiments.randomness import derive, generator, seed_all
 from experiments.targets import build
 
@@ -52,9 +50,7 @@ class Splits:
     sha256: str
 
 
-def load(
-    cls: type[Dataset[Any]], arguments: Mapping[str, Any], device: torch.device | None = None
-) -> Splits:
+def load(cls: type, arguments: Mapping[str, Any], device: torch.device | None = None) -> Splits:
     """Return a data set's training and test split, verified and on a device.
 
     The last one is kept, so that the runs of a process share it. What the class draws is the same
@@ -64,15 +60,15 @@ def load(
         InputError: the data cannot be had, is damaged or of another shape.
     """
     given = _Arguments(arguments)
-    return _load(cls, given, device or torch.device("cpu"))  # type: ignore[arg-type]  # mypy takes the metaclass for unhashable
+    return _load(cls, given, device or torch.device("cpu"))
 
 
 class _Arguments:
-    """A data set's arguments; two are equal if all of their values are."""
+    """A data set's arguments; two are equal if all of their values are, and of the same types."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = dict(values)
-        self._text = canonical(self.values)
+        self._text = repr(self.values)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Arguments) and self._text == other._text
@@ -82,7 +78,7 @@ class _Arguments:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(cls: type[Dataset[Any]], arguments: _Arguments, device: torch.device) -> Splits:
+def _load(cls: type, arguments: _Arguments, device: torch.device) -> Splits:
     parts = [_part(cls, arguments, train=train) for train in (True, False)]
     train, test = (_split(part) for part in parts)
     digests = [getattr(part, "sha256", None) for part in parts]
@@ -93,12 +89,12 @@ def _load(cls: type[Dataset[Any]], arguments: _Arguments, device: torch.device) 
     return Splits(train, None, test, sha256.hexdigest())
 
 
-def _part(cls: type[Dataset[Any]], arguments: _Arguments, *, train: bool) -> Dataset[Any]:
+def _part(cls: type, arguments: _Arguments, *, train: bool) -> object:
     seed_all(derive(0, "data", int(train)))
     return build("data", cls, {"train": train}, arguments.values)
 
 
-def _split(dataset: Dataset[Any]) -> Split:
+def _split(dataset: object) -> Split:
     name = type(dataset).__name__
     images, labels = (getattr(dataset, attribute, None) for attribute in ("data", "targets"))
     if not (isinstance(images, Tensor) and images.dtype == torch.uint8 and images.dim() in {3, 4}):

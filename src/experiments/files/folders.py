@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from experiments.errors import InputError
-from experiments.journal.events import NAME
 from experiments.redaction.hide import hidden
-from experiments.run.progress import LogFile
 
 _ROOM = 50_000_000  # bytes that should be free for a run's folder
 _BELOW = 200  # characters of a path below a run's folder
@@ -77,33 +71,6 @@ def _existing(key: str, folder: Path) -> Path:
         what = "a link that leads nowhere" if existing.is_symlink() else "no folder"
         raise InputError(f"{said}: cannot write in {existing}: it is {what}; name another folder")
     return existing
-
-
-@contextmanager
-def removed_if_refused(folder: Path | None) -> Iterator[None]:
-    """Remove a new folder, with the log that was begun in it, if a command is refused after all.
-
-    A folder in which a run was begun stays, and one in which something else lies.
-    """
-    try:
-        yield
-    except InputError:
-        if folder is not None and not (folder / NAME).exists():
-            _remove_log(folder)
-            with contextlib.suppress(OSError):  # something else lies there
-                folder.rmdir()
-        raise
-
-
-def _remove_log(folder: Path) -> None:
-    root = logging.getLogger()
-    for handler in list(root.handlers):
-        if isinstance(handler, LogFile) and handler.is_new:
-            path = Path(handler.baseFilename)
-            if path.parent == folder.absolute():
-                root.removeHandler(handler)
-                handler.close()
-                path.unlink(missing_ok=True)
 
 
 def check_name(key: str, name: str) -> None:

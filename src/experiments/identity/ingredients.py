@@ -10,9 +10,12 @@ Nothing here imports torch or a class of the user's: a sweep's plan is made with
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +39,53 @@ _MONITORING = frozenset({"monitor", "min_delta"})  # of no effect where nothing 
 _PARTS = ("data", "model", "optimizer", "schedule")
 
 
-def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str, Any]:
-    """Return what determines a run's result, as plain data.
+@dataclass(frozen=True)
+class Ingredients:
+    """Everything that determines a run's result, as plain data."""
+
+    config: dict[str, Any]
+    """the values that matter"""
+    source: dict[str, str]
+    """of this package and of the user's modules the SHA-256, of installed packages the version"""
+    data_sha256: str
+    """of the training and test data"""
+    device: str
+    """the kind of device, such as `cpu` or a GPU's name"""
+    versions: dict[str, str] = field(
+        default_factory=lambda: {
+            "python": platform.python_version(),
+            "torch": metadata.version("torch"),
+        }
+    )
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """The SHA-256 over all of them."""
+        return sha256_of_data(asdict(self))
+
+    @property
+    def source_sha256(self) -> str:
+        """The SHA-256 over the source among them."""
+        return sha256_of_data(self.source)
+
+    def on(self, device: str) -> Ingredients:
+        """Return the ingredients of the same run on another kind of device."""
+        return replace(self, device=device)
+
+    def public(self, config: RunConfig) -> dict[str, Any]:
+        """Return them as they may be written down.
+
+        A secret, or a value that came from the environment, is its SHA-256, so that two files still
+        tell whether two runs have the same.
+
+        Args:
+            config: the run's configuration.
+        """
+        return asdict(self) | {"config": _hashed(self.config, plain(config.public()))}
+
+
+def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingredients:
+    """Return the ingredients of a run.
 
     Args:
         config: the run's configuration.
@@ -58,22 +106,7 @@ def ingredients(config: RunConfig, *, data_sha256: str, device: str) -> dict[str
             source |= sources_of(target)
         except InputError as error:
             raise InputError(f"{part}._target_={target}: {error}") from error
-    return {
-        "config": plain(values),
-        "source": source,
-        "data_sha256": data_sha256,
-        "device": device,
-        "versions": {"python": platform.python_version(), "torch": metadata.version("torch")},
-    }
-
-
-def without_secrets(what: dict[str, Any], config: RunConfig) -> dict[str, Any]:
-    """Return some ingredients as they may be written down.
-
-    A secret, or a value that came from the environment, is its SHA-256, so that two files still
-    tell whether two runs have the same.
-    """
-    return what | {"config": _hashed(what["config"], plain(config.public()))}
+    return Ingredients(plain(values), source, data_sha256, device)
 
 
 def _hashed(value: Any, public: Any) -> Any:
@@ -83,14 +116,9 @@ def _hashed(value: Any, public: Any) -> Any:
         return {key: _hashed(entry, public[key]) for key, entry in value.items()}
     if isinstance(value, list) and isinstance(public, list):
         return [_hashed(*pair) for pair in zip(value, public, strict=True)]
-    return {"sha256": identity_of({"value": value})}
+    return {"sha256": sha256_of_data({"value": value})}
 
 
-def identity_of(what: dict[str, Any]) -> str:
-    """Return the SHA-256 of some ingredients, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-
-
-def source_sha256(what: dict[str, Any]) -> str:
-    """Return the SHA-256 of the source among some ingredients."""
-    return identity_of(what["source"])
+def sha256_of_data(data: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of plain data, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,8 @@
 """The journal: all that a run reports, in a file of sealed lines in its folder."""
 
 from experiments.journal.events import NAME, Place
-from experiments.journal.writer import History, InUseError, Journal, history, is_open, read
+from experiments.journal.run_history import History, history, is_open, read
+from experiments.journal.writer import InUseError, Journal
 
 __all__ = [
     "NAME",

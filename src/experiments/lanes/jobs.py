@@ -13,14 +13,15 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override
 from omegaconf import DictConfig
 
-from experiments.app import objective_of, prepare_job, recorded
 from experiments.composition.hydra_config import checked
 from experiments.lanes.training import Lane, fit_lanes
+from experiments.process.logs import own_log
 from experiments.process.signals import Interrupted, interruptible
 from experiments.randomness import derive
-from experiments.run import job
 from experiments.run.lifecycle import Run
-from experiments.run.prepare import Prepared
+from experiments.run.request import number_of, request_of
+from experiments.run.session import prepare_job, recorded
+from experiments.tracking import Recorder
 from experiments.training.evaluation import evaluate
 
 
@@ -33,13 +34,13 @@ class Job:
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config
-        self.number = job.number_of(config.hydra)
+        self.number = number_of(config.hydra)
         self.objective: float | None = None
         self.error: BaseException | None = None
         """why it has ended without an objective"""
         self._exits = ExitStack()
         self._handlers: list[logging.Handler] = []
-        self._prepared: Prepared | None = None
+        self._recorder: Recorder | None = None
         self._run: Run | None = None
 
     @property
@@ -68,16 +69,22 @@ class Job:
     def begin(self, lanes: int) -> None:
         """Prepare it, and open its run unless it is finished."""
         HydraConfig.instance().set_config(self.config)
-        self._handlers = job.own_log(self.config)
+        self._handlers = own_log(self.config)
         with self.at_work():
-            prepared = prepare_job(checked(self.config))
+            request = request_of(self.config.hydra)
+            prepared = prepare_job(checked(self.config), request)
             if prepared.finished:
                 self.objective = prepared.finished.objective
                 return
-            recorder = self._exits.enter_context(recorded(prepared))
-            recorder.tags({"lanes": str(lanes)})
-            self._prepared = prepared
-            self._run = Run(prepared.config, prepared.parts, recorder, prepared.folder)
+            self._recorder = self._exits.enter_context(recorded(prepared, request))
+            self._recorder.tags({"lanes": str(lanes)})
+            self._run = Run(
+                prepared.config,
+                prepared.parts,
+                prepared.identity,
+                self._recorder,
+                prepared.folder,
+            )
             self._run.restore()
 
     @property
@@ -123,7 +130,7 @@ class Job:
 
     def end(self, error: BaseException | None = None) -> None:
         """Close its run, with the status that the error makes it."""
-        prepared, self._prepared = self._prepared, None
+        recorder, self._recorder = self._recorder, None
         if error is not None:
             self.error = error
         try:
@@ -133,8 +140,8 @@ class Job:
                 self._exits.__exit__(type(error), error, error.__traceback__)
         except BaseException as raised:  # noqa: BLE001  (what is given comes back, or is worse)
             self.error = raised
-        if self.error is None and prepared is not None:
-            self.objective = objective_of(prepared)
+        if self.error is None and recorder is not None:
+            self.objective = recorder.result.objective
 
 
 def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from experiments.data import Split, count_batches
-from experiments.data.batches import normalise
+from experiments.data.batches import count_batches, normalise
+from experiments.data.splits import Split
 from experiments.lanes.stack import DRAWS, CannotStackError, Layouts, Stack, layouts_of
 from experiments.randomness import derive, have_moved, random_state
 from experiments.training.evaluation import Evaluation, evaluate

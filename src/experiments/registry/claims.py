@@ -14,70 +14,22 @@ journal is locked. What a store shared with other machines knows is asked by `ex
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-from filelock import FileLock
 
 from experiments import journal
-from experiments.errors import AliveError, InputError, unreadable, unwritable
+from experiments.errors import InputError, unreadable
+from experiments.files.locks import locked
 from experiments.files.safe_writes import make_folder, write_atomically
 from experiments.files.sealed_lines import seal, unseal
 from experiments.journal import InUseError, Journal
 from experiments.journal.events import damaged
+from experiments.registry.earlier import Earlier, State
 from experiments.registry.integrity import refuse_checkpoints_of, refuse_remains
 
 _INDEX = ".identities"
-
-State = Literal["finished", "dead", "alive"]
-RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # which of several runs decides
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """The run that an identity has already."""
-
-    state: State
-    folder: Path | None
-    """where it is; None on another machine"""
-    host: str
-    pid: int
-    metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
-    """the last value of each metric"""
-    run_id: str | None = None
-    """its MLflow run, where it was found there"""
-    diverged: bool = False
-
-    @property
-    def objective(self) -> float:
-        """What a sweep may optimise, 0 to 1; NaN where there is nothing to rank.
-
-        The validation accuracy of the epoch that was tested where there is a validation split, else
-        the test accuracy.
-        """
-        keys = ("best_val_accuracy", "val_accuracy", "test_accuracy")
-        found = [self.metrics[key] for key in keys if key in self.metrics]
-        return found[0] if found and self.state == "finished" and not self.diverged else math.nan
-
-    def refuse_alive(self) -> None:
-        """Refuse where a process is training it.
-
-        Raises:
-            AliveError: one is.
-        """
-        if self.state == "alive":
-            where = "" if self.folder is None else f" in {os.path.relpath(self.folder)}"
-            # Between opening its journal and the first line in it, a process has not said its name.
-            who = f"process {self.pid} on {self.host}" if self.pid else "another process"
-            raise AliveError(
-                f"this run is being trained{where} by {who}; wait for it, or stop it and repeat "
-                "the command, which then continues it"
-            )
 
 
 def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
@@ -149,31 +101,6 @@ def _examine(folder: Path, identity: str) -> Earlier | None:
         metrics=past.metrics,
         diverged="diverged" in past.tags,
     )
-
-
-def foremost(*found: Earlier | None) -> Earlier | None:
-    """Return the run that decides: one finished before one alive before one dead, then in order."""
-    there = [earlier for earlier in found if earlier is not None]
-    return min(there, key=lambda earlier: RANK[earlier.state], default=None)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that a file stands for, waiting for whoever has it.
-
-    Raises:
-        InputError: the file may not be made there.
-        RunError: the disk does not take it.
-    """
-    lock = FileLock(path)
-    try:
-        lock.acquire()
-    except OSError as error:
-        raise unwritable(error, path) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from experiments.errors import InputError
+from experiments.files.checksums import sha256_of
 from experiments.journal import NAME, history
-from experiments.raw_files import sha256_of
 
 WEIGHTS, CHECKPOINTS = "weights.safetensors", "checkpoints"
 

@@ -13,8 +13,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import Dataset
 
 from experiments.config import DataPart, RunConfig, Scheduled, Trainer
-from experiments.data import Splits, count_batches, hold_out, load
-from experiments.data.batches import normalise
+from experiments.data.batches import count_batches, normalise
+from experiments.data.sets import IdxImages
+from experiments.data.splits import Splits, hold_out, load
 from experiments.errors import InputError
 from experiments.randomness import derive, seed_all
 from experiments.run.first_step import check_can_be_saved, try_on_a_copy
@@ -63,7 +64,7 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
         try_on_a_copy(model, splits.train, lambda copy: build_updates(config, copy, steps))
     optimizer, schedule = build_updates(config, model, steps)
     modules = map(type, model.modules())
-    classes = {resolve("data", config.data.target, Dataset), type(schedule), type(optimizer)}
+    classes = {_data_set(config.data), type(schedule), type(optimizer)}
     return Parts(model, optimizer, schedule, splits, device, frozenset(classes.union(modules)))
 
 
@@ -152,8 +153,12 @@ def _device_name(wanted: str) -> str:
     return name
 
 
+def _data_set(data: DataPart) -> type:
+    return resolve("data", data.target, Dataset, IdxImages)
+
+
 def _load(data: DataPart, device: torch.device) -> Splits:
-    splits = load(resolve("data", data.target, Dataset), data.arguments(), device)
+    splits = load(_data_set(data), data.arguments(), device)
     try:
         data.check_fits(len(splits.train))
     except ValueError as error:

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from experiments.data import Split
 from experiments.data.batches import normalise
+from experiments.data.splits import Split
 from experiments.errors import InputError, text_of
 from experiments.randomness import random_state, set_random_state
 from experiments.run.packing import pack

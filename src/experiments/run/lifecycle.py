@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from experiments import journal
 from experiments.config import RunConfig
-from experiments.data import count_batches
+from experiments.data.batches import count_batches
 from experiments.process.signals import Interrupted
 from experiments.randomness import derive, random_state
+from experiments.registry.earlier import Result
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
 from experiments.run.checkpoint import Checkpoints, save_weights
@@ -33,15 +33,17 @@ def train_and_test(
     *,
     config: RunConfig,
     parts: Parts,
+    identity: str,
     recorder: Recorder,
     folder: Path,
     check: Callable[[], None],
-) -> None:
-    """Bring a run to its end, from its last checkpoint where it has one.
+) -> Result:
+    """Bring a run to its end, from its last checkpoint where it has one; return its result.
 
     Args:
         config: what to run.
         parts: the objects it is made of, as they were assembled.
+        identity: the hash of everything that determines the result; checkpoints are of it.
         recorder: receives what the run reports.
         folder: the run's folder.
         check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
@@ -50,7 +52,7 @@ def train_and_test(
         InputError: the checkpoint cannot be used.
         RunError: the disk does not take what is saved.
     """
-    run = Run(config, parts, recorder, folder)
+    run = Run(config, parts, identity, recorder, folder)
     run.restore()
     try:
         run.train(check)
@@ -66,22 +68,24 @@ def train_and_test(
     except Interrupted:
         run.save_within_epoch()
         raise
+    return recorder.result
 
 
-def tidy(folder: Path) -> None:
+def tidy(folder: Path, result: Result) -> None:
     """Delete the checkpoints of a run that has ended, but the last finite one of a diverged run."""
-    if "diverged" not in journal.history(folder).tags:
+    if not result.diverged:
         Checkpoints(folder / CHECKPOINTS).remove()
 
 
 class Run:
     """A run's objects, and where they stand."""
 
-    def __init__(self, config: RunConfig, parts: Parts, recorder: Recorder, folder: Path) -> None:
+    def __init__(
+        self, config: RunConfig, parts: Parts, identity: str, recorder: Recorder, folder: Path
+    ) -> None:
         self.config, self.parts = config, parts
         self._recorder, self._folder = recorder, folder
         trainer = config.trainer
-        identity = journal.history(folder).start.get("identity", "")
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
         self.diverged = False
         self.position = Position()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from experiments import journal
 from experiments.errors import InputError
 from experiments.files.folders import check_writable
-from experiments.identity.ingredients import identity_of, ingredients
+from experiments.identity.ingredients import Ingredients, ingredients_of
 from experiments.identity.sources import refuse_unseen
-from experiments.provenance.origin import ORIGIN
-from experiments.registry.claims import Earlier, foremost, look_up
-from experiments.registry.integrity import WEIGHTS, check_weights
+from experiments.registry.claims import look_up
+from experiments.registry.earlier import Earlier, foremost
+from experiments.registry.integrity import check_weights
+from experiments.run.folder import check_free
 from experiments.run.load_torch import load_torch
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ class Prepared:
 
     config: RunConfig
     parts: Parts
-    ingredients: dict[str, Any]
-    identity: str
+    ingredients: Ingredients
     here: Earlier | None
     """the identity's run on this file system"""
     earlier: Earlier | None
@@ -37,6 +36,11 @@ class Prepared:
     """the folder to train in"""
     warning: str | None
     """what is wrong with the tracking store, if it may pass"""
+
+    @property
+    def identity(self) -> str:
+        """The hash of everything that determines the result."""
+        return self.ingredients.identity
 
     @property
     def finished(self) -> Earlier | None:
@@ -68,46 +72,28 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
         check_store(config.tracking.uri)
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     parts = _assemble(config, tried=planned)
-    what = ingredients(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
-    refuse_unseen(parts.classes, what["source"])
-    identity = identity_of(what)
+    ingredients = ingredients_of(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
+    refuse_unseen(parts.classes, ingredients.source)
+    identity = ingredients.identity
     here = earlier = look_up(outputs, identity, folder)
     warning = None
-    is_open = earlier is None or earlier.state != "finished"
-    if not planned and config.tracking.uri is not None and is_open:
+    if not planned and config.tracking.uri is not None and not (here and here.state == "finished"):
         there, warning = ask_store(config, identity)
-        earlier = foremost(earlier, there)
+        earlier = foremost(here, there)
     if earlier is not None:
         earlier.refuse_alive()
-    if earlier and earlier.state == "finished" and earlier.folder and not config.force:
-        check_weights(earlier.folder)
-    if earlier and earlier.state == "dead" and earlier.folder is not None and not config.force:
-        folder = earlier.folder
-        here = look_up(outputs, identity, folder)
-    elif (earlier is None or earlier.state == "dead" or config.force) and (
-        folder / journal.NAME
-    ).exists():
-        raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")
-    if not (folder / journal.NAME).exists():
-        _refuse_others_files(folder)
-    return Prepared(config, parts, what, identity, here, earlier, folder, warning)
-
-
-def _refuse_others_files(folder: Path) -> None:
-    """Refuse to write a run over files that are no run's.
-
-    Raises:
-        InputError: the folder holds such files.
-    """
-    from experiments.tracking import STATE
-
-    names = (*ORIGIN, WEIGHTS, STATE)
-    there = [name for name in names if (folder / name).exists()]
-    if there:
-        raise InputError(
-            f"hydra.run.dir={folder}: a run would overwrite {', '.join(there)} there; name a "
-            "folder of its own"
-        )
+    prepared = Prepared(config, parts, ingredients, here, earlier, folder, warning)
+    if prepared.finished:
+        if prepared.finished.folder:
+            check_weights(prepared.finished.folder)
+        return prepared
+    if earlier and earlier.folder and not config.force:
+        here = here if earlier is here else look_up(outputs, identity, earlier.folder)
+        prepared = replace(prepared, here=here, folder=earlier.folder)
+        if here is not None:
+            return prepared
+    check_free(prepared.folder)
+    return prepared
 
 
 def _assemble(config: RunConfig, *, tried: bool) -> Parts:

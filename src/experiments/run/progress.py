@@ -2,58 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
-from pathlib import Path
-from typing import TextIO
-
-from experiments.files.safe_writes import open_to_append
-from experiments.redaction.hide import hidden
 
 _REDRAW_SECONDS = 0.1
-
-
-class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Logs to what `sys.stdout` is now, so that lines and a progress bar share a screen."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        """The stream that `sys.stdout` is now."""
-        return sys.stdout
-
-    @stream.setter
-    def stream(self, _: TextIO) -> None:
-        raise AttributeError("this handler follows sys.stdout")
-
-
-class LogFile(logging.FileHandler):
-    """Logs to a file for as long as the disk takes it, without secrets; the screen has the same."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the lines to write."""
-        return hidden(super().format(record))
-
-    is_new = False
-    """whether the file was made by this handler"""
-
-    def _open(self) -> TextIOWrapper:
-        path = Path(self.baseFilename)
-        self.is_new = not path.exists()
-        return TextIOWrapper(
-            open_to_append(path), encoding="utf-8", errors="backslashreplace", write_through=True
-        )
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
-        """Leave a full disk to what cannot go on without it."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handleError(record)
 
 
 @contextmanager

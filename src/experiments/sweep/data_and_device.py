@@ -8,8 +8,8 @@ import platform
 from collections.abc import Sequence
 
 from experiments.config import RunConfig
+from experiments.data.sets import shipped
 from experiments.identity.canonical import canonical
-from experiments.raw_files import checksum
 from experiments.worker.client import worker
 
 Facts = tuple[str, str]
@@ -30,7 +30,8 @@ def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
     known: dict[str, Facts | str | None] = {}
     samples = {_about(config): config for config in configs}
     for key, config in samples.items():
-        data_sha256 = checksum(config.data.target, config.data.root)
+        data_set = shipped(config.data.target)
+        data_sha256 = data_set.checksum(config.data.root) if data_set else None
         device = _device(config.trainer.device) if here else config.trainer.device
         known[key] = (data_sha256, device) if data_sha256 and device else None
     asked = [key for key, found in known.items() if found is None]

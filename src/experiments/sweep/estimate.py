@@ -10,7 +10,7 @@ from pathlib import Path
 from experiments import journal
 from experiments.errors import InputError
 from experiments.registry.claims import newest
-from experiments.sweep.plan import Plan
+from experiments.sweep.jobs import Plan
 
 _LOOKED_AT = 50  # of the newest runs
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from experiments.config import RunConfig
+from experiments.data.sets import shipped
 from experiments.identity.canonical import canonical
-from experiments.raw_files import is_fetched
 from experiments.sweep.data_and_device import on_the_cpu
-from experiments.sweep.plan import Job, Plan, refuse_errors
+from experiments.sweep.jobs import Job, Plan
+from experiments.sweep.plan import refuse_errors
 from experiments.worker.client import WorkerDiedError, worker
 
 _SIZES = frozenset({"batch_size", "validation_size"})
@@ -31,7 +32,9 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
     choices: dict[str, list[Job]] = {}
     away = 0
     for job in plan.left:
-        if (fetch and job.knows_device) or is_fetched(job.config.data.target, job.config.data.root):
+        data_set = shipped(job.config.data.target)
+        is_here = data_set is None or data_set.is_fetched(job.config.data.root)
+        if (fetch and job.knows_device) or is_here:
             choices.setdefault(_choice(job.config), []).append(job)
         else:
             away += 1

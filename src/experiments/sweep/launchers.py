@@ -1,69 +1,135 @@
-"""Launchers: which one a sweep has chosen, and where it runs jobs."""
+"""Launchers: the one that a sweep has chosen, and the facts about it that its YAML file states.
+
+A file in `conf/hydra/launcher` has them under `about`, which no launcher is handed. A configuration
+that comes with a plugin, such as `submitit_local`, has none: its facts are those in the file that
+names the same class.
+"""
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from experiments.errors import InputError
 
-_EXTRAS = {
-    "hydra_joblib_launcher": "joblib",
-    "hydra_ray_launcher": "ray",
-    "hydra_submitit": "slurm",
-}
+_GROUP = "hydra/launcher"
 
 
-def make_launcher(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
-    """Return the launcher that a configuration chooses.
+@dataclass(frozen=True)
+class About:
+    """The facts about a launcher; without a description, those of one on this machine."""
+
+    remote: bool = False
+    """whether jobs may run on other machines"""
+    environment: bool = True
+    """whether remote jobs have the environment of the sweep"""
+    in_this_process: bool = False
+    """whether jobs are called in the sweep's own process"""
+    processes: int | None = None
+    """how many jobs run beside each other; None if nobody can tell"""
+    extra: str | None = None
+    """the extra of this project that installs it"""
+
+
+def about(loader: ConfigLoaderImpl, config: DictConfig) -> About:
+    """Return the facts about the launcher that runs the jobs of a sweep.
 
     Raises:
-        InputError: it cannot be used, perhaps for a package that is not installed.
+        InputError: there is no launcher, or its YAML file states other facts.
     """
-    target = str(engine(config)._target_)
+    launcher = engine(config)
+    stated = launcher.get("about")
+    if stated is None:
+        stated = _stated_of_class(loader, str(launcher._target_))
+        # Beside the settings that it may interpolate.
+        config = copy.deepcopy(config)
+        settings: Any = OmegaConf.to_container(launcher, resolve=False)
+        settings["about"] = stated
+        with open_dict(config.hydra):
+            if "workers" in config.hydra.launcher:
+                config.hydra.launcher.workers = settings
+            else:
+                config.hydra.launcher = settings
+        stated = engine(config).about
+    facts: Any = OmegaConf.to_container(stated, resolve=True)
     try:
-        return Plugins.instance().instantiate_launcher(
-            hydra_context=context, task_function=task, config=config
-        )
-    except InputError:
-        raise
-    except Exception as error:
-        missing = [extra for name, extra in _EXTRAS.items() if name in target]
-        advice = f"; pip install -c constraints.txt -e '.[{missing[0]}]'" if missing else ""
-        chosen = config.hydra.runtime.choices["hydra/launcher"]
-        raise InputError(f"hydra/launcher={chosen}: cannot be used ({error}){advice}") from error
+        return About(**facts)
+    except TypeError as error:
+        known = ", ".join(About.__dataclass_fields__)
+        raise InputError(
+            f"{_GROUP}: about of {launcher._target_} has {', '.join(map(str, facts))}; it may have "
+            f"{known}"
+        ) from error
 
 
-def engine(master: DictConfig) -> DictConfig:
+def _stated_of_class(loader: ConfigLoaderImpl, target: str) -> Any:
+    """Return, unresolved, the facts in the YAML file that names a class; none where none does."""
+    repository = loader.repository
+    for name in repository.get_group_options(_GROUP):
+        found: Any = repository.load_config(f"{_GROUP}/{name}")
+        if found.config.get("_target_") == target and "about" in found.config:
+            return OmegaConf.to_container(found.config.about, resolve=False)
+    return {}
+
+
+def engine(config: DictConfig) -> DictConfig:
     """Return the settings of the launcher that runs the jobs, be it by way of `vectorized`.
 
     Raises:
         InputError: there is none.
     """
-    found, choice = master.hydra.launcher, "hydra/launcher"
+    found, choice = config.hydra.launcher, _GROUP
     if isinstance(found, DictConfig) and "workers" in found:
-        found, choice = found.workers, "hydra/launcher@hydra.launcher.workers"
+        found, choice = found.workers, f"{_GROUP}@hydra.launcher.workers"
     if not isinstance(found, DictConfig) or "_target_" not in found:
         raise InputError(f"{choice}={found}: is no launcher; choose one, such as {choice}=basic")
     return found
 
 
-def inherits_environment(master: DictConfig) -> bool:
-    """Return whether jobs have the sweep's environment: Slurm's do, a Ray cluster's do not."""
-    return is_local(master) or str(engine(master)._target_).endswith("SlurmLauncher")
+def make_launcher(
+    context: HydraContext, task: TaskFunction, config: DictConfig, extra: str | None
+) -> Launcher:
+    """Return the launcher that a configuration chooses.
+
+    Args:
+        context: Hydra's.
+        task: the function that the launcher is to call for each job.
+        config: the sweep's composed configuration.
+        extra: the extra of this project that installs it.
+
+    Raises:
+        InputError: it cannot be used, perhaps for a package that is not installed.
+    """
+    try:
+        return _instantiate(context, task, config, config.hydra.launcher)
+    except InputError:
+        raise
+    except Exception as error:
+        advice = f"; pip install -c constraints.txt -e '.[{extra}]'" if extra else ""
+        chosen = config.hydra.runtime.choices[_GROUP]
+        raise InputError(f"{_GROUP}={chosen}: cannot be used ({error}){advice}") from error
 
 
-def is_local(master: DictConfig) -> bool:
-    """Return whether all jobs run on this machine."""
-    launcher = engine(master)
-    elsewhere = OmegaConf.select(launcher, "ray.init.address") is not None
-    target = str(launcher._target_)
-    return not elsewhere and not target.endswith(("SlurmLauncher", "RayAWSLauncher"))
+def make_workers(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
+    """Return the launcher that runs the jobs of another one, `hydra.launcher.workers`."""
+    return _instantiate(context, task, config, engine(config))
 
 
-def trains_here(config: DictConfig) -> bool:
-    """Return whether the worker of this process trains jobs, or is asked about lanes."""
-    target = str(engine(config)._target_)
-    return target.endswith(".BasicLauncher") or engine(config) is not config.hydra.launcher
+def _instantiate(
+    context: HydraContext, task: TaskFunction, config: DictConfig, launcher: DictConfig
+) -> Launcher:
+    config = copy.deepcopy(config)
+    with open_dict(config.hydra):
+        config.hydra.launcher = launcher
+        if "about" in launcher:
+            del config.hydra.launcher.about
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=task, config=config
+    )

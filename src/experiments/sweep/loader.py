@@ -23,11 +23,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from experiments.composition.hydra_config import typed
 from experiments.errors import InputError
-from experiments.run import job
+from experiments.run import request
 
 _TOLD = "hydra.job.env_set"
 # Each job has its own.
-NUMBER, SOURCE, PLANNED = (f"{_TOLD}.{name}" for name in (job.NUMBER, job.SOURCE, job.PLANNED))
+NUMBER, SOURCE, PLANNED = (
+    f"{_TOLD}.{name}" for name in (request.NUMBER, request.SOURCE, request.PLANNED)
+)
 
 
 _composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader with every job

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
@@ -19,94 +17,36 @@ from experiments.composition.hydra_errors import in_one_line
 from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.files.folders import check_writable
-from experiments.identity.ingredients import identity_of, ingredients, source_sha256
-from experiments.registry.claims import Earlier, foremost, look_up
+from experiments.identity.ingredients import ingredients_of
+from experiments.registry.claims import look_up
+from experiments.registry.earlier import Earlier, foremost
 from experiments.registry.integrity import check_weights
 from experiments.run.prepare import ask_store
 from experiments.sweep.data_and_device import facts_of
 from experiments.sweep.folders import check_apart, subdir_of
-from experiments.sweep.launchers import is_local
-from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, SweepLoader, as_override
+from experiments.sweep.jobs import Job, Kind, Plan, named
+from experiments.sweep.loader import SweepLoader
 from experiments.tracking import check_store
 
-Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
 _SHOWN = 5  # errors
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run of a sweep, checked."""
-
-    number: int
-    overrides: tuple[str, ...]
-    config: RunConfig
-    identity: str
-    source: str
-    """the SHA-256 of what it was planned with"""
-    knows_device: bool
-    """whether it trains on this machine; else its identity is that of the device as configured"""
-    kind: Kind
-    earlier: Earlier | None
-    """the run that the identity has already"""
-    subdir: str
-    """its place in the sweep's folder, for a run that is new"""
-    log: str
-    """the name of its log, which lies in its folder"""
-    twin: int | None
-    """the job before it that is the same"""
-    varied: tuple[str, ...]
-    """the overrides that not all jobs share"""
-
-    @property
-    def name(self) -> str:
-        """What is different about it."""
-        return _named(self.varied)
-
-    def folder(self, sweep: Path) -> Path:
-        """Return where its run is, or will be."""
-        earlier = self.earlier and self.earlier.folder
-        return earlier if earlier and self.kind != "new" else sweep / self.subdir
-
-    def launched(self, sweep: Path) -> list[str]:
-        """Return the overrides to launch it with."""
-        place = self.folder(sweep).absolute()
-        told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
-        if not self.knows_device:
-            told[PLANNED] = self.identity
-        return [*self.overrides, *(as_override(key, value) for key, value in told.items())]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A sweep, before anything of it is trained."""
-
-    jobs: Sequence[Job]
-    identity: str
-
-    def of(self, *kinds: Kind) -> list[Job]:
-        """Return the jobs of some kinds."""
-        return [job for job in self.jobs if job.kind in kinds]
-
-    @property
-    def left(self) -> list[Job]:
-        """The jobs that are not finished."""
-        return self.of("new", "to continue", "in use")
-
-    def __str__(self) -> str:
-        counts = Counter(job.kind for job in self.jobs)
-        told = [f"{counts['finished']} finished", f"{counts['to continue']} to continue"]
-        told += [f"{counts['new']} new", "0 invalid", f"{counts['duplicate']} duplicates"]
-        if counts["in use"]:
-            told.append(f"{counts['in use']} trained by another process")
-        return f"{len(self.jobs)} jobs: {', '.join(told)}"
-
-
 def make_plan(
-    loader: SweepLoader, master: DictConfig, combinations: Sequence[tuple[str, ...]]
+    loader: SweepLoader,
+    master: DictConfig,
+    combinations: Sequence[tuple[str, ...]],
+    *,
+    here: bool,
 ) -> Plan:
-    """Compose and check all jobs, and look for what each has of a run already.
+    """Compose and check all jobs, and look up each job's earlier run.
 
     Loads neither torch nor mlflow, unless a data set or device needs them: see `facts_of`.
+
+    Args:
+        loader: composes the jobs.
+        master: the sweep's composed configuration.
+        combinations: the overrides of each job.
+        here: whether all jobs run on this machine.
 
     Raises:
         InputError: jobs cannot be run; the first of them are named.
@@ -116,7 +56,6 @@ def make_plan(
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
     refuse_errors(varied, [error for _, _, error in composed])
     configs = [config for config, _, _ in composed if config is not None]
-    here = is_local(master)
     found = facts_of(configs, here=here)
     refuse_errors(varied, [each if isinstance(each, str) else None for each in found])
     facts = [each for each in found if not isinstance(each, str)]
@@ -128,8 +67,8 @@ def make_plan(
     for number, (overrides, config, (_, (subdir, log), _), (data_sha256, device)) in enumerate(
         zip(combinations, configs, composed, facts, strict=True)
     ):
-        what = ingredients(config, data_sha256=data_sha256, device=device)
-        identity = identity_of(what)
+        ingredients = ingredients_of(config, data_sha256=data_sha256, device=device)
+        identity = ingredients.identity
         twin = first.setdefault(identity, number)
         earlier: Earlier | None = None
         kind: Kind = "duplicate"
@@ -145,7 +84,7 @@ def make_plan(
                 overrides,
                 config,
                 identity,
-                source_sha256(what),
+                ingredients.source_sha256,
                 here,
                 kind,
                 earlier,
@@ -191,10 +130,6 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
     return replace(plan, jobs=jobs), warning
 
 
-def _named(overrides: Sequence[str]) -> str:
-    return " ".join(overrides) or "defaults"
-
-
 def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
     """Return what is to be done where an identity has this run already."""
     if earlier is None:
@@ -238,8 +173,6 @@ def refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None
         return
     if len(found) == len(varied) and len({error for _, error in found}) == 1:
         raise InputError(found[0][1])  # no matter of the values that differ
-    named = [
-        f"job {number} ({_named(varied[number])}): {error}" for number, error in found[:_SHOWN]
-    ]
+    first = [f"job {number} ({named(varied[number])}): {error}" for number, error in found[:_SHOWN]]
     count = f"{len(found)} of {len(varied)} jobs are invalid and none was begun"
-    raise InputError(f"{count}; {'; '.join(named)}{'; …' if len(found) > _SHOWN else ''}")
+    raise InputError(f"{count}; {'; '.join(first)}{'; …' if len(found) > _SHOWN else ''}")

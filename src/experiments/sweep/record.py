@@ -14,7 +14,7 @@ from experiments.journal import Journal
 from experiments.provenance.origin import commit_of_command, note_commit, tags
 from experiments.redaction.hide import hidden
 from experiments.sweep.folders import JOBS, VERDICT
-from experiments.sweep.plan import Plan
+from experiments.sweep.jobs import Plan
 from experiments.sweep.report import Result, as_csv, best, command, ranking
 from experiments.tracking import Recorder, recording, run_id_of
 

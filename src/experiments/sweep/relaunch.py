@@ -13,8 +13,8 @@ from hydra.plugins.launcher import Launcher
 
 from experiments.errors import RunError
 from experiments.registry.claims import look_up
+from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, Outcomes
-from experiments.sweep.plan import Job
 
 _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # to launch a job whose launcher's process dies under it

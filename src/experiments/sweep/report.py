@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.redaction.hide import hidden_data
-from experiments.registry.claims import Earlier, look_up
+from experiments.registry.claims import look_up
+from experiments.registry.earlier import Earlier
+from experiments.sweep.jobs import Job, Plan
 from experiments.sweep.outcomes import Outcome
-from experiments.sweep.plan import Job, Plan
 from experiments.sweep.view import accuracy
 
 _SHOWN = 10  # settings in the ranking

@@ -16,22 +16,20 @@ from rich.console import Console
 from experiments.composition.hydra_config import check_hydra, workers
 from experiments.composition.secret_overrides import without_secrets
 from experiments.errors import AliveError, InputError
-from experiments.files.folders import check_writable, removed_if_refused
+from experiments.files.folders import check_writable
 from experiments.process.signals import Interrupted, raising
-from experiments.registry.claims import Earlier, claimed, look_up
+from experiments.registry.claims import claimed, look_up
+from experiments.registry.earlier import Earlier
+from experiments.run.folder import removed_if_refused
 from experiments.sweep.delivery import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.first_steps import try_first_steps
 from experiments.sweep.folders import check_unused
-from experiments.sweep.launchers import (
-    engine,
-    inherits_environment,
-    make_launcher,
-    trains_here,
-)
+from experiments.sweep.jobs import Plan
+from experiments.sweep.launchers import About, about, make_launcher
 from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
-from experiments.sweep.plan import Plan, ask_stores, make_plan
+from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
 from experiments.sweep.relaunch import run_jobs
 from experiments.sweep.report import Result, failures, ranking, results_of
@@ -60,19 +58,21 @@ def run_grid(
     if not config.hydra.sweep.dir:
         raise InputError("hydra.sweep.dir=: is empty; name a folder")
     check_writable("hydra.sweep.dir", Path(config.hydra.sweep.dir))
-    arguments = without_secrets(config, arguments, reached=inherits_environment(config))
     loader = SweepLoader(context.config_loader.get_search_path())
+    launched_by = about(loader, config)
+    reached = launched_by.environment or not launched_by.remote
+    arguments = without_secrets(config, arguments, reached=reached)
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
-    plan = make_plan(loader, config, combinations)
+    plan = make_plan(loader, config, combinations, here=not launched_by.remote)
     settings = plan.jobs[0].config
     if plan.left:
         worker()  # it imports torch meanwhile
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
         _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
-        if not trains_here(config):
+        if not (launched_by.in_this_process or "workers" in config.hydra.launcher):
             worker().dismiss()  # its memory is for the launcher's own
-    _print_plan(plan, config)
+    _print_plan(plan, launched_by)
     if settings.sweep.plan_only:
         return
     earlier = look_up(Path(settings.outputs), plan.identity, Path(config.hydra.sweep.dir))
@@ -94,7 +94,8 @@ def run_grid(
         os.getpid(),
         settings.sweep.fail_fast,
     )
-    launcher = make_launcher(HydraContext(loader, context.callbacks), task, config)
+    hydra = HydraContext(loader, context.callbacks)
+    launcher = make_launcher(hydra, task, config, launched_by.extra)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
     results: list[Result] = []
@@ -159,10 +160,10 @@ def _say(*lines: str) -> None:
         console.print(line)
 
 
-def _print_plan(plan: Plan, config: DictConfig) -> None:
+def _print_plan(plan: Plan, launched_by: About) -> None:
     settings = plan.jobs[0].config
     seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
-    processes = OmegaConf.select(engine(config), "n_jobs")
+    processes = launched_by.processes
     if seconds is not None:
         time_needed = f"; about {duration(seconds / max(1, processes or 1))}"
     _say(f"{plan}{time_needed}")

@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments import journal
 from experiments.composition.secret_overrides import conceal
-from experiments.run import job
+from experiments.run.request import DELIVERED, number_of
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.worker.client import WorkerDiedError, worker
 
@@ -55,7 +55,7 @@ class Task:
             conceal(config)  # the launcher may keep it in a file
 
     def _outcome(self, config: DictConfig) -> float:
-        configs = {job.number_of(each.hydra): each for each in self._configs(config)}
+        configs = {number_of(each.hydra): each for each in self._configs(config)}
         outcomes = Outcomes(self.sweep, self.turn)
         if self.fail_fast and outcomes.any_failed:
             for number in configs:
@@ -99,7 +99,7 @@ class Task:
 
     def _train(self, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
         """Yield what becomes of jobs; those that died together are tried each alone."""
-        left = {job.number_of(config.hydra): config for config in configs}
+        left = {number_of(config.hydra): config for config in configs}
         try:
             for answer in worker().ask({"function": self.function, "jobs": list(configs)}):
                 if answer["state"] != "running":
@@ -108,7 +108,7 @@ class Task:
         except WorkerDiedError as died:
             if len(configs) == 1:
                 yield {
-                    "number": job.number_of(configs[0].hydra),
+                    "number": number_of(configs[0].hydra),
                     "state": "failed",
                     "reason": str(died),
                 }
@@ -129,9 +129,9 @@ class Task:
         hydra = config.hydra
         with read_write(hydra), open_dict(hydra):
             # A launcher counts what it launches, not what there is.
-            hydra.job.num = job.number_of(hydra)
+            hydra.job.num = number_of(hydra)
             if platform.node() == self.host:
-                hydra.job.env_set[job.DELIVERED] = "1"
+                hydra.job.env_set[DELIVERED] = "1"
             for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
                 hydra[plugin] = OmegaConf.to_container(hydra[plugin])
         return config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
-from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
@@ -20,8 +17,8 @@ from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.identity.canonical import canonical
-from experiments.run.job import number_of
-from experiments.sweep.launchers import engine
+from experiments.run.request import number_of
+from experiments.sweep.launchers import about, make_workers
 from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.task import Task
@@ -68,16 +65,6 @@ class LanesTask(Task):
         return self._whole(config, hydra)
 
 
-def workers_of(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
-    """Return the launcher that runs what this one launches, `hydra.launcher.workers`."""
-    inner = copy.deepcopy(config)
-    with open_dict(inner.hydra):
-        inner.hydra.launcher = engine(config)
-    return Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=task, config=inner
-    )
-
-
 def launch(
     lanes: int | None,
     *,
@@ -99,13 +86,13 @@ def launch(
     """
     loader = context.config_loader
     if not isinstance(task, Task) or not isinstance(loader, SweepLoader):
-        return workers_of(context, task, config).launch(job_overrides, first)
+        return make_workers(context, task, config).launch(job_overrides, first)
     jobs = [_job(loader, config, overrides) for overrides in job_overrides]
-    chunks = list(_chunks(jobs, lanes, processes=_processes(config)))
+    chunks = list(_chunks(jobs, lanes, processes=max(1, about(loader, config).processes or 1)))
     known = {each.name: getattr(task, each.name) for each in fields(Task)}
     others = {chunk[0].number: [job.overrides for job in chunk[1:]] for chunk in chunks}
     together = LanesTask(**known, loader=loader, master=config, lanes=others)
-    workers = workers_of(context, together, config)
+    workers = make_workers(context, together, config)
     returns = workers.launch([chunk[0].overrides for chunk in chunks], first)
     by_number: dict[int, JobReturn] = {}
     for chunk, returned in zip(chunks, returns, strict=True):
@@ -170,11 +157,6 @@ def _parts(group: Sequence[_Job], most: int, *, processes: int) -> list[Sequence
     ordered = sorted(group, key=lambda job: (job.config.seed, job.number))
     ends = [round(len(ordered) * part / count) for part in range(count + 1)]
     return [ordered[start:end] for start, end in itertools.pairwise(ends)]
-
-
-def _processes(config: DictConfig) -> int:
-    given = OmegaConf.select(config, "hydra.launcher.workers.n_jobs")
-    return given if isinstance(given, int) and given > 0 else 1
 
 
 def _say(group: Sequence[_Job], what: str) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from experiments.sweep.delivery import Delivering
+from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, Outcomes
-from experiments.sweep.plan import Job
 
 _LOOK_SECONDS = 0.2
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments import journal
+from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
 from experiments.files.sealed_lines import seal, unseal
-from experiments.registry.claims import locked
 from experiments.tracking.sqlite import has_run, sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
-from experiments.registry.claims import RANK, State
+from experiments.registry.earlier import RANK, State
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import TAG, folder_of, is_alive
 

@@ -17,6 +17,7 @@ from experiments.journal import History, Journal, history
 from experiments.journal.events import Place
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
+from experiments.registry.earlier import Result
 from experiments.tracking.copies import ask_for, run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
@@ -31,21 +32,30 @@ class Recorder:
     """What a run may report. Every report is on the disk when its method returns."""
 
     def __init__(self, journal: Journal, past: History, to: Sender | None) -> None:
-        self._journal, self._past, self._to = journal, past, to
+        self._journal, self._to = journal, to
+        self._points, self._tags = dict(past.points), dict(past.tags)
 
     @property
     def place(self) -> Place:
         """Where the journal stands."""
         return self._journal.place
 
+    @property
+    def result(self) -> Result:
+        """The result of the run up to now."""
+        metrics = {key: value for (key, _), value in sorted(self._points.items())}
+        return Result(metrics, "diverged" in self._tags)
+
     def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record values at a step; what a continued run had recorded already is not repeated."""
-        new = {key: value for key, value in metrics.items() if (key, step) not in self._past.points}
+        """Record values at a step; a resumed run does not repeat values that it has recorded."""
+        new = {key: value for key, value in metrics.items() if (key, step) not in self._points}
         if new:
+            self._points |= {(key, step): value for key, value in new.items()}
             self.write("metrics", metrics=new, step=step)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Record searchable texts about the run."""
+        self._tags |= tags
         self.write("tags", tags=dict(tags))
 
     def artifacts(self, *names: str) -> None:

@@ -9,11 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import json
 import os
-import select
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
@@ -21,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from experiments.process.messages import start
 from experiments.process.signals import is_asked
 from experiments.tracking.problems import Problem
 
@@ -39,23 +36,14 @@ class Sender:
 
     def _start(self) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.tracking.server"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,  # Ctrl-C is for the training; delivery goes on to the end
-        )
-        assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
-        assert self._process.stdout is not None  # noqa: S101
-        self._input, self._output = self._process.stdin.fileno(), self._process.stdout.fileno()
-        self._rest = b""
+        # Ctrl-C is for the training; delivery goes on to the end.
+        self._child = start("experiments.tracking.server", errors=self._errors)
         self._unread: deque[dict[str, Any]] = deque()
         self._ended: dict[str, dict[str, Any]] = {}
         self._ready_at: float | None = None
         # The address may hold a password, so it goes through the pipe: no command line, no file.
-        os.write(self._input, json.dumps({"uri": self._uri}).encode() + b"\n")
-        os.set_blocking(self._input, False)
+        self._child.requests.send({"uri": self._uri})
+        os.set_blocking(self._child.requests.fileno(), False)
 
     def tell(self, folder: Path) -> None:
         """Say that a folder's journal has news; never waits. A process that died is replaced."""
@@ -66,10 +54,9 @@ class Sender:
             self._send_news()
         except BrokenPipeError:
             self.close()
-            self._process.wait()
-            for stream in (self._process.stdout, self._errors):
-                if stream is not None:
-                    stream.close()
+            self._child.process.wait()
+            self._child.answers.close()
+            self._errors.close()
             self._start()
             self._unsent |= self._folders
             self._send_news()
@@ -139,8 +126,7 @@ class Sender:
 
     def close(self) -> None:
         """Let the process deliver what it has and end by itself."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._child.requests.close()
 
     def _send_news(self) -> None:
         """Say of which folders there is news, as far as the pipe takes it; the rest comes later."""
@@ -150,7 +136,7 @@ class Sender:
 
     def _send(self, message: dict[str, str]) -> bool:
         try:
-            os.write(self._input, json.dumps(message).encode() + b"\n")
+            self._child.requests.send(message)  # so short that the pipe takes all of it or nothing
         except BlockingIOError:
             return False
         return True
@@ -166,20 +152,21 @@ class Sender:
             with contextlib.suppress(BrokenPipeError):  # which the next read says
                 self._send_news()
             if not self._unread and not self._receive(min(left, 1.0)):
-                self._process.wait()
+                self._child.process.wait()
                 return
 
     def _receive(self, seconds: float = 0.0) -> bool:
         """Take in answers for at most so long; return False once the process has ended."""
-        if not select.select([self._output], [], [], seconds)[0]:
-            return True
-        received = os.read(self._output, 65536)
-        *lines, self._rest = (self._rest + received).split(b"\n")
-        self._unread += map(json.loads, lines)
-        return bool(received)
+        try:
+            while self._child.answers.poll(seconds):
+                self._unread.append(self._child.answers.recv())
+                seconds = 0.0
+        except (EOFError, OSError):
+            return False
+        return True
 
     def _silence(self, patience: float) -> str:
-        if self._process.poll() is None:
+        if self._child.process.poll() is None:
             return f"no answer within {patience:.0f} s"
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()

@@ -1,6 +1,6 @@
 """The delivery process: `python -m experiments.tracking.server`, started by `sender`.
 
-It reads a JSON object a line: first the tracking address, then the folders of runs with news or
+It is sent dictionaries: first the tracking address, then the folders of runs with news or
 whose process is gone, and identities to look up. It answers in kind: that MLflow is loaded, what an
 identity has, and, once a run has ended, each attempt to deliver it. While runs go on it renews the
 leases. When its input ends, the training process is gone; a run without an end was killed.
@@ -9,15 +9,14 @@ leases. When its input ends, the training process is gone; a run without an end 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import select
 import sys
 import time
 from dataclasses import asdict
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from experiments.process.messages import parent
 from experiments.process.streams import guarded_output
 from experiments.redaction.forms import passwords_in
 from experiments.redaction.hide import keep
@@ -41,27 +40,21 @@ _RETRY_SECONDS = 1.0
 _LAST_SECONDS = 60.0  # how long to go on trying when the training process is gone
 
 
-class _Inbox:
-    """JSON lines from a pipe, with a time limit."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor, self._rest = descriptor, b""
-
-    def read(self, seconds: float | None) -> list[dict[str, str]] | None:
-        """Return the objects that have come, none after so many seconds, None at the end."""
-        if not select.select([self._descriptor], [], [], seconds)[0]:
-            return []
-        received = os.read(self._descriptor, 65536)
-        if not received:
-            return None
-        *lines, self._rest = (self._rest + received).split(b"\n")
-        return [json.loads(line) for line in lines]
+def _received(requests: Connection, seconds: float | None) -> list[dict[str, str]] | None:
+    """Return the messages that have come, none after so many seconds, None at the end."""
+    messages: list[dict[str, str]] = []
+    try:
+        while requests.poll(0 if messages else seconds):
+            messages.append(requests.recv())
+    except (EOFError, OSError):
+        return messages or None
+    return messages
 
 
 class _Server:
     """What the process knows: the store, and the runs that are not delivered whole."""
 
-    def __init__(self, uri: str, answers: TextIO) -> None:
+    def __init__(self, uri: str, answers: Connection) -> None:
         self._uri, self._answers = uri, answers
         self._unfinished: set[str] = set()
         self._pending: set[str] = set()
@@ -84,8 +77,9 @@ class _Server:
         self._marks_dead = True
         return None
 
-    def serve(self, inbox: _Inbox, received: list[dict[str, str]] | None) -> None:
+    def serve(self, requests: Connection) -> None:
         """Deliver until the other end closes the pipe, and then what is left."""
+        received: list[dict[str, str]] | None = []
         while received is not None:
             for message in received:
                 if "find" in message:
@@ -100,7 +94,7 @@ class _Server:
             self._mark_dead()
             self._deliver()
             seconds = HEARTBEAT_SECONDS if self._unfinished else None
-            received = inbox.read(_RETRY_SECONDS if self._pending else seconds)
+            received = _received(requests, _RETRY_SECONDS if self._pending else seconds)
         deadline = time.monotonic() + _LAST_SECONDS
         self._deliver_all()
         while self._pending | self._unfinished and time.monotonic() < deadline:
@@ -175,19 +169,19 @@ class _Server:
 
     def _answer(self, answer: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # nobody listens any more; go on
-            print(json.dumps(answer), file=self._answers)
+            self._answers.send(answer)
 
 
 @guarded_output()
 def main() -> None:
     """Serve on the standard input and output; what MLflow prints goes to the standard error."""
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        inbox = _Inbox(sys.stdin.fileno())
-        if first := inbox.read(None):
-            uri = first.pop(0)["uri"]
-            keep(*passwords_in(uri))
-            _Server(uri, answers).serve(inbox, first)
+    requests, answers = parent()
+    try:
+        uri = requests.recv()["uri"]
+    except (EOFError, OSError):
+        return  # whoever has started it is gone already
+    keep(*passwords_in(uri))
+    _Server(uri, answers).serve(requests)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.data import Split, batches
+from experiments.data.batches import batches
+from experiments.data.splits import Split
 from experiments.randomness import have_moved, random_state, seed_all
 
 EVALUATION_BATCH = 1000  # no gradients are kept, so this is about speed alone

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from experiments.data import Split, batches
+from experiments.data.batches import batches
+from experiments.data.splits import Split
 from experiments.randomness import derive, generator, seed_all
 from experiments.training.evaluation import Evaluation, evaluate, value_of
 from experiments.training.updates import Updates

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
-import pickle
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-from experiments.worker.process import SIZE
+from experiments.process.messages import start
 
 _END_SECONDS = 60.0  # for a job that was asked to stop
 
@@ -30,13 +27,9 @@ class Worker:
     """The process that trains jobs; see `experiments.worker.process`."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C reaches it through us, so that we hear of its end
-        )
-        self._send({"path": sys.path})
+        child = start("experiments.worker")  # Ctrl-C reaches it through us, who hear of its end
+        self._process, self._requests, self._answers = child.process, child.requests, child.answers
+        self._requests.send({"path": sys.path})
 
     @property
     def is_alive(self) -> bool:
@@ -50,10 +43,10 @@ class Worker:
             WorkerDiedError: the process ended.
         """
         try:
-            self._send(request)
-            while (answer := self._answer()) is not None:
+            self._requests.send(request)
+            while (answer := self._answers.recv()) is not None:
                 yield answer
-        except (BrokenPipeError, EOFError):
+        except (EOFError, OSError):
             raise WorkerDiedError(_how(self._process.wait())) from None
 
     def stop(self) -> Iterator[dict[str, Any]]:
@@ -62,14 +55,12 @@ class Worker:
         They are asked by the end of the pipe: a scheduler may send its signal to every process of a
         sweep, and another one from here would be their second.
         """
-        assert self._process.stdin is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.close()
+        self._requests.close()
         timer = threading.Timer(_END_SECONDS, self._process.kill)
         timer.start()
         try:
-            with contextlib.suppress(EOFError):
-                while (answer := self._answer()) is not None:
+            with contextlib.suppress(EOFError, OSError):
+                while (answer := self._answers.recv()) is not None:
                     yield answer
             self._process.wait()
         finally:
@@ -77,23 +68,8 @@ class Worker:
 
     def dismiss(self) -> None:
         """End the process, which has no request."""
-        assert self._process.stdin is not None  # noqa: S101
-        self._process.stdin.close()
+        self._requests.close()
         self._process.wait()
-
-    def _send(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101  (Popen's contract for PIPE)
-        content = pickle.dumps(request)
-        self._process.stdin.write(SIZE.pack(len(content)) + content)
-        self._process.stdin.flush()
-
-    def _answer(self) -> dict[str, Any] | None:
-        assert self._process.stdout is not None  # noqa: S101
-        line = self._process.stdout.readline()
-        if not line:
-            raise EOFError
-        answer: dict[str, Any] | None = json.loads(line)
-        return answer
 
 
 def _how(returncode: int) -> str:

@@ -14,7 +14,8 @@ from torch import nn
 
 from experiments.composition.hydra_errors import in_one_line
 from experiments.config import RunConfig
-from experiments.data import Splits, count_batches
+from experiments.data.batches import count_batches
+from experiments.data.splits import Splits
 from experiments.identity.canonical import canonical
 from experiments.run.build import build_model, build_updates, load_splits
 from experiments.run.first_step import compute_gradients, step

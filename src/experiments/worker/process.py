@@ -7,61 +7,57 @@ this one: the launcher's own process lives on, says what happened, and starts an
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import pickle
 import select
-import struct
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import env_override, setup_globals
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from experiments.composition.hydra_config import Refused
+from experiments.composition.entry_point import Refused
+from experiments.composition.hydra_config import own
 from experiments.composition.hydra_errors import in_one_line
 from experiments.errors import AliveError, InputError, text_of
 from experiments.files.safe_writes import open_to_append
+from experiments.process.logs import own_log
+from experiments.process.messages import parent
 from experiments.process.signals import Interrupted, stop
 from experiments.process.streams import guarded_output
 from experiments.redaction.hide import hidden
-from experiments.run import job
 from experiments.run.load_torch import load_torch
-
-SIZE = struct.Struct(">Q")  # before each request
+from experiments.run.request import number_of
 
 
 @guarded_output()
 def main() -> None:
     """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
-    with (
-        contextlib.suppress(BrokenPipeError),  # nobody listens any more
-        os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1) as answers,
-    ):
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        setup_globals()
-        busy, alone = threading.Event(), threading.Event()
-        threading.Thread(target=_stop_when_alone, args=(busy, alone), daemon=True).start()
-        requests = _requests(sys.stdin.buffer)
-        if (beginning := next(requests, None)) is None:
-            return  # the sweep was stopped before it could say anything
-        sys.path[:] = beginning["path"]
-        load_torch()
-
+    channel, answers = parent()
+    setup_globals()
+    busy, alone = threading.Event(), threading.Event()
+    threading.Thread(target=_stop_when_alone, args=(busy, alone), daemon=True).start()
+    requests = _requests(channel)
+    if (beginning := next(requests, None)) is None:
+        return  # the sweep was stopped before it could say anything
+    sys.path[:] = beginning["path"]
+    load_torch()
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
         for request in requests:
             busy.set()
             if alone.is_set():
                 return
             for answer in _answer(request):
-                print(json.dumps(answer), file=answers)
+                answers.send(answer)
             busy.clear()
-            print(json.dumps(None), file=answers)  # that was all
+            answers.send(None)  # that was all
 
 
 def _stop_when_alone(busy: threading.Event, alone: threading.Event) -> None:
@@ -74,12 +70,14 @@ def _stop_when_alone(busy: threading.Event, alone: threading.Event) -> None:
         stop()
 
 
-def _requests(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
-    while head := stream.read(SIZE.size):
-        content = stream.read(*SIZE.unpack(head))
-        if len(content) < SIZE.unpack(head)[0]:
-            return  # the parent was stopped as it wrote
-        yield pickle.loads(content)  # noqa: S301  (from our own parent, by a pipe)
+def _requests(channel: Connection) -> Iterator[dict[str, Any]]:
+    """Yield requests until the other process lets go, perhaps in the middle of one."""
+    while True:
+        try:
+            request = channel.recv()
+        except (EOFError, OSError):
+            return
+        yield request
 
 
 def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -132,7 +130,10 @@ def _run_lanes(function: bytes, configs: Sequence[DictConfig]) -> Iterator[dict[
             if isinstance(each.error, LeftOutError):
                 left_out.append((each, str(each.error)))
             elif each.error is not None:
-                with open_to_append(_log_of(each.config)) as own, _output_to(own):
+                with (
+                    open_to_append(_log_of(each.config)) as log_of_its_own,
+                    _output_to(log_of_its_own),
+                ):
                     told = _failure(each.error)
                 yield {"number": each.number} | told
             else:
@@ -160,16 +161,15 @@ def _log_of(config: DictConfig) -> Path:
 def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
     HydraConfig.instance().set_config(config)
     told = HydraConfig.get()
-    number = {"number": job.number_of(told)}
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    number = {"number": number_of(told)}
     with contextlib.ExitStack() as stack:
         root = logging.getLogger()
         try:
             log = stack.enter_context(open_to_append(_log_of(config)))
             stack.enter_context(_output_to(log))
             stack.enter_context(env_override(told.job.env_set))
-            root.handlers = job.own_log(config)
-            objective = float(pickle.loads(function)(own))  # noqa: S301
+            root.handlers = own_log(config)
+            objective = float(pickle.loads(function)(own(config)))  # noqa: S301
             return number | {"state": "finished", "objective": objective}
         except Refused as refused:
             return number | _failure(refused.error)

@@ -6,9 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from experiments.data import Digits, load
-from experiments.data.splits import Splits
-from experiments.raw_files import FILES, checksum
+import pytest
+
+from experiments.data import Digits
+from experiments.data.sets import shipped
+from experiments.data.splits import Splits, load
+from experiments.raw_files import FILES
+
+
+def checksum(target: str, root: str) -> str | None:
+    found = shipped(target)
+    assert found is not None
+    return found.checksum(root)
 
 
 def test_it_is_the_loaded_one(digits: Splits, root: str) -> None:
@@ -32,9 +41,16 @@ def test_mnist_is_known_before_it_is_there(tmp_path: Path) -> None:
 
 def test_what_only_loading_tells_is_not_guessed(tmp_path: Path) -> None:
     assert checksum("experiments.data.KMNIST", str(tmp_path)) is None
-    assert checksum("my_data.Stripes", str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["my_data.MNIST", "experiments.data.IdxImage", "experiments.data.fetch.MNIST", "MNIST", ""],
+)
+def test_only_a_class_of_ours_is_asked(target: str) -> None:
+    assert shipped(target) is None
 
 
 def test_it_takes_no_torch() -> None:
-    code = "import sys, experiments.raw_files; sys.exit('torch' in sys.modules)"
+    code = "import sys, experiments.data; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

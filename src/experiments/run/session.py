@@ -1,0 +1,153 @@
+"""A run from its request to its result: prepared, recorded while it trains, reported."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from experiments import journal
+from experiments.config import RunConfig
+from experiments.errors import InputError, shortened
+from experiments.process.signals import Interrupted, interruptible
+from experiments.provenance.origin import commit_of_command, tags, write_origin
+from experiments.redaction.hide import hidden_data
+from experiments.registry.claims import claimed, note_planned
+from experiments.registry.earlier import Earlier
+from experiments.run.lifecycle import tidy, train_and_test
+from experiments.run.prepare import Prepared, prepare
+from experiments.run.request import Request
+from experiments.tracking import (
+    Recorder,
+    parent_of,
+    record_again,
+    recording,
+    run_id_of,
+    what_to_do,
+)
+
+_log = logging.getLogger(__name__)
+
+
+def prepare_job(config: RunConfig, request: Request) -> Prepared:
+    """Prepare a job of a sweep, in the words of its own log.
+
+    Raises:
+        InputError: it cannot be run, or the source was edited after the sweep was planned.
+    """
+    prepared = prepare(config, request.folder, planned=request.is_delivered)
+    source = prepared.ingredients.source_sha256
+    # Its worker may have imported the source of the plan and would record the edited one.
+    if request.planned_source and request.planned_source != source:
+        raise InputError(
+            "the source was edited after the sweep was planned; repeat the command to plan it anew"
+        )
+    _note_planned(prepared, request)
+    if prepared.finished:
+        parent = parent_of(request.sweep) if request.sweep else None
+        _log.info(
+            report(prepared.finished, config, parent=parent, is_delivered=request.is_delivered)
+        )
+    return prepared
+
+
+def _note_planned(prepared: Prepared, request: Request) -> None:
+    """Let a sweep that could not know the device find the run that its plan has led to."""
+    planned, config = request.planned_identity, prepared.config
+    if not planned or planned == prepared.identity:
+        return  # whoever claims the run enters it
+    folder = prepared.finished.folder if prepared.finished else prepared.folder
+    if folder and planned == prepared.ingredients.on(config.trainer.device).identity:
+        note_planned(Path(config.outputs), planned, prepared.identity, folder)
+
+
+def report(
+    finished: Earlier,
+    config: RunConfig,
+    *,
+    parent: Mapping[str, str] | None = None,
+    is_delivered: bool = False,
+) -> str:
+    """Return a line about a finished run, which is then also where the configuration wants it.
+
+    Args:
+        finished: the run.
+        config: the configuration that asks for it.
+        parent: the sweep that asks for it, if any.
+        is_delivered: whether another process takes it to MLflow.
+    """
+    folder, tracking = finished.folder, config.tracking
+    run_id, later = finished.run_id, ""
+    if folder is not None and tracking.uri is not None and not is_delivered:
+        run_id, problem = record_again(folder, tracking.uri, tracking.experiment, parent)
+        if problem is not None:
+            later = f"; MLflow has not taken all of it: {what_to_do(problem, folder)}"
+    elif folder is not None:
+        run_id = run_id_of(folder)
+    places = [] if folder is None else [os.path.relpath(folder)]
+    places += [f"MLflow run {run_id}"] if run_id else []
+    result = "it diverged"
+    if not finished.diverged:
+        result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
+    return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
+
+
+@contextmanager
+def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
+    """Claim and record a run while it is trained, and tidy its folder when it has ended."""
+    config, parts, folder = prepared.config, prepared.parts, prepared.folder
+    overrides = hidden_data(request.overrides)
+    if prepared.warning:
+        _log.warning(prepared.warning)
+    source = commit_of_command(request.sweep)
+    if source is not None and source.problem is not None:
+        _log.warning("Without the whole state of the source: %s", source.problem)
+    outputs = Path(config.outputs)
+    with claimed(outputs, prepared.identity, folder, earlier=prepared.here) as opened:
+        past = journal.history(folder)
+        with recording(
+            journal=opened,
+            past=past,
+            uri=config.tracking.uri,
+            identity=prepared.identity,
+            experiment=config.tracking.experiment,
+            name=shortened(" ".join(overrides) or "defaults", 200),
+            params=config.leaves(),
+            tags=tags(source) | {"data_sha256": parts.splits.sha256, "device": str(parts.device)},
+            dataset={
+                "name": config.data.target.rpartition(".")[2],
+                "digest": parts.splits.sha256[:32],
+                "source": config.public()["data"]["root"],
+            },
+            parent=parent_of(request.sweep) if request.sweep else None,
+            delivered=request.is_delivered,
+        ) as recorder:
+            if not past.artifacts:
+                ingredients = prepared.ingredients.public(config)
+                origin = write_origin(folder, config.public(), overrides, ingredients, source)
+                recorder.artifacts(*origin)
+            yield recorder
+        tidy(folder, recorder.result)
+    _log.info("Everything about this run: %s", os.path.relpath(folder))
+
+
+def train(prepared: Prepared, request: Request) -> float:
+    """Train, test and record a run that is prepared; return its objective."""
+    with interruptible() as check, recorded(prepared, request) as recorder:
+        try:
+            result = train_and_test(
+                config=prepared.config,
+                parts=prepared.parts,
+                identity=prepared.identity,
+                recorder=recorder,
+                folder=prepared.folder,
+                check=check,
+            )
+        except SystemExit as error:
+            if isinstance(error, Interrupted):
+                raise
+            # A part of the user's must not end the run as if all were well.
+            raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error
+    return result.objective

@@ -1,0 +1,88 @@
+"""The jobs of a sweep, checked and looked up, and the plan that they make."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from experiments.config import RunConfig
+from experiments.registry.earlier import Earlier
+from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, as_override
+
+Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep, checked."""
+
+    number: int
+    overrides: tuple[str, ...]
+    config: RunConfig
+    identity: str
+    source: str
+    """the SHA-256 of what it was planned with"""
+    knows_device: bool
+    """whether it trains on this machine; else its identity is that of the device as configured"""
+    kind: Kind
+    earlier: Earlier | None
+    """the run that the identity has already"""
+    subdir: str
+    """its place in the sweep's folder, for a run that is new"""
+    log: str
+    """the name of its log, which lies in its folder"""
+    twin: int | None
+    """the job before it that is the same"""
+    varied: tuple[str, ...]
+    """the overrides that not all jobs share"""
+
+    @property
+    def name(self) -> str:
+        """What is different about it."""
+        return named(self.varied)
+
+    def folder(self, sweep: Path) -> Path:
+        """Return where its run is, or will be."""
+        earlier = self.earlier and self.earlier.folder
+        return earlier if earlier and self.kind != "new" else sweep / self.subdir
+
+    def launched(self, sweep: Path) -> list[str]:
+        """Return the overrides to launch it with."""
+        place = self.folder(sweep).absolute()
+        told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
+        if not self.knows_device:
+            told[PLANNED] = self.identity
+        return [*self.overrides, *(as_override(key, value) for key, value in told.items())]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep, before anything of it is trained."""
+
+    jobs: Sequence[Job]
+    identity: str
+
+    def of(self, *kinds: Kind) -> list[Job]:
+        """Return the jobs of some kinds."""
+        return [job for job in self.jobs if job.kind in kinds]
+
+    @property
+    def left(self) -> list[Job]:
+        """The jobs that are not finished."""
+        return self.of("new", "to continue", "in use")
+
+    def __str__(self) -> str:
+        counts = Counter(job.kind for job in self.jobs)
+        told = [f"{counts['finished']} finished", f"{counts['to continue']} to continue"]
+        told += [f"{counts['new']} new", "0 invalid", f"{counts['duplicate']} duplicates"]
+        if counts["in use"]:
+            told.append(f"{counts['in use']} trained by another process")
+        return f"{len(self.jobs)} jobs: {', '.join(told)}"
+
+
+def named(overrides: Sequence[str]) -> str:
+    """Return overrides as the name of a job."""
+    return " ".join(overrides) or "defaults"
