@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from experiments.data import Digits
+from experiments.data.files import FILES
 from experiments.data.sets import shipped
 from experiments.data.splits import Splits, load
-from experiments.raw_files import FILES
 
 
 def checksum(target: str, root: str) -> str | None:

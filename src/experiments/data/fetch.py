@@ -23,10 +23,10 @@ from typing import Any
 
 from filelock import FileLock
 
+from experiments.data.files import FILES, SUMS
 from experiments.errors import InputError
 from experiments.files.checksums import sha256_of
 from experiments.process.signals import raising
-from experiments.raw_files import FILES, SUMS
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds without an answer before a mirror counts as dead

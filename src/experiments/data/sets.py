@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from experiments.data import fetch
+from experiments.data.files import FILES, combined, noted_sums, raw_folder
 from experiments.errors import InputError
 from experiments.files.checksums import sha256_of
-from experiments.raw_files import FILES, combined, noted_sums, raw_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
