@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .PHONY: help setup train test test-launchers test-faults check bench ui clean
 
-# The first interpreter here that is new enough; `make PYTHON=… setup` overrules it.
+# The first interpreter on this machine that is new enough; `make PYTHON=… setup` overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
@@ -12,7 +12,7 @@ READY := .venv/ready
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-# `ready` is written last, so a set-up cut short is begun again and a finished one costs nothing.
+# `ready` is written last, so an interrupted set-up begins again and a finished one costs nothing.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Setting up .venv with $$($(PYTHON) --version); PyTorch makes this take about two minutes."
@@ -22,28 +22,28 @@ $(READY): pyproject.toml constraints.txt
 
 setup: $(READY) ## create .venv and install the pinned dependencies
 
-train: $(READY) ## train and test SimpleNet on MNIST, recorded in MLflow
+train: $(READY) ## train and test SimpleNet on MNIST and record the run in MLflow
 	$(BIN)/python train.py
 
 test: check ## lint, type-check and run the tests
 	$(BIN)/python -m pytest -n auto
 
-test-launchers: .venv/launchers ## the sweeps' tests on Ray and Slurm's submitit as well
+test-launchers: .venv/launchers ## run the sweeps' tests on Ray and submitit (Slurm)
 	$(BIN)/python -m pytest -m launchers
 
 .venv/launchers: $(READY)
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev,ray,slurm]'
 	@touch $@
 
-test-faults: .venv/launchers ## kill, lock, fill and unplug everything; writes the matrix in docs/reliability.md
+test-faults: .venv/launchers ## run the tests with real faults; write the matrix in docs/reliability.md
 	$(BIN)/python -m pytest -p tests.matrix -m row
 
-check: $(READY) ## format check, lint and strict types
+check: $(READY) ## check format, lint and strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(READY) ## measure against the article's loop; prints tables, keeps them in benchmarks/results
+bench: $(READY) ## measure against the article's loop; print tables, keep them in benchmarks/results
 	$(BIN)/python -m benchmarks
 
 ui: $(READY) ## compare the runs in the browser (http://127.0.0.1:5000)

@@ -3,7 +3,7 @@
 from experiments.process.signals import end_at_once
 
 if __name__ == "__main__":
-    end_at_once()  # on Ctrl-C or SIGTERM, from here on: the imports below take long
+    end_at_once()  # on Ctrl-C or SIGTERM, because the imports below take long
 
 import hydra
 from omegaconf import DictConfig
@@ -15,7 +15,7 @@ from experiments.composition.entry_point import one_line_errors
 @one_line_errors
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig) -> float:
-    """Run one configuration; the value returned is what a sweep may optimise."""
+    """Run one configuration; return its objective, which a sweep ranks."""
     return run(cfg)
 
 

@@ -1,4 +1,4 @@
-"""`make bench`: every measurement in turn."""
+"""`make bench`: runs every benchmark in turn."""
 
 from benchmarks import (
     accuracy,

@@ -1,7 +1,8 @@
-"""Test accuracy over seeds: the article's loop and ours, with and without momentum.
+"""Test accuracy over seeds: the article's loop and train.py, with and without momentum.
 
-`python -m benchmarks.accuracy --article` runs the slow side (17 minutes) and keeps its results;
-without it the kept results are compared with new runs of ours.
+`benchmarks.article` names the article. `python -m benchmarks.accuracy --article` runs its loop
+(17 minutes) and keeps the results; without the flag the kept results are compared with new runs of
+train.py.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def run_article() -> None:
-    """Run the article's script once per seed and setting, and keep the accuracies."""
+    """Run the article's loop once per seed and setting; keep the accuracies (0 to 1)."""
     import torch
 
     torch.set_num_threads(1)
@@ -44,7 +45,7 @@ def run_article() -> None:
 
 
 def run_ours(experiment: str, seed: int) -> float:
-    """Run train.py as a user would; return its test accuracy."""
+    """Run train.py in a process of its own; return its test accuracy (0 to 1)."""
     with tempfile.TemporaryDirectory() as folder:
         overrides = (f"experiment={experiment}", f"seed={seed}", "tracking=none")
         subprocess.run(
@@ -60,9 +61,9 @@ def run_ours(experiment: str, seed: int) -> float:
 
 
 def main() -> None:
-    """Compare, after running the slow side if asked."""
+    """Run the article's loop if asked, and report the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--article", action="store_true", help="run the slow side as well")
+    parser.add_argument("--article", action="store_true", help="run the article's loop as well")
     if parser.parse_args().article:
         run_article()
     kept = json.loads(KEPT.read_text())
@@ -76,7 +77,7 @@ def main() -> None:
             mean, deviation = statistics.mean(percent), statistics.stdev(percent)
             each = " ".join(f"{value:.2f}" for value in percent)
             rows.append((name, who, f"{mean:.2f} ± {deviation:.2f}", each))
-    header = ("setting", "who", "test accuracy, % (mean ± s, n=15)", "seeds 0 to 14")
+    header = ("setting", "loop", "test accuracy, % (mean ± s, n=15)", "seeds 0 to 14")
     report("accuracy", "Test accuracy after 10 epochs on MNIST", header, rows)
 
 

@@ -1,6 +1,7 @@
-"""The article's script, in our own words: what everything here is measured against.
+"""The article's training script, the baseline of all benchmarks.
 
-As a program it is the article's complete example: `python -m benchmarks.article`.
+The article is the PyTorch tutorial "PyTorch的模型定义和训练" (model definition and training). This
+is its complete example, rewritten as functions; `python -m benchmarks.article` runs it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Batches = Iterable[tuple[Tensor, Tensor]]
 
 
 class ArticleNet(nn.Module):
-    """784-128-10."""
+    """The article's network: 784 inputs, 128 hidden units with ReLU, 10 logits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class ArticleNet(nn.Module):
 
 
 def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Batches) -> float:
-    """Train one epoch as the article does; return the mean of the batch losses."""
+    """Train one epoch with the article's loop; return the mean of the batch losses."""
     criterion = nn.CrossEntropyLoss()
     losses = []
     for images, labels in batches:
@@ -48,7 +49,7 @@ def train_epoch(model: nn.Module, optimizer: torch.optim.Optimizer, batches: Bat
 
 
 def test_accuracy(model: nn.Module, batches: Batches) -> float:
-    """Return the share of examples classified correctly."""
+    """Return the share of examples that are classified correctly (0 to 1)."""
     correct = total = 0
     with torch.no_grad():
         for images, labels in batches:
@@ -59,7 +60,7 @@ def test_accuracy(model: nn.Module, batches: Batches) -> float:
 
 
 def loaders(root: str) -> tuple[DataLoader, DataLoader]:
-    """Return the article's training and test loader."""
+    """Return the article's loaders of MNIST: training and test, batch 64."""
     sets = [
         torchvision.datasets.MNIST(root, download=True, train=train, transform=TRANSFORM)
         for train in (True, False)
@@ -68,7 +69,7 @@ def loaders(root: str) -> tuple[DataLoader, DataLoader]:
 
 
 def run(root: str, *, seed: int, epochs: int, momentum: float, say: Callable[[str], None]) -> float:
-    """Run the article's example; return the test accuracy."""
+    """Run the article's complete example; return the test accuracy (0 to 1)."""
     torch.manual_seed(seed)
     train, test = loaders(root)
     model = ArticleNet()
@@ -81,7 +82,7 @@ def run(root: str, *, seed: int, epochs: int, momentum: float, say: Callable[[st
 
 
 def main() -> None:
-    """Run from the command line."""
+    """Run the example from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", default=str(Path("~/.pytorch/MNIST_data/").expanduser()))
     parser.add_argument("--seed", type=int, default=0)

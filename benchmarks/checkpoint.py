@@ -1,4 +1,4 @@
-"""What a checkpoint and a synced journal cost at the end of every epoch."""
+"""The cost of a checkpoint and a synced journal at the end of every epoch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CASES = {
 
 
 class Timed(Recorder):
-    """Notes how long each epoch's report to the journal takes."""
+    """A recorder that notes the seconds of each report to the journal."""
 
     def __init__(self, journal: Journal) -> None:
         super().__init__(journal, history(journal.folder), None)
         self.seconds: list[float] = []
 
     def metrics(self, *arguments: object) -> None:
-        """Record, and note the time it takes."""
+        """Record, and note the seconds."""
         began = time.perf_counter()
         super().metrics(*arguments)  # type: ignore[arg-type]
         self.seconds.append(time.perf_counter() - began)
@@ -80,7 +80,13 @@ def main() -> None:
         share = (statistics.median(saves) + statistics.median(lines)) / statistics.median(epochs)
         milliseconds = [[1000 * s for s in seconds] for seconds in (saves, lines)]
         rows.append([name, spread(epochs), *map(spread, milliseconds), f"{100 * share:.1f} %"])
-    header = ("what", "epoch, s", "checkpoint, ms", "journal line, ms", "both, share of an epoch")
+    header = (
+        "model and optimizer",
+        "epoch, s",
+        "checkpoint, ms",
+        "journal line, ms",
+        "both, share of an epoch",
+    )
     report("checkpoint", "A durable checkpoint and journal at every epoch on MNIST", header, rows)
 
 

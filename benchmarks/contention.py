@@ -1,4 +1,4 @@
-"""An epoch while two other processes want both cores, with libgomp's patience and with ours."""
+"""An epoch beside two busy processes, with libgomp's default spin count and with ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.report import report, spread
 
 PROJECT = Path(__file__).parent.parent
-BATCHES, REPEATS = 94, 5  # a tenth of an epoch: without our setting a whole one takes too long
+BATCHES, REPEATS = 94, 5  # a tenth of an epoch: with libgomp's default a whole one takes too long
 BUSY = "while True: sum(range(1_000_000))"
 TIMED = f"""
 from experiments.training.loop import fit
@@ -25,7 +25,7 @@ print(*epoch.ours_seconds())
 
 
 def epochs(spin_count: str) -> list[float]:
-    """Time a tenth of an epoch in a process of its own; return seconds per epoch."""
+    """Time tenths of an epoch in a process of its own; return the seconds per whole epoch."""
     environment = os.environ | {"GOMP_SPINCOUNT": spin_count}
     done = subprocess.run(
         (sys.executable, "-c", TIMED),

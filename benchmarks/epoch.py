@@ -1,6 +1,8 @@
-"""An epoch of SimpleNet on MNIST: ours, the article's, and the floor of its matrix products.
+"""An epoch of SimpleNet on MNIST: train.py's loop, the article's, and the matrix products alone.
 
-All in one process and one run, on 2 threads, so that the ratios mean something on a noisy machine.
+`benchmarks.article` names the article. Everything is measured in turns in one process, on 2
+threads, so that noise of the machine changes the ratios little. The *floor* of an epoch is the
+time of the matrix products of its steps alone.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ from experiments.training.loop import Position, fit
 
 ROOT = str(Path("~/.pytorch/MNIST_data/").expanduser())
 BATCH, STEPS = 64, 938
-ROUNDS, EPOCHS = 5, 3  # in every round: the floor, so many epochs of ours, one of the article's
+ROUNDS, EPOCHS = 5, 3  # each round: the floor, EPOCHS of train.py's loop, one of the article's
 
 
 def floor_seconds() -> float:
-    """Time the five matrix products of every step alone: two forward, three backward."""
+    """Return the seconds of an epoch's matrix products: per step two forward, three backward."""
     x, hidden = torch.randn(BATCH, 784), torch.randn(BATCH, 128)
     logits_grad, hidden_grad = torch.randn(BATCH, 10), torch.randn(BATCH, 128)
     w1, w2 = torch.randn(128, 784), torch.randn(10, 128)
@@ -41,7 +43,7 @@ def floor_seconds() -> float:
 
 
 def ours_seconds() -> list[float]:
-    """Time our epochs, without the first, which warms up."""
+    """Return the seconds of each epoch of train.py's loop, without the first, which warms up."""
     splits = load(MNIST, {"root": ROOT})
     torch.manual_seed(0)
     model = SimpleNet()
@@ -67,7 +69,7 @@ def ours_seconds() -> list[float]:
 
 
 def article_seconds(loader: DataLoader) -> float:
-    """Time one of the article's epochs."""
+    """Return the seconds of one epoch of the article's loop."""
     model = article.ArticleNet()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     began = time.perf_counter()

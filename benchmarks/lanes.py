@@ -1,4 +1,7 @@
-"""A sweep as one stacked model: an epoch against its floor, and whole sweeps on each launcher."""
+"""A sweep as one stacked model: epochs, memory, results, and whole sweeps on each launcher.
+
+`benchmarks.epoch` defines the floor, `benchmarks.article` names the article.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ SWEEPS = {
 
 
 def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
-    """Return a lane that notes its share of the seconds of each epoch."""
+    """Return a lane of SimpleNet that appends its share of each epoch's seconds to `seconds`."""
     torch.manual_seed(seed)
     model = SimpleNet()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, fused=True)
@@ -67,7 +70,7 @@ def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
 
 
 def stacked_seconds(rates: int, seeds: int) -> list[float]:
-    """Time epochs of a grid trained as one stack; return seconds per model and epoch."""
+    """Train a grid as one stack; return the seconds per model and epoch."""
     seconds: list[float] = []
     grid = itertools.product(range(rates), range(seeds))
     lanes = [lane(0.01 * (1 + rate), seed, 2, seconds) for rate, seed in grid]
@@ -76,7 +79,7 @@ def stacked_seconds(rates: int, seeds: int) -> list[float]:
 
 
 def epochs() -> None:
-    """Measure an epoch in one process: the floor, a run alone, and grids as stacks."""
+    """Measure epochs in one process: the floor, a run alone, and grids as stacks."""
     torch.set_num_threads(2)
     floors: list[float] = []
     alone: list[float] = []
@@ -106,7 +109,7 @@ def epochs() -> None:
 
 
 def sweeps() -> None:
-    """Measure whole sweeps of 16 jobs of 3 epochs."""
+    """Measure whole sweeps of 16 jobs of 3 epochs on each launcher."""
     rows = []
     for name, overrides in SWEEPS.items():
         walls: dict[str, list[float]] = {launcher: [] for launcher in LAUNCHERS}
@@ -119,12 +122,12 @@ def sweeps() -> None:
             ratio = f"{statistics.median(taken) / ours:.2f}x"
             rows.append((name, launcher, spread(taken, "{:.1f} s"), ratio))
     header = ("16 jobs of 3 epochs of MNIST", "launcher", "the whole command", "it / vectorized")
-    report("lanes_sweeps", "Sweeps as lanes and otherwise", header, rows)
+    report("lanes_sweeps", "Sweeps of 16 jobs on each launcher", header, rows)
     print("bars: basic >= 1.8x with warm imports (aim 2.5x), processes >= 1.2x")
 
 
 def many() -> None:
-    """Measure 64 jobs of 3 epochs, and the article's script from two of its epochs."""
+    """Measure sweeps of 64 jobs of 3 epochs; estimate the article's loop from two epochs."""
     loader = loaders(ROOT)[0]
     network = ArticleNet()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
@@ -142,22 +145,22 @@ def many() -> None:
 
 
 def memory() -> None:
-    """Measure what a stack takes against its lanes, each in a process of its own."""
+    """Measure the memory of stacks of 2 to 64 lanes, each in a process of its own."""
     rows = []
     for lanes in (2, 4, 8, 16, 32, 64):
         command = (sys.executable, "-c", f"from benchmarks import lanes; lanes.memory_of({lanes})")
         done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
         before, peak = map(int, done.stdout.split())
         rows.append((str(lanes), f"{(peak - before) / 1024:.0f}", f"{peak / 1024:.0f}"))
-    header = ("lanes", "what the stack adds at its peak, MiB", "peak of the process, MiB")
+    header = ("lanes", "added by the stack at its peak, MiB", "peak of the process, MiB")
     report("lanes_memory", "Memory of a stack of SimpleNets on MNIST, batch 64", header, rows)
 
 
 def memory_of(lanes: int) -> None:
-    """Print this process's memory in KiB before a stack is made and at the peak of its training."""
+    """Print this process's memory in KiB before a stack exists and at the peak of its training."""
     load_torch()
     load(MNIST, {"root": ROOT})
-    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     kept = [lane(0.01, seed, 1, []) for seed in range(lanes)]
     list(fit_lanes(kept, batch_size=64, limit_batches=50, after_batch=lambda: None))
@@ -174,7 +177,8 @@ def _status(key: str) -> int:
 def sameness() -> None:
     """Compare lanes with the jobs alone: 3 epochs on MNIST, a grid of lr, momentum and seed.
 
-    Beside it stands how far jobs alone differ that have 1 thread for 2, and so other last bits.
+    As a scale, the table also compares the jobs alone with 2 threads and with 1 thread, which
+    changes their last bits.
     """
     ways = {
         "alone": ("hydra/launcher=basic",),
@@ -200,7 +204,7 @@ def sameness() -> None:
             "lane: relative difference of each epoch's loss",
             "accuracy, points",
         ),
-        *("1 thread for 2: the same", "accuracy, points"),
+        *("1 thread instead of 2: the same", "accuracy, points"),
     )
     report("lanes_sameness", "Lanes and the jobs alone, 3 epochs of MNIST", header, rows)
     print("bars: 1e-4, 0.1 points")
@@ -212,13 +216,13 @@ def jobs_in(folder: Path) -> list[Path]:
 
 
 def setting_of(history: journal.History) -> str:
-    """Return what the grid varies."""
+    """Return the learning rate, momentum and seed of a run."""
     params = history.start["params"]
     return " ".join(params[key] for key in ("optimizer.lr", "optimizer.momentum", "seed"))
 
 
 def differences(alone: journal.History, other: journal.History) -> tuple[list[float], float]:
-    """Return the relative differences of each epoch's loss, and that of the test accuracies."""
+    """Return each epoch's relative difference of the loss, and the difference of accuracy."""
     losses = [
         abs(other.points[point] / value - 1)
         for point, value in sorted(alone.points.items())

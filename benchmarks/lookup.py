@@ -1,4 +1,4 @@
-"""Finding the finished run of an identity, among 50 to 5,000 runs."""
+"""The time to find the finished run of an identity among 50 to 5,000 runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from experiments.tracking.store import connect
 
 SIZES = (50, 500, 5000)
 REPEATS = 30
-TAGS, PARAMS, METRICS = 15, 30, 6  # about what a run of ours has
+TAGS, PARAMS, METRICS = 15, 30, 6  # similar to a run of this project
 
 
 def fill(database: Path, runs: int) -> list[str]:
-    """Add runs to a store, directly, as MLflow would take minutes; return their identities."""
+    """Insert runs into a store's tables, since MLflow would take minutes; return identities."""
     identities = [secrets.token_hex(32) for _ in range(runs)]
     with contextlib.closing(sqlite3.connect(database)) as connection, connection:
         for identity in identities:
@@ -51,7 +51,7 @@ def fill(database: Path, runs: int) -> list[str]:
 
 
 def finish_runs(outputs: Path, identities: list[str]) -> None:
-    """Leave finished runs behind in folders."""
+    """Write a folder with the journal of a finished run for each identity."""
     for identity in identities:
         folder = outputs / identity[:12]
         folder.mkdir(parents=True)
@@ -63,7 +63,7 @@ def finish_runs(outputs: Path, identities: list[str]) -> None:
 
 
 def milliseconds(search: Callable[[str], object], identities: list[str]) -> list[float]:
-    """Time searches for identities that are there."""
+    """Return the milliseconds of searches for identities that exist."""
     taken = []
     for identity in identities[:: max(1, len(identities) // REPEATS)][:REPEATS]:
         began = time.perf_counter()

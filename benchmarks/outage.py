@@ -1,4 +1,4 @@
-"""Training while the tracking server hangs, against training without tracking."""
+"""Training while the tracking server hangs, compared with training without tracking."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def epochs(tracking: str) -> tuple[list[float], float]:
-    """Return the seconds of each epoch of a run in a process of its own, and of the whole."""
+    """Return the seconds of each epoch of a new run, and of its whole process."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         subprocess.run(
@@ -47,7 +47,7 @@ def main() -> None:
                 seconds, ("tracking=none", f"tracking.uri={address}"), strict=True
             ):
                 taken, whole = epochs(tracking)
-                seconds[name] += taken[1:]  # the first one warms up
+                seconds[name] += taken[1:]  # the first epoch warms up
                 wholes[name].append(whole)
     base = statistics.median(seconds["without tracking"])
     rows = [

@@ -1,4 +1,7 @@
-"""The whole command, 10 epochs, data in place: train.py and the article's script."""
+"""The time of the whole command for 10 epochs: train.py and the article's script.
+
+The data is fetched before. `benchmarks.article` names the article.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ REPEATS = 5
 
 
 def seconds(*command: str, folder: str) -> float:
-    """Time a command in a folder."""
+    """Return the seconds that a command takes in a folder."""
     began = time.perf_counter()
     subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""Tables: printed, and kept with date, hardware and versions."""
+"""Reports of benchmarks: tables, printed and kept with date, hardware and versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
-    """Return the median and the range of some measurements."""
+    """Return the median, the range and the number of measurements as text."""
     low, middle, high = min(values), statistics.median(values), max(values)
     shown = form.format(middle)
     if len(values) > 1:
@@ -48,7 +48,7 @@ def _hardware() -> str:
 
 
 def circumstances() -> str:
-    """Return the day, the machine and the versions that a figure belongs to."""
+    """Return the date, the machine and the versions of a measurement as text."""
     told = environment()
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "hydra-core", "mlflow"))
     return (

@@ -1,4 +1,4 @@
-"""Start-up: what looking costs, and where the time before the first training step goes."""
+"""Start-up: the time of --help and --cfg job, and of the parts before the first step."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ print(json.dumps(taken))
 
 
 def looking(folder: str) -> list[tuple[str, ...]]:
-    """Compare --help and --cfg job with bare Hydra apps, in turns."""
+    """Measure --help and --cfg job of train.py and of bare Hydra apps, in turns; return rows."""
     programs = {"train.py": str(PROJECT / "train.py")}
     for name in ("empty", "same"):
         (Path(folder) / name).mkdir()
@@ -86,7 +86,7 @@ def looking(folder: str) -> list[tuple[str, ...]]:
 
 
 def first_step(folder: str, name: str) -> dict[str, float]:
-    """Start a run; return the seconds from the command to each milestone."""
+    """Train one epoch; return the seconds from the command to each milestone."""
     began = time.time()
     overrides = ("trainer.epochs=1", "force=true", f"hydra.run.dir={name}")
     command = (sys.executable, str(PROJECT / "train.py"), *overrides)
@@ -106,7 +106,7 @@ def first_step(folder: str, name: str) -> dict[str, float]:
 
 
 def split(folder: str) -> list[tuple[str, ...]]:
-    """Take the steps before the first training step one by one; return rows of seconds."""
+    """Measure the parts before the first training step one by one; return rows of seconds."""
     command = (sys.executable, "-c", SPLIT, str(PROJECT / "conf"))
     runs = [
         json.loads(subprocess.run(command, cwd=folder, check=True, capture_output=True).stdout)
@@ -116,7 +116,7 @@ def split(folder: str) -> list[tuple[str, ...]]:
 
 
 def imports(*modules: str, folder: str) -> list[float]:
-    """Time a process that imports modules and nothing else."""
+    """Return the seconds of processes that import modules and do nothing else."""
     return [
         seconds(sys.executable, "-c", f"import {', '.join(modules)}", folder=folder)
         for _ in range(REPEATS)
@@ -131,7 +131,7 @@ def main() -> None:
             *("command", "train.py, s", "bare Hydra app, empty conf/, s"),
             *("bare Hydra app, our conf/, s", "ratio to the same conf/", "to the empty one"),
         )
-        report("startup_looking", "Looking loads neither torch nor MLflow", header, rows)
+        report("startup_looking", "The time of --help and --cfg job", header, rows)
         print("bar: < 1.2")
 
     with tempfile.TemporaryDirectory() as folder:

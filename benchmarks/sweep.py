@@ -1,4 +1,4 @@
-"""Sweeps: what a job costs beside its training, a plan, a repeated command, two workers."""
+"""Sweeps: the cost of a job beside its training, a plan, a repeated command, two workers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TINY = ("data=digits", "trainer.epochs=1")
 
 
 def sweep(folder: str, *overrides: str) -> float:
-    """Run a sweep in a folder and return its seconds."""
+    """Run a sweep in a folder; return the seconds of the whole command."""
     return seconds(sys.executable, str(PROJECT / "train.py"), "-m", *overrides, folder=folder)
 
 
 def cost_of_a_job(folder: Path) -> float:
-    """Return the median seconds from one job's end to the next one's, less the epoch's."""
+    """Return the median seconds from the end of a job to the end of the next, less the epoch."""
     (sweep_folder,) = folder.glob("outputs/*/*_sweep")
     ends = sorted(
         json.loads(path.read_text())["time"] for path in sweep_folder.glob(".jobs/*/*.json")
@@ -37,7 +37,7 @@ def cost_of_a_job(folder: Path) -> float:
 
 
 def tiny_jobs() -> list[tuple[str, str, str]]:
-    """Measure 100 jobs of one short epoch, and the same command once more."""
+    """Measure 100 jobs of one short epoch, the same command again, and a plan; return rows."""
     costs, walls, again, one = [], [], [], []
     for _ in range(REPEATS):
         with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def tiny_jobs() -> list[tuple[str, str, str]]:
 
 
 def two_workers() -> list[tuple[str, str, str]]:
-    """Measure 16 jobs of three epochs of MNIST, one thread each: in turn, and two at a time."""
+    """Measure 16 jobs of 3 epochs of MNIST, one thread each, in turn and in pairs; return rows."""
     overrides = ("trainer.threads=1", "trainer.epochs=3", "seed=range(16)")
     basic, joblib = [], []
     for _ in range(REPEATS):

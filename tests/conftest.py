@@ -1,4 +1,4 @@
-"""What many tests share: the project's folder, the digits, and runs of the program itself."""
+"""Shared fixtures: the project's folder, the digits, and runs of the program itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-# As `experiments.run.load_torch` sets it: tests beside each other would wait for spinning threads.
+# As `experiments.run.load_torch` sets it: parallel tests would wait for spinning threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 PROJECT = Path(__file__).parent.parent
@@ -33,7 +33,7 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A data root that the tests share, so that the digits are made once."""
+    """A data root that all tests share, so that the digits are written once."""
     return str(tmp_path_factory.mktemp("data"))
 
 
@@ -51,7 +51,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, without the settings of whoever runs the tests."""
+    """Run a command in a folder, without the developer's own settings in the environment."""
     return subprocess.run(
         arguments,
         cwd=cwd,
@@ -106,7 +106,7 @@ def start(tmp_path: Path, root: str) -> Starter:
         from tests.programs import start as start_program
 
         pace = {"SLOW": str(slow)}
-        if held_after is not None:  # batches, of which an epoch has 22
+        if held_after is not None:  # in batches; an epoch has 22
             pace = holding(tmp_path, after=held_after)
         return start_program(folder, root, "Dropping", *usual, *overrides, **pace)
 
@@ -115,7 +115,7 @@ def start(tmp_path: Path, root: str) -> Starter:
 
 @pytest.fixture(autouse=True)
 def denormals_are_numbers() -> Iterator[None]:
-    """Undo what a test that prepares a run in this process sets for training."""
+    """Undo the processor setting of tests that prepare a run in this process."""
     yield
     if torch := sys.modules.get("torch"):
         torch.set_flush_denormal(False)
@@ -123,7 +123,7 @@ def denormals_are_numbers() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
-    """Kill what a test leaves running when it fails."""
+    """Kill the processes that a failed test leaves running."""
     yield
     from tests.programs import stop_all
 
@@ -131,6 +131,6 @@ def no_process_is_left() -> Iterator[None]:
 
 
 def run_folder(cwd: Path) -> Path:
-    """Return the only run's folder under outputs/."""
+    """Return the folder of the only run under outputs/."""
     (folder,) = (journal.parent for journal in cwd.glob("outputs/*/*/journal.jsonl"))
     return folder

@@ -1,7 +1,7 @@
-"""The matrix in docs/reliability.md: each hazard, and what the tests of it saw.
+"""A pytest plugin that writes the matrix in docs/reliability.md: each hazard and its test results.
 
-`pytest -p tests.matrix -m row` runs them and writes it; a failure is written as well. A part of the
-tests renews the rows that they are about.
+`pytest -p tests.matrix -m row` runs the tests that are marked with a row and writes the matrix,
+failures included. If only a part of these tests runs, only their rows are renewed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _seen: dict[str, list[tuple[bool, str]]] = {}
 
 
 def hazards() -> list[str]:
-    """Return the rows of the table of bars, in order."""
+    """Return the first column of the table of bars, in order."""
     table = DOCUMENT.read_text().partition("| hazard |")[2].partition("\n\n")[0]
     return re.findall(r"^\| (?!---)([^|]+?) \|", table, flags=re.MULTILINE)
 

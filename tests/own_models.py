@@ -1,4 +1,4 @@
-"""Models and an optimizer of a user's own, each with something special to continue."""
+"""A user's own models and optimizer; each has a state that is hard to resume."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Dropping(SimpleNet):
 
 
 class Transposed(SimpleNet):
-    """Its first weight lies in memory column by column, and so do its gradient and momentum."""
+    """Its first weight, with gradient and momentum, lies in memory column by column."""
 
     def __init__(self, **sizes):
         super().__init__(**sizes)
@@ -44,14 +44,14 @@ class Master(torch.optim.Optimizer):
 
 
 class Blind(SimpleNet):
-    """Says NaN unless it is trained, or asked for two images when it is assembled."""
+    """Returns NaN in evaluations, but not for the two images of the check before training."""
 
     def forward(self, x):
         return super().forward(x) * (1 if self.training or len(x) == 2 else float("nan"))
 
 
 class Exploding(SimpleNet):
-    """Its loss is NaN from the second epoch's batches on."""
+    """Its loss is NaN from the second epoch on."""
 
     calls = 0
 
@@ -61,7 +61,7 @@ class Exploding(SimpleNet):
 
 
 class Drawing(SimpleNet):
-    """Draws from Python's and NumPy's generators whenever it is trained or evaluated."""
+    """Draws from Python's and NumPy's generators in every forward pass."""
 
     def __init__(self, **sizes):
         super().__init__(**sizes)

@@ -1,4 +1,4 @@
-"""train.py as a process of its own, on the digits, with models of a user's own beside it."""
+"""Runs of train.py in separate processes, on the digits, with a user's own models beside it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _started: list[subprocess.Popen[str]] = []
 
 
 def stop_all() -> None:
-    """Kill what a test that failed has left running."""
+    """Kill the processes that a failed test has left running."""
     while _started:
         process = _started.pop()
         if process.poll() is None:
@@ -118,7 +118,7 @@ def cleaned_up(process: subprocess.Popen[str]) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """Return what a process prints that ends well."""
+    """Wait for a process, assert that it succeeds, and return its output."""
     output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert errors == ""
@@ -128,11 +128,11 @@ def finish(process: subprocess.Popen[str]) -> str:
 def holding(folder: Path, *, after: int = 0) -> dict[str, str]:
     """Return the environment in which a batch of models that are `Slow` takes a second.
 
-    So a test finds them in training, however long it takes itself. `release` lets them go on.
+    So a slow test still finds them in training. `release` lets them go on at full speed.
 
     Args:
-        folder: where the file is made.
-        after: how many batches a model trains as usual first.
+        folder: the folder for the file that holds them.
+        after: the number of batches that a model first trains at full speed.
     """
     folder.mkdir(exist_ok=True)
     (folder / "hold").touch()
@@ -140,12 +140,12 @@ def holding(folder: Path, *, after: int = 0) -> dict[str, str]:
 
 
 def release(folder: Path) -> None:
-    """Let the models go on that `holding` holds up."""
+    """Release the models that `holding` slows down."""
     (folder / "hold").unlink()
 
 
 def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> list[str]:
-    """Return what a process prints until it has trained an epoch."""
+    """Return the lines that a process prints before the line of an epoch."""
     assert process.stdout is not None
     lines: list[str] = []
     for line in process.stdout:
@@ -156,7 +156,7 @@ def wait_for_epoch(process: subprocess.Popen[str], epoch: int) -> list[str]:
 
 
 def wait_until(what: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until something is true."""
+    """Wait until a condition is true; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -164,6 +164,6 @@ def wait_until(what: Callable[[], object], seconds: float = 60) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
+    """Return the ids of the child processes of a process."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -1,4 +1,4 @@
-"""A user's parts that send their own process signals at a moment named by the environment.
+"""A user's parts that send signals to their own process at a moment set in the environment.
 
 `SIGNALS=train:30:TERM,INT` sends SIGTERM and SIGINT in the 30th forward pass of the training.
 """
@@ -58,7 +58,7 @@ class Model(SimpleNet):
 
 
 class Momentum(torch.optim.Optimizer):
-    """Steps parameter by parameter."""
+    """Momentum that steps one parameter after the other."""
 
     def __init__(self, params, lr):
         super().__init__(params, {"lr": lr})
@@ -74,7 +74,7 @@ class Momentum(torch.optim.Optimizer):
 
 
 class Data(Digits):
-    """Draws its noise, and so has a checksum of what it holds."""
+    """Draws random noise, so its checksum covers the noisy data."""
 
     def __init__(self, *, root, train):
         at("data")
@@ -83,4 +83,4 @@ class Data(Digits):
         self.sha256 = None
 
 
-Data.__name__ = "Digits"  # so that it finds the digits' files
+Data.__name__ = "Digits"  # the files of the digits carry this name

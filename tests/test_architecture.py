@@ -1,4 +1,4 @@
-"""The house rules of docs/design.md: who imports whom, how large a file grows, what is lazy."""
+"""The rules of docs/design.md: the imports of each folder, the size of files, lazy imports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.conftest import PROJECT, clean_environment
 
 SOURCE = PROJECT / "src" / "experiments"
 FILES = sorted(SOURCE.rglob("*.py"))
-# A module imports from its own folder and from the floors above it in this list, from none below.
+# A module imports only from its own folder and from the floors before its floor in this list.
 FLOORS = (
     *("errors", "redaction", "files", "process"),
     *("randomness", "targets", "models", "config", "data", "composition", "training"),
@@ -32,9 +32,12 @@ def name_of(path: Path) -> str:
 
 
 def imports(path: Path, *, everywhere: bool, typing: bool = False) -> Iterator[str]:
-    """Yield what a file imports: anywhere, or only what importing the file imports.
+    """Yield the names that a file imports.
 
-    For type checking only if asked for.
+    Args:
+        path: the file.
+        everywhere: whether to include imports in functions, which importing the file does not run.
+        typing: whether to include imports for type checking.
     """
 
     def visit(node: ast.AST) -> Iterator[str]:
@@ -86,7 +89,7 @@ def test_there_is_no_circle() -> None:
     graph = {}
     for name, path in modules.items():
         found = set(imports(path, everywhere=True, typing=True))
-        # `from a import b` names a and a.b, of which b may be a module or something in a.
+        # `from a import b` yields a and a.b; b may be a module or a name in a.
         named = {each for each in found if not any(f"{each}." in other for other in found)}
         used = {each if each in modules else each.rpartition(".")[0] for each in named}
         graph[name] = (used & modules.keys()) - {name}
@@ -108,7 +111,7 @@ def test_train_py_is_a_sentence() -> None:
     assert len((PROJECT / "train.py").read_text().splitlines()) <= 25
     names = imports(PROJECT / "train.py", everywhere=True)
     own = {".".join(name.split(".")[:2]) for name in names if name.startswith("experiments")}
-    # Signals are handled before what takes long to import.
+    # Signals are handled before the slow imports begin.
     assert own == {"experiments.app", "experiments.composition", "experiments.process"}
 
 

@@ -1,4 +1,4 @@
-"""The command `experiments`, but for what its subcommands do."""
+"""The command `experiments` itself; its subcommands have tests of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program as its users meet it: real processes, a real MLflow database, real signals."""
+"""The program from the user's side: real processes, a real MLflow database, real signals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def recorded(folder: Path) -> tuple[MlflowClient, Run]:
 
 
 def delivered_to(folder: Path) -> str | None:
-    """Return the MLflow run that a run's folder is delivered to, once there is one."""
+    """Return the id of the MLflow run of a run's folder; None before the delivery."""
     note = folder / "mlflow.json"
     return json.loads(note.read_text())["copies"][0]["run_id"] if note.exists() else None
 

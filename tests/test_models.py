@@ -1,4 +1,4 @@
-"""The models, and SimpleNet's sameness with the article's."""
+"""The models have the right layers, and SimpleNet equals the network of the article."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ DRAWS = {
 
 
 def test_fixed_for_ever() -> None:
-    """A change here changes every run that was ever recorded."""
+    """These numbers must not change, because every recorded run depends on them."""
     assert derive(0, "weights") == 664_910_812_957_149_500
     assert derive(0, "shuffle", 1) == 9_039_233_566_760_333_659
 
@@ -61,7 +61,7 @@ def test_a_generator_ignores_the_global_state() -> None:
 def test_every_generator_is_seeded_kept_and_put_back(draw) -> None:
     seed_all(2**62 + 5)
     first = [draw() for _ in range(3)]
-    kept = random_state(CPU)  # after an odd number, when a second normal number waits
+    kept = random_state(CPU)  # an odd number of draws: NumPy caches a second normal number
     assert not have_moved(CPU, kept)
     rest = [draw() for _ in range(3)]
     assert have_moved(CPU, kept)
@@ -87,7 +87,7 @@ class Noisy(Dataset):
 def test_a_data_set_draws_the_same_whatever_was_drawn_or_loaded_before() -> None:
     first = load(Noisy, {})
     assert not torch.equal(first.train.images, first.test.images)
-    load(Noisy, {"size": 12})  # the cache keeps one
+    load(Noisy, {"size": 12})  # replaces the one cached result
     for draw in DRAWS.values():
         draw()
     again = load(Noisy, {})

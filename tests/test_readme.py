@@ -1,4 +1,4 @@
-"""What the README says is true: its commands, its snippets, its error messages, its links."""
+"""The README is true: its commands, snippets, error messages and links are tested."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def test_the_certificate_runs(root: str) -> None:
     done = run_command(EXPERIMENTS, "verify-resume", "--kills", "1", *overrides, cwd=PROJECT)
     assert done.returncode == 0, done.stdout + done.stderr
     (verdict,) = re.findall(r"^The same to the bit: .*", README, flags=re.MULTILINE)
-    assert re.sub(r"\d+", "42", verdict) == done.stdout.splitlines()[-1]  # 2 x 20 epochs + 2
+    # 42 points: 2 metrics x 20 epochs + 2
+    assert re.sub(r"\d+", "42", verdict) == done.stdout.splitlines()[-1]
 
 
 def test_the_certificate_says_what_is_wrong(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`_target_` reaches classes of the right kind and nothing else."""
+"""`_target_` leads to classes of the right kind and to nothing else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def gadget(*arguments: object) -> None:
 
 
 class Instance(nn.Module):
-    """A user's own."""
+    """A model of a user."""
 
     def __init__(self, *, width: int) -> None:
         super().__init__()

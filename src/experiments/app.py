@@ -1,4 +1,4 @@
-"""The composition root: a composed configuration becomes a trained, tested and recorded run."""
+"""The run of train.py: from a composed configuration to a trained, tested and recorded run."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ class Preflight(Callback):
     """Refuses a run that cannot work, and reports a finished one, before Hydra makes a folder."""
 
     passed: ClassVar[tuple[DictConfig, Prepared] | None] = None
-    """the configuration that has passed, and its run: Hydra hands no object on to `run`"""
+    """the checked configuration and its run; Hydra itself can pass no object on to `run`"""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
-        """Check values, classes, device, data, folders and tracking; look for an earlier run."""
+        """Check values, classes, device, data, folders and tracking; look up the earlier run.
+
+        Raises:
+            Refused: the run cannot work; its `error` gives the reason.
+            SystemExit: a finished earlier run was reported.
+        """
         from experiments.run.prepare import prepare
 
         try:
@@ -44,11 +49,11 @@ class Preflight(Callback):
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(prepared.folder))
         Preflight.passed = own(config), prepared
-        keep()  # from here on there is a folder, and so there is to be a run in it
+        keep()  # a folder exists from here on, so a signal must leave a run in it
 
     @classmethod
     def take(cls, config: DictConfig) -> Prepared | None:
-        """Return the run that has passed with a configuration, once; None where none has."""
+        """Return the run prepared for a configuration, once; None if it was not prepared."""
         passed, cls.passed = cls.passed, None
         return passed[1] if passed and passed[0] == own(config) else None
 
@@ -57,10 +62,12 @@ class Preflight(Callback):
 def run(cfg: DictConfig) -> float:
     """Train, test and record one run; return its objective.
 
-    The objective is the validation accuracy of the epoch that is tested where there is a validation
-    split, else the test accuracy; from 0 to 1, and NaN for a run that diverged. A run that is
-    finished is not trained again, and one that was interrupted is resumed: see
-    `experiments.registry.claims`.
+    The objective is the validation accuracy of the tested epoch if there is a validation split,
+    otherwise the test accuracy: 0 to 1, and NaN for a run that diverged. A finished run is not
+    trained again, and an interrupted run is resumed: see `experiments.registry.claims`.
+
+    Raises:
+        Refused: the run could not begin or has failed; its `error` gives the reason.
     """
     from experiments.run.folder import removed_if_refused
     from experiments.run.request import request_of
@@ -69,7 +76,7 @@ def run(cfg: DictConfig) -> float:
     hydra = HydraConfig.get()
     request = request_of(hydra)
     own_folder = Path(request.folder) if hydra.mode is RunMode.RUN else None
-    with removed_if_refused(own_folder):  # not a job's: its sweep's verdict names its log
+    with removed_if_refused(own_folder):  # a job's stays: the sweep's verdict names its log
         prepared = Preflight.take(cfg)
         if prepared is None:
             prepared = prepare_job(checked(cfg), request)

@@ -1,4 +1,4 @@
-"""The command `experiments`: what there is to do with runs besides starting them."""
+"""The command `experiments`: deliver runs to MLflow, and prove that runs resume exactly."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from experiments.process.streams import guarded_output
 
 @guarded_output()
 def main() -> None:
-    """Run one subcommand; wrong input ends with one line and exit code 2, as in train.py."""
+    """Run one subcommand; wrong input ends with one line and exit code 2, like train.py."""
     parser = argparse.ArgumentParser(prog="experiments", description=__doc__)
     version = metadata.version("experiments")
     parser.add_argument("--version", action="version", version=f"experiments {version}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_sync(commands.add_parser("sync", help="deliver to MLflow what it has not taken yet"))
+    _add_sync(commands.add_parser("sync", help="deliver the data of runs that MLflow lacks"))
     _add_verify_resume(
         commands.add_parser(
             "verify-resume",
-            help="prove on this machine that a killed run continues to the same bits",
+            help="prove on this machine that a killed and resumed run gives the same bits",
         )
     )
     options = parser.parse_args()
@@ -62,7 +62,7 @@ def _sync(options: argparse.Namespace) -> int:
         if run.said:
             stream = sys.stderr if run.outcome == "failed" else sys.stdout
             print(f"{run.folder}: {_in_one_line(run.said)}", file=stream)
-    print(", ".join(f"{count} {what}" for what, count in counts.items()))  # noqa: T201
+    print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))  # noqa: T201
     return 1 if counts["failed"] else 0
 
 

@@ -1,4 +1,4 @@
-"""What is said in one line: the user's mistakes, and what stopped a run."""
+"""Errors that print as one line: mistakes of the user, and causes outside that stop a run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-_FEW = 12  # options that fit into a line
+_FEW = 12  # at most so many options fit into a line
 
 
 class InputError(Exception):
-    """A wrong key, value, file or device. Its text is one line naming what to do; exit code 2."""
+    """A wrong key, value, file or device. Its text is one line with advice; exit code 2."""
 
 
 class AliveError(InputError):
-    """Another process trains the run; it can be waited for."""
+    """Another process trains the run; the caller can wait for it."""
 
 
 class RunError(Exception):
-    """What stopped a run from outside. Its text is one line naming what to do; exit code 1."""
+    """A cause outside the program stopped a run. Its text is one line with advice; exit code 1."""
 
 
 _MISUSE = {
@@ -34,15 +34,15 @@ _MISUSE = {
     errno.EPERM: "the permission is missing; make it writable",
 }
 _GOES_ON = (
-    "what was saved before is whole: {advice} and repeat the command, which continues the run"
+    "everything saved before is intact: {advice} and repeat the command, which resumes the run"
 )
 
 
 def unwritable(error: OSError, path: Path, needed: int = 0) -> InputError | RunError:
-    """Return the error to raise where `path` could not be written.
+    """Return the error to raise when `path` could not be written.
 
     Args:
-        error: what the system said.
+        error: the error of the operating system.
         path: the file or folder.
         needed: its size in bytes.
     """
@@ -66,7 +66,7 @@ def unwritable(error: OSError, path: Path, needed: int = 0) -> InputError | RunE
 
 
 def unreadable(error: OSError, path: Path) -> InputError:
-    """Return the error to raise where `path` could not be read, whatever the system said."""
+    """Return the error to raise when `path` could not be read, for any error of the system."""
     return InputError(
         f"{os.path.relpath(path)}: cannot be read ({error.strerror}); make it readable, or restore "
         "it"
@@ -74,17 +74,17 @@ def unreadable(error: OSError, path: Path) -> InputError:
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an error of the user's says, even if it says nothing or cannot say it."""
+    """Return the text of an error from user code, even if the text is empty or `str` fails."""
     try:
-        return str(error) or "it says no more"
+        return str(error) or "it has no message"
     except Exception as raised:  # noqa: BLE001  (a text must not stop anything)
-        return f"its text cannot be had ({type(raised).__name__})"
+        return f"its text cannot be read ({type(raised).__name__})"
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return a text of at most so many characters, cut at the ends of words.
+    """Return a text cut to at most `longest` characters, at the ends of words.
 
-    Its beginning, which names the key, and its end, which says what to do, are kept.
+    The cut is in the middle: the beginning names the key and the end holds the advice.
     """
     if len(text) <= longest:
         return text
@@ -96,16 +96,17 @@ def shortened(text: str, longest: int) -> str:
 def misfit(
     part: str, cls: str, unknown: Sequence[str], known: Sequence[str], added: Sequence[str] = ()
 ) -> str:
-    """Return what to do about arguments that a part's class does not take.
+    """Return the message about arguments that the class of a part does not take.
 
-    The part's file names them; after a change of `_target_` alone they are to be removed.
+    The YAML file of the part sets them. When the user changed only `_target_`, the message
+    proposes the overrides that remove them.
 
     Args:
         part: the part of the configuration.
         cls: the class.
         unknown: the arguments that it does not take.
-        known: those that it takes.
-        added: overrides that give it what is missing.
+        known: the arguments that it takes.
+        added: overrides that set its missing arguments.
     """
     if len(unknown) == 1 and not added:
         keys = [f"{part}.{name}" for name in known]
@@ -119,10 +120,10 @@ def misfit(
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """Return a question naming the closest of `known`, else what there is to choose from.
+    """Return a question naming the closest of `known`, or else a list of the choices.
 
-    Dotted keys are compared by their last part, so that a shared prefix is no likeness; a key that
-    is known elsewhere under the same last part is found as well.
+    Dotted keys are compared by their last part, because keys with a shared prefix would all look
+    alike. So a key with the same last part under another prefix is found as well.
     """
     known = list(dict.fromkeys(known))
     last = word.rpartition(".")[2]
@@ -133,4 +134,4 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
         return f"did you mean {options[close[0]]}?"
     if beside and len(beside) <= _FEW:
         return f"choose from {', '.join(beside)}"
-    return "`python train.py --help` lists what there is"
+    return "`python train.py --help` lists all parts and keys"

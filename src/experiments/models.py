@@ -1,4 +1,7 @@
-"""Models: images in, logits out. Shapes: B batch, C channels, H and W pixels, K classes."""
+"""Models: images in, logits out. Shapes: B batch, C channels, H and W pixels, K classes.
+
+"The article" is "Model definition and training in PyTorch", shared/article/article.txt.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ from torch.nn import functional as F
 
 
 class SimpleNet(nn.Module):
-    """The article's network: linear layers with ReLU between them, 784-128-10 by default.
+    """The network of the article: linear layers with ReLU between them, 784-128-10 by default.
 
-    The layers are called fc1, fc2, … as in the article.
+    The layers have the names of the article: fc1, fc2, …
     """
 
     def __init__(
@@ -34,13 +37,14 @@ class SimpleNet(nn.Module):
 
     @staticmethod
     def forward_stacked(weights: Mapping[str, Tensor], images: Tensor) -> Tensor:
-        """Return logits (L, B, K) of L networks, for stacks of their weights by name.
+        """Return the logits (L, B, K) of L networks from their stacked weights.
 
-        What `torch.func.vmap` makes of `forward`, with the biases added by the matrix products.
+        The result is that of `torch.func.vmap` over `forward`, but the matrix products add the
+        biases, which saves kernels.
 
         Args:
-            weights: (L, fan_out, fan_in) and (L, fan_out) in turn.
-            images: (L, B, 1, H, W), or (B, 1, H, W) for one batch that all share.
+            weights: by name, in turn a weight (L, fan_out, fan_in) and a bias (L, fan_out).
+            images: (L, B, 1, H, W), or (B, 1, H, W) for one batch that all networks share.
         """
         values = iter(weights.values())
         *hidden, last = zip(values, values, strict=True)

@@ -1,8 +1,8 @@
-"""Stateless randomness: what is random in an epoch derives from (seed, purpose, epoch) alone.
+"""Stateless randomness: all random numbers of an epoch derive from (seed, purpose, epoch) alone.
 
-So resuming at an epoch needs no generator state, and one purpose never shifts the numbers of
-another. Within an epoch the generators that a model may draw from, torch's, NumPy's and Python's,
-have moved on by as much as it drew.
+So resuming at the start of an epoch needs no generator state, and one purpose never shifts the
+numbers of another. Within an epoch, a model may draw from the generators of torch, NumPy and
+Python. Resuming inside an epoch therefore needs their states: see `random_state`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ Purpose = Literal[
 
 
 def derive(seed: int, purpose: Purpose, epoch: int = 0) -> int:
-    """Return a 63-bit seed, the first bytes of SHA-256 over the three."""
+    """Return a 63-bit seed: the first bytes of the SHA-256 of "seed/purpose/epoch"."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 
 def generator(seed: int, purpose: Purpose, epoch: int = 0) -> torch.Generator:
-    """Return a CPU generator seeded with `derive`: the same numbers whatever the device."""
+    """Return a CPU generator seeded with `derive`, so that the numbers are equal on all devices."""
     return torch.Generator().manual_seed(derive(seed, purpose, epoch))
 
 
 def seed_all(seed: int) -> None:
-    """Seed the generators of torch, NumPy and Python that any code may draw from.
+    """Seed the global generators of torch, NumPy and Python.
 
     Args:
-        seed: 63 bits, as `derive` returns them.
+        seed: 63 bits, as `derive` returns.
     """
     torch.manual_seed(seed)
     random.seed(seed)
-    np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # noqa: NPY002  (what users' code draws from)
+    np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # noqa: NPY002  (user code draws from it)
 
 
 def random_state(device: torch.device) -> list[Tensor]:
-    """Return the states of the generators that `seed_all` seeds, torch's for the CPU and a GPU."""
+    """Return the states of the generators that `seed_all` seeds; torch's for the CPU and a GPU."""
     version, words, gauss = random.getstate()
     kind, key, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
     assert kind == "MT19937"  # noqa: S101  (NumPy's documented default)
@@ -61,7 +61,7 @@ def random_state(device: torch.device) -> list[Tensor]:
 
 
 def set_random_state(device: torch.device, states: Sequence[Tensor]) -> None:
-    """Set the generators to what `random_state` returned on a device of the same kind."""
+    """Set the generators to the states from `random_state` on a device of the same kind."""
     torchs, words, gauss, numpys, cached, *gpus = states
     torch.set_rng_state(torchs)
     version, *told = words.tolist()
@@ -75,5 +75,5 @@ def set_random_state(device: torch.device, states: Sequence[Tensor]) -> None:
 
 
 def have_moved(device: torch.device, since: Sequence[Tensor]) -> bool:
-    """Return whether somebody has drawn since `random_state` returned this."""
+    """Return whether any code has drawn random numbers since `random_state` returned `since`."""
     return not all(map(torch.equal, random_state(device), since))

@@ -1,4 +1,4 @@
-"""`_target_`: a class named in a configuration, checked before it is called."""
+"""`_target_`: import a class that a configuration names, and check it before it is called."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from experiments.randomness import derive, seed_all
 
 T = TypeVar("T")
 _USUAL = (ArithmeticError, ImportError, RuntimeError, SyntaxError, TypeError, ValueError)
-"""errors whose texts say all"""
+"""errors with texts that are clear without the name of their class"""
 
 
 def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
     """Return the class that `key._target_` names.
 
-    Only a subclass of one of `bases` is ever returned: a function such as `os.system`, under
-    whatever alias, is refused without being called.
+    Only a subclass of one of `bases` is ever returned. A function such as `os.system` is refused
+    under any alias, without a call.
 
     Raises:
-        InputError: there is no such class, or it is a subclass of none of `bases`.
+        InputError: there is no such class, or it is not a subclass of any of `bases`.
     """
     said = f"{key}._target_={target}"
     kind = f"{bases[0].__module__}.{bases[0].__qualname__}"
     module_name, _, name = target.rpartition(".")
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")
-    seed_all(derive(0, "import"))  # a process imports a module once, for runs of whatever seeds
+    seed_all(derive(0, "import"))  # a process imports a module once, for runs of all seeds
     with explained(
         f"{said}: to import {module_name}", "is its module installed, or beside train.py?"
     ):
@@ -47,13 +47,13 @@ def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
 
 
 def build(key: str, cls: type[T], given: Mapping[str, Any], arguments: Mapping[str, Any]) -> T:
-    """Return `cls(**given, **arguments)`, its arguments checked against its signature first.
+    """Return `cls(**given, **arguments)`, after a check of the arguments against the signature.
 
     Args:
-        key: the part of the configuration that `arguments` come from.
+        key: the name of the part of the configuration that holds `arguments`.
         cls: a class from `resolve`.
         given: arguments that the program supplies, such as the parameters to optimise.
-        arguments: arguments from the configuration: plain data.
+        arguments: arguments from the configuration, as plain data.
 
     Raises:
         InputError: an argument is unknown, missing, nests a `_target_`, or the class refuses it.
@@ -78,21 +78,21 @@ def accepts(cls: type, argument: str) -> bool:
     """Return whether the class's constructor has a parameter of that name.
 
     Raises:
-        InputError: its parameters cannot be told.
+        InputError: the class has no readable signature.
     """
     return argument in _parameters(cls)
 
 
 @contextmanager
 def explained(said: str, advice: str) -> Iterator[None]:
-    """Run code of the user's: whatever it raises, `sys.exit` included, becomes one line.
+    """Run user code and turn any exception, also that of `sys.exit`, into a one-line error.
 
     Args:
-        said: what is done, naming key and value.
-        advice: what to do.
+        said: the beginning of the line: the action, with key and value.
+        advice: the end of the line: advice to the user.
 
     Raises:
-        InputError: it raised something.
+        InputError: the code raised an exception.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The launcher `vectorized`: trains jobs that are alike as one; see `experiments.sweep.vectorized`.
+"""The launcher `vectorized`: trains similar jobs as one; see `experiments.sweep.vectorized`.
 
 Hydra imports this file at every start, so it imports nothing heavy.
 """
@@ -15,16 +15,16 @@ from omegaconf import DictConfig
 
 
 class VectorizedLauncher(Launcher):
-    """Hands jobs that are alike to a worker together, by way of another launcher."""
+    """Sends jobs that can share a stack to a worker together, through another launcher."""
 
     def __init__(self, workers: DictConfig, lanes: int | None) -> None:
-        del workers  # they are set up from the whole configuration
+        del workers  # `setup` reads them from the whole configuration
         self._lanes = lanes
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra hands over, and see that the other launcher is there."""
+        """Keep Hydra's arguments, and check that the other launcher can be used."""
         from experiments.sweep.launchers import make_workers
         from experiments.sweep.vectorized import check_lanes
 
@@ -39,7 +39,7 @@ class VectorizedLauncher(Launcher):
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
-        """Launch jobs."""
+        """Launch jobs; return Hydra's result for each."""
         from experiments.sweep.vectorized import launch
 
         return launch(

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 
 class GridSweeper(Sweeper):
-    """Plans a sweep over all combinations and runs what is left of it."""
+    """Plans a sweep over all combinations and runs the jobs that are not finished."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
@@ -22,11 +22,11 @@ class GridSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what Hydra hands over."""
+        """Keep Hydra's arguments."""
         self._given = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the sweep that the arguments and `params` describe."""
+        """Run the sweep over the values in the arguments and in `params`."""
         from experiments.sweep.run_sweep import run_grid
 
         params = [f"{key}={value}" for key, value in self._params.items()]

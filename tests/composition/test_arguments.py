@@ -1,4 +1,4 @@
-"""Hydra's command line: what Hydra accepts works; what would break a promise is one line."""
+"""Hydra's command line: valid arguments work, and forbidden ones end with one line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED = {
     "no such choice": ("--cfg foo", "argument --cfg/-c: invalid choice: 'foo' (choose from 'job',"),
     "no value": ("--config-name", "argument --config-name/-cn: expected one argument"),
     "apart": ("seed=1 -m optimizer.lr=1", "optimizer.lr=1: stands apart from the other overrides"),
-    "no such folder": ("--config-dir=nowhere", "nowhere' not found; name a folder that is there"),
+    "no such folder": ("--config-dir=nowhere", "nowhere' not found; name a folder that exists"),
     "no such config": ("-cn nope", "nope: there is no such file in conf/"),
     "no such mode": ("hydra.mode=FOO", "hydra.mode=FOO: Invalid value 'FOO', expected one of [RUN"),
     "no such callback": ("+hydra.callbacks.x._target_=a.B", "is its module installed, or beside"),

@@ -1,4 +1,4 @@
-"""A value from the environment is recorded as what was written, and still decides the identity."""
+"""A value from the environment is recorded as its interpolation but determines the identity."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import PROJECT, Program, command
 
-# The numbers are those of the list in docs/reliability.md.
+# The numbers refer to the list in docs/reliability.md.
 BAD = {
     "1 unknown key": (
         "optimizer.lrr=0.1",

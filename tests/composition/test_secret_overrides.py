@@ -1,4 +1,4 @@
-"""What is typed for a sweep's jobs goes to them by the environment where it is secret."""
+"""Secrets in the overrides of a sweep reach its jobs through the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration's own rules. Single bad values are tested in test_composition."""
+"""The rules of the configuration; composition/test_hydra_config.py tests single bad values."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_did_you_mean() -> None:
     assert did_you_mean("lr", ["o.lr", "t.epochs"]) == "did you mean o.lr?"
     assert did_you_mean("o.zzz", ["o.lr", "t.epochs"]) == "choose from o.lr"
     assert did_you_mean("o.zzz", ["o.lr", "o.lr", "o.m", "o.lr"]) == "choose from o.lr, o.m"
-    assert did_you_mean("x", []) == "`python train.py --help` lists what there is"
+    assert did_you_mean("x", []) == "`python train.py --help` lists all parts and keys"
 
 
 def test_what_is_shortened_keeps_its_beginning_and_its_advice() -> None:

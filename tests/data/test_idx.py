@@ -1,4 +1,4 @@
-"""Item 15 of the bad-input list: every way a data file can be wrong is found and said."""
+"""Every kind of damage to a data file is found and named (item 15 of docs/reliability.md)."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def test_the_format_is_lecun_s(file: Path) -> None:
     ("damage", "finding"),
     [
         (lambda _: b"", "is empty"),
-        (lambda content: content[:-1], "has 75 bytes where 76 belong"),
-        (lambda content: content + b"x", "has 77 bytes where 76 belong"),
+        (lambda content: content[:-1], "has 75 bytes instead of 76"),
+        (lambda content: content + b"x", "has 77 bytes instead of 76"),
         (lambda content: content[:7], "is no idx file"),
         (lambda content: b"<html>" + content, "is no idx file"),
-        (lambda content: content[:3] + b"\x01" + content[4:], "has 1 dimensions where 3 belong"),
+        (lambda content: content[:3] + b"\x01" + content[4:], "has 1 dimensions instead of 3"),
         (lambda content: content[:4] + bytes(4) + content[8:], "holds nothing"),
         (lambda content: content[:-1] + bytes([content[-1] ^ 1]), "its SHA-256 is"),
     ],
@@ -56,7 +56,7 @@ def _relabel(folder: Path, change) -> None:
     path = folder / "train-labels-idx1-ubyte"
     labels, _ = idx.read(path, dims=1)
     idx.write(path, change(labels))
-    (folder / "SHA256SUMS").unlink()  # as with files a user has put there
+    (folder / "SHA256SUMS").unlink()  # as if a user had put the files there
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The checksum of a data set without torch is that of the loaded one."""
+"""The checksum of a data set, computed without torch, equals that of the loaded data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits: memory shared between runs, a stratified validation split, users' own data sets."""
+"""Splits: memory shared between runs, a stratified validation split, data sets of users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Own(Dataset):
 
 
 class Floats(Own):
-    """Not bytes."""
+    """A data set with images that are not bytes."""
 
     def __init__(self, *, root: str, train: bool) -> None:
         super().__init__(root=root, train=train)
@@ -28,7 +28,7 @@ class Floats(Own):
 
 
 class Unlabelled(Own):
-    """Too few labels."""
+    """A data set with too few labels."""
 
     def __init__(self, *, root: str, train: bool) -> None:
         super().__init__(root=root, train=train)

@@ -1,6 +1,6 @@
-"""Runs train.py on a small tmpfs and fills it when the second epoch is done.
+"""Runs train.py on a small tmpfs and fills it after the second epoch.
 
-Prints the exit code and all that was said, and copies what is on the tmpfs to another folder.
+Prints the exit code and all output, and copies the content of the tmpfs to another folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tests.programs import start, wait_for_epoch
 
 
 def main() -> None:
-    """Mount, run, fill, copy."""
+    """Mount the tmpfs, start the run, fill the disk, copy the files."""
     mount, kept, root = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(mount)), check=True)
     process = start(mount, root, "Slow", "trainer.epochs=8", "tracking=none")

@@ -1,7 +1,7 @@
-"""A child saves checkpoints as fast as it can and is killed at a random moment, again and again.
+"""Kills children that save checkpoints without a pause, each at a random moment.
 
-Prints how often the newest whole checkpoint was older than the last that was said to be saved, how
-often a half-written file was lying about, and how many were saved in all.
+Prints three counts: kills after which the newest whole checkpoint was older than the last reported
+one, kills that left an incomplete file, and saved checkpoints.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from experiments.run.checkpoint import Checkpoints
 
 
 def save_for_ever(folder: Path, told: int) -> None:
-    """Save, and then say so through a pipe."""
+    """Save checkpoints, and report each through a pipe."""
     checkpoints = Checkpoints(folder)
     weights = torch.zeros(200_000)
     for step in range(1, 10**9):
@@ -28,7 +28,7 @@ def save_for_ever(folder: Path, told: int) -> None:
 
 
 def last_number(descriptor: int) -> int:
-    """Return the last step that was said to be saved."""
+    """Return the last step that was reported as saved."""
     said = b""
     while more := os.read(descriptor, 65536):
         said += more
@@ -36,7 +36,7 @@ def last_number(descriptor: int) -> int:
 
 
 def main() -> None:
-    """Kill so many children."""
+    """Kill as many children as the command line says."""
     base, rounds = Path(sys.argv[1]), int(sys.argv[2])
     torch.set_num_threads(1)
     torn = partial = saved = 0

@@ -1,4 +1,4 @@
-"""HTTP servers that are no help: they hang, or answer every request with one status."""
+"""HTTP servers that fail: they hang, or answer every request with one status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
     def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        """Print nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -33,12 +33,12 @@ class _Server(ThreadingHTTPServer):
     closing: threading.Event
 
     def handle_error(self, *_: object) -> None:
-        """A client that gives up waiting is what is to be expected."""
+        """Ignore errors: clients are expected to give up."""
 
 
 @contextlib.contextmanager
 def bad_server(status: int | None) -> Iterator[str]:
-    """Serve on a port of the loopback; yield the address. A status of None never answers."""
+    """Serve on a port of the loopback; yield the address. With status None it never answers."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.status, server.closing = status, threading.Event()
     thread = threading.Thread(target=server.serve_forever, daemon=True)

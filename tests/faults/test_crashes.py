@@ -1,4 +1,4 @@
-"""Real kill -9 at random moments; the end is that of the run that was never killed."""
+"""Runs killed by `kill -9` at random moments end with the result of an unkilled run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONFIGURATIONS = {
 @pytest.mark.faults
 @pytest.mark.row("crash resume")
 def test_killed_at_20_random_moments(tmp_path: Path, root: str, record_property) -> None:
-    """4 kills of each of 5 runs, the second time of the delivery process as well."""
+    """Each of 5 runs is killed 4 times, the second time together with its delivery process."""
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     moments = random.Random(seed)
@@ -84,7 +84,7 @@ def test_killed_during_100_saves(tmp_path: Path, record_property) -> None:
         f"100 kills during {saved} saves, {partial} of them in the middle of a write: {torn} torn",
     )
     assert torn == 0
-    assert partial > 0  # otherwise the kills missed what they were for
+    assert partial > 0  # else no kill interrupted a write
     assert saved > 100
 
 

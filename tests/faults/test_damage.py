@@ -1,4 +1,4 @@
-"""Single bytes altered anywhere in what a run keeps: noticed, or of no effect on the result."""
+"""An altered byte anywhere in a run's files is noticed, or does not change the result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANGES, A_FEW = 300, 30
 
 
 def result(outputs: Path, root: str) -> tuple[bytes, dict[str, float]]:
-    """Return what the command comes to, beside times."""
+    """Return the weights and metrics that the command ends with, without times."""
     prepared = execute(config_of(outputs, root))
     folder = prepared.folder
     if prepared.finished:
@@ -29,16 +29,16 @@ def result(outputs: Path, root: str) -> tuple[bytes, dict[str, float]]:
 
 
 def targets(outputs: Path) -> list[Path]:
-    """Return the files of a run that are read again, the small ones as likely as the large."""
+    """Return the files of a run that later commands read."""
     names = (NAME, "weights.safetensors", "checkpoints/*.safetensors")
     found = [path for name in names for path in outputs.glob(f"*/{name}")]
     return sorted([*found, *(outputs / ".identities").glob("[0-9a-f]*")])
 
 
 def altered(path: Path, drawn: random.Random) -> str:
-    """Alter one byte of a file; return where."""
+    """Alter one byte of a file; return its place."""
     content = bytearray(path.read_bytes())
-    # Half of the places in the first bytes, where a large file has its header.
+    # Half of the places are in the first bytes, in the header of a large file.
     place = drawn.randrange(drawn.choice([len(content), min(len(content), 2000)]))
     content[place] ^= drawn.randrange(1, 256)
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""A disk that is really full: a tmpfs of its own, filled while the run goes on."""
+"""A full disk: a tmpfs, filled while the run trains."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from experiments import journal
 from experiments.run.checkpoint import Checkpoints
 from tests.programs import finish, start
 
-# In a mount namespace of its own, so that the tmpfs is gone with the process.
+# In a mount namespace of its own, so that the tmpfs ends with the process.
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 
 
 def has_namespaces() -> bool:
-    """Return whether this machine lets us mount a tmpfs."""
+    """Return whether this machine allows namespaces, to mount a tmpfs."""
     try:
         done = subprocess.run((*NAMESPACE, "true"), capture_output=True, check=False)
     except FileNotFoundError:
@@ -57,7 +57,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_whole(
     identity = journal.history(folder).start["identity"]
     state = Checkpoints(folder / "checkpoints", identity).load()
     assert state is not None
-    assert "Continuing with epoch" in finish(
+    assert "Resuming at epoch" in finish(
         start(kept, root, "Slow", "trainer.epochs=8", "tracking=none", SLOW="0")
     )
     step = state["position"]["steps"]

@@ -1,4 +1,4 @@
-"""Two machines that share a tracking store and nothing else: namespaces of mounts and of names."""
+"""Two machines, as namespaces of mounts and host names, that share only a tracking store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from experiments.tracking.store import connect
 from tests.faults.test_disks import NAMESPACE, has_namespaces
 from tests.programs import children_of, start, wait_for_epoch, wait_until
 
-# Another name, and an empty file system where the first machine has its folders.
+# Another host name, and an empty file system in place of the first machine's folders.
 ELSEWHERE = """
 set -e
 hostname elsewhere
@@ -29,7 +29,7 @@ exec "$@"
 
 
 def start_elsewhere(here: Path, folder: Path, program: list[str]) -> subprocess.Popen[str]:
-    """Start the program of a run in a folder of the other machine's."""
+    """Start a run's program in a folder of the other machine."""
     return subprocess.Popen(
         (*NAMESPACE, "--uts", "sh", "-c", ELSEWHERE, "sh", str(here), *program),
         cwd=folder,
@@ -52,7 +52,7 @@ def test_a_lease_keeps_other_machines_away_until_it_runs_out(
     usual = ("trainer.epochs=300", f"tracking.uri={uri}", "trainer.limit_batches=1")
     process = start(here, root, "Slow", *usual, SLOW="0.3")
     wait_for_epoch(process, 2)
-    start(there, root, "Slow", "--help").communicate()  # puts the model there
+    start(there, root, "Slow", "--help").communicate()  # writes the model's module there
     program = [*map(str, process.args)]  # type: ignore[union-attr]
     wait_until(lambda: statuses(uri) == ["RUNNING"])
 

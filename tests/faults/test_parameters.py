@@ -1,4 +1,4 @@
-"""What MLflow would cut or bend is whole in an artifact, and what diverged is not ranked."""
+"""An artifact holds values that MLflow would cut or alter; diverged runs are not ranked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However a run ends, MLflow has the right word for it."""
+"""MLflow has the right status for every end of a run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_40_of_40_ends_have_the_right_status(tmp_path: Path, root: str, record_p
 def test_after_kill_9_of_all_the_next_command_marks_the_dead_and_no_other(
     tmp_path: Path, root: str, record_property
 ) -> None:
-    """The delivery process is killed too, so that nobody is left who could mark it."""
+    """The delivery process is killed too, so that no process is left to mark the runs."""
     processes = {
         seed: start(tmp_path, root, "Slow", f"seed={seed}", "trainer.epochs=1000")
         for seed in range(3)

@@ -1,4 +1,4 @@
-"""MLflow's store is new, crowded, locked, gone, slow or broken; no point is ever lost."""
+"""MLflow's store is new, busy, locked, gone, slow or broken; no point of a metric is lost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Delivery(folder, uri).deliver(client)
 
 
 def points_of(client: MlflowClient, run_id: str) -> dict[tuple[str, int], list[float]]:
-    """Return every value that MLflow has, by metric and step."""
+    """Return every value in MLflow, by metric and step."""
     found: dict[tuple[str, int], list[float]] = {}
     for key in client.get_run(run_id).data.metrics:
         for point in client.get_metric_history(run_id, key):
@@ -54,7 +54,7 @@ def points_of(client: MlflowClient, run_id: str) -> dict[tuple[str, int], list[f
 
 
 def assert_all_there(client: MlflowClient, folder: Path) -> int:
-    """Check that the store has each point of a journal once; return how many there are."""
+    """Check that the store has each point of a journal once; return the number of points."""
     past = journal.history(folder)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     (run,) = [run for run in runs if run.data.tags["journal_id"] == past.start["id"]]
@@ -177,7 +177,7 @@ def test_a_run_without_its_server_is_delivered_later(
         assert "1 delivered, 0 failed" in first.stdout, first.stderr
         client = MlflowClient(address)
         points = assert_all_there(client, folder)
-        (folder / "mlflow.json").unlink()  # as if nobody had noted that it is delivered
+        (folder / "mlflow.json").unlink()  # as if no delivery had been noted
         again = command(EXPERIMENTS, "sync", "--uri", address, cwd=tmp_path)
         assert "1 delivered, 0 failed" in again.stdout, again.stderr
         assert assert_all_there(client, folder) == points

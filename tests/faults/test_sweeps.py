@@ -1,4 +1,4 @@
-"""Sweeps that are killed whole, again and again, on each launcher."""
+"""Sweeps on each launcher, killed several times at random moments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The checks before a run's folder exists."""
+"""The checks before the folder of a run exists."""
 
 from __future__ import annotations
 

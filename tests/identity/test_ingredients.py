@@ -1,4 +1,4 @@
-"""An identity changes with what determines a run's result, and with nothing else."""
+"""An identity changes with everything that determines a run's result, and with nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPTIONS = [
     for group in ("model", "optimizer", "schedule")
     for path in sorted((PROJECT / "conf" / group).glob("*.yaml"))
 ]
-BESIDE = {"device", "checkpoint_every"}  # of the trainer's keys
+BESIDE = {"device", "checkpoint_every"}  # keys of the trainer
 MONITORING = {"monitor", "min_delta"}
 OTHER = {"epoch": "batch", "batch": "epoch", "val_loss": "val_accuracy", None: 5}
 
@@ -42,7 +42,7 @@ def of(config: RunConfig, *, data_sha256: str = "0" * 64, device: str = "cpu") -
 
 
 def other(value: Any) -> Any:
-    """Return a value of the same kind that is as close as can be."""
+    """Return the closest other value of the same kind."""
     match value:
         case bool():
             return not value

@@ -1,4 +1,4 @@
-"""A run's identity changes with the source that it comes from, and with no other."""
+"""A run's identity changes with its own source, and with no other source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def base() -> RunConfig:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Write modules into a folder that Python imports from."""
+    """Return a function that writes a module into a folder on Python's path."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def written(name: str, text: str) -> Path:
@@ -43,7 +43,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of this package's source, taken for the package itself."""
+    """A copy of this package's source, in place of the package itself."""
     folder = tmp_path / "experiments"
     shutil.copytree(
         PROJECT / "src" / "experiments", folder, ignore=shutil.ignore_patterns("__pycache__")
@@ -89,7 +89,7 @@ def test_the_place_of_this_package_and_what_is_no_source_do_not_count(
         assert of(base) == moved
 
 
-# A user's module, what it says, and the module that this makes part of the run.
+# A user's module, its content, and the module that this content makes part of the run.
 REACHED = [
     ("my_net", "", "my_net.py"),
     ("my_net", "import my_helper", "my_helper.py"),
@@ -240,5 +240,5 @@ def test_keys_of_any_kind_are_told_apart() -> None:
 
 def test_a_module_named_like_one_of_python_s_counts(write: Write) -> None:
     write("my_kit/__init__.py", "")
-    write("nturl2path.py", "class Net: pass\n")  # which nothing imports on this system
+    write("nturl2path.py", "class Net: pass\n")  # no module imports it on this system
     assert set(sources_of("nturl2path.Net")) == {"nturl2path"}

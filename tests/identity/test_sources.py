@@ -1,4 +1,4 @@
-"""Whatever a class comes from, an edit there makes another run, or the class is refused."""
+"""An edit of a class's source makes another run, or the class is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.identity.test_ingredients import configuration
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder that Python imports from; what a test has imported from there is forgotten."""
+    """A folder on Python's path; after a test its modules are forgotten."""
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     for name in [name for name in sys.modules if name.startswith("own_")]:

@@ -1,4 +1,4 @@
-"""A journal that is not as it was written is noticed, wherever it was altered."""
+"""A journal that was altered at any place is noticed."""
 
 from __future__ import annotations
 

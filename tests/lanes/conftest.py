@@ -17,7 +17,7 @@ from experiments.training.loop import Position, fit
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Leave the other cores to the tests beside this one."""
+    """Use one thread, because tests run in parallel."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -55,7 +55,7 @@ def onecycle(optimizer):
 
 @dataclass
 class Run:
-    """A run's objects, made from its seed."""
+    """A run's objects, built from its seed."""
 
     splits: Splits
     seed: int = 0

@@ -1,4 +1,4 @@
-"""A model that draws random numbers is no lane, whenever it draws and from which generator."""
+"""A model that draws random numbers is refused as a lane, at any time and with any generator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.lanes.conftest import Run, together
 
 
 class Drawing(SimpleNet):
-    """Draws in each pass from a number on, without a use for it."""
+    """Draws an unused random number in each pass, from a given pass on."""
 
     draw: Callable = random.random
     begins, passes = 0, 0
@@ -37,7 +37,7 @@ class FromNumPy(Drawing):
 
 
 class Late(Drawing):
-    begins = 60  # in the middle of the third epoch, of 24 passes
+    begins = 60  # in the middle of the third epoch; an epoch has 24 passes
 
 
 @pytest.mark.parametrize("model", [FromPython, FromNumPy])

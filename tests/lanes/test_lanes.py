@@ -1,4 +1,4 @@
-"""A lane is the run that it would be alone, whoever its neighbours are."""
+"""A lane gives the result that its run gives alone, with any neighbours."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def interrupted(runs: list[Run], batches: int) -> None:
 
 
 def taken_up(run: Run) -> Run:
-    """Return new objects that stand where a run stands, by its states alone."""
+    """Return new objects, restored from a run's states only."""
     new = Run(run.splits, seed=run.seed, epochs=run.epochs)
     new.module.load_state_dict(copy.deepcopy(run.module.state_dict()))
     new.steps.load_state_dict(copy.deepcopy(run.steps.state_dict()))
@@ -156,7 +156,7 @@ def test_a_lane_goes_on_alone_and_a_run_goes_on_as_a_lane(digits) -> None:
     begun = Run(digits, seed=2, epochs=1).alone()
     begun.epochs = 3
     lane = taken_up(begun)
-    # Beside one in the middle of an epoch, which comes to its end first.
+    # The neighbour stands in the middle of an epoch, which is finished first.
     together(lane, taken_up(first[1]))
     assert_close(lane, Run(digits, seed=2).alone())
 

@@ -1,4 +1,4 @@
-"""Messages between a process and the one that it starts."""
+"""Messages between a process and a process that it starts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_message_arrives_whole_whatever_its_size(echo: Path) -> None:
             child.requests.send(message)
             assert child.answers.recv() == {"got": message}
         end(child)
-    # Printed text is no message.
+    # Printed text is not a message.
     assert echo.read_text().splitlines() == ["said aloud", "the end"]
 
 

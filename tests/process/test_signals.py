@@ -1,4 +1,4 @@
-"""The first signal asks, the second ends the process as kill -9 would."""
+"""The first signal asks the process to stop; the second ends it as kill -9 would."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def send(name): os.kill(os.getpid(), getattr(signal, name))
 
 
 def ended(*lines: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a program whose first signals are handled."""
+    """Run a program that handles signals from its first line."""
     return subprocess.run(
         [sys.executable, "-c", "\n".join([before, BEGINNING, *lines])],
         env=clean_environment(),
@@ -162,7 +162,7 @@ def test_in_another_thread_it_does_no_harm(context) -> None:
 
 @pytest.mark.parametrize("moment", [0, 1, 2, 3])
 def test_train_py_handles_signals_before_it_imports_anything_slow(moment: int) -> None:
-    """Whichever module is imported first, second, …, the handlers stand."""
+    """The handlers are set before the import of each slow module."""
     train = (PROJECT / "train.py").read_text()
     slow = ["hydra", "omegaconf", "experiments.app", "experiments.composition.hydra_config"][moment]
     finder = (

@@ -1,4 +1,4 @@
-"""Whatever becomes of the standard streams, a run ends as it would, and is recorded."""
+"""A broken standard stream changes neither the result of a run nor its record."""
 
 from __future__ import annotations
 

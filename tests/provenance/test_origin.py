@@ -1,4 +1,4 @@
-"""Where a run comes from can be brought back."""
+"""The source of a run can be restored from its commit and patch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What git tells of the source depends on no setting of its user."""
+"""The user's settings of git do not change the recorded source."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def restored(patch: bytes, of: Path, at: Path) -> dict[str, tuple[bytes, bool]]:
 
 
 def files_of(folder: Path) -> dict[str, tuple[bytes, bool]]:
-    """Return the content of a working tree's files, and whether each can be run."""
+    """Return the content of a working tree's files, and whether each is executable."""
     return {
         path.relative_to(folder).as_posix(): (path.read_bytes(), os.access(path, os.X_OK))
         for path in folder.rglob("*")
@@ -54,7 +54,7 @@ def files_of(folder: Path) -> dict[str, tuple[bytes, bool]]:
 
 
 def state_of(folder: Path) -> dict[str, tuple[int, str]]:
-    """Return when each file of a repository was written, and its content."""
+    """Return the time of each file of a repository, and its SHA-256."""
     return {
         str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
         for path in folder.rglob("*")

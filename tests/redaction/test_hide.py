@@ -1,4 +1,4 @@
-"""Secrets are hidden in whatever text they stand, known or by their form; the rest is left."""
+"""Known secrets and texts with the form of one are hidden; the rest of a text is unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NASTY = """p/w:o"r d's@%\\ü{]"""
         ("http://host/?access_token=s3#x", "http://host/?access_token=***#x"),
         (r"uri=http\://me\:s3cret@host\:5000", r"uri=http\://me:***@host\:5000"),
         ("to=http%3A%2F%2Fme%3As3%40host", "to=http%3A%2F%2Fme%3A***%40host"),
-        ("http://host:5000/a@b", "http://host:***@b"),  # a user `host`, or a path; in doubt hidden
+        ("http://host:5000/a@b", "http://host:***@b"),  # a user `host` or a path: hidden
         ("http://me:${oc.env:PW}@host", "http://me:${oc.env:PW}@host"),
         ("Authorization: Bearer s3.cr3t", "Authorization: ***"),
         ("401 for Bearer s3cret", "401 for Bearer ***"),

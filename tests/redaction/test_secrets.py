@@ -1,4 +1,4 @@
-"""However a secret comes in, it is in no file, no cell of a database and no printed line."""
+"""A secret, given in any way, is in no file, no database cell and no printed line."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def new() -> tuple[str, str]:
 
 @dataclass
 class Commands:
-    """Commands in a copy of the project that is a repository, and the secrets they were told."""
+    """Commands in a Git repository with a copy of the project, and the secrets given to them."""
 
     place: Path
     root: str
@@ -137,7 +137,7 @@ class Commands:
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory, root: str) -> Commands:
-    """Return what commands have printed and written that were told a secret in every way."""
+    """Return the printed and written output of commands that received secrets in every way."""
     told = Commands(tmp_path_factory.mktemp("secrets"), root)
     environment = {
         "TEAM_VALUE": told.secret("oc.env"),

@@ -1,4 +1,4 @@
-"""An identity has one run, and a run one process."""
+"""An identity has one run, and a run has one process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def outputs(tmp_path: Path) -> Path:
 
 
 def begin(outputs: Path, identity: str, name: str, status: str | None, **tags: str) -> Path:
-    """Leave a run behind as its process would."""
+    """Leave the files of a run, as its process would."""
     folder = outputs / name
     folder.mkdir(parents=True)
     with claimed(outputs, identity, folder, earlier=look_up(outputs, identity, folder)) as opened:

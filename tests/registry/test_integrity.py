@@ -1,4 +1,4 @@
-"""What is believed of a run: its journal, its checkpoints and its weights must belong together."""
+"""The journal, checkpoints and weights of a run must belong together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def config_of(outputs: Path, root: str, *overrides: str) -> RunConfig:
 
 
 def execute(config: RunConfig, check: Callable[[], None] = lambda: None) -> Prepared:
-    """Do as the program does; what is finished is not trained."""
+    """Prepare and train a run as the program does; a finished run is not trained."""
     prepared = prepare(config, f"{config.outputs}/{config.seed}")
     if prepared.finished:
         return prepared

@@ -1,4 +1,4 @@
-"""Weights and checkpoints on disk: the same content, the same bytes; and damage is noticed."""
+"""Weights and checkpoints on disk: the same content has the same bytes, and damage is noticed."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_pickle_is_refused_and_its_code_never_runs(
     trace = tmp_path / "trace"
     content = write(Gadget(trace))
     read(content)
-    assert trace.exists()  # it would
+    assert trace.exists()  # unpickling runs the code
     trace.unlink()
     digest = hashlib.sha256(content).hexdigest()[:16]
     (two[0].parent / f"{3:09d}-{digest}.safetensors").write_bytes(content)

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps comes back the same, to the bit."""
+"""A state comes back from a checkpoint bit-identical."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STATE = {"model": {"weight": torch.arange(12.0).view(3, 4)}, "step": 1, "nothing
 
 
 def assert_same(left: Any, right: Any) -> None:
-    """Assert that two values have the same types, shapes and bits all the way down."""
+    """Assert that two nested values have the same types, shapes and bits at every level."""
     if isinstance(left, Mapping):
         assert isinstance(right, Counter) == isinstance(left, Counter)
         assert list(map(repr, left)) == list(map(repr, right))

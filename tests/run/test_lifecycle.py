@@ -1,4 +1,4 @@
-"""A run that is interrupted and continued, at whatever batch, ends as the one that never was."""
+"""A run that is interrupted at any batch and resumed ends like an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def configuration(root: str, *overrides: str) -> RunConfig:
 def execute(
     config: RunConfig, folder: Path, check: Callable[[], None] = lambda: None
 ) -> tuple[Parts, History]:
-    """Run as the program does, from the folder's last checkpoint if there is one."""
+    """Train and test as the program does, from the last checkpoint if there is one."""
     folder.mkdir(exist_ok=True)
     parts = assemble(config)
-    seed_all(12345)  # nothing may come from the state that a process begins with
+    seed_all(12345)  # the result must not depend on the process's initial state
     with Journal(folder) as opened:
         recorder = Recorder(opened, journal.history(folder), None)
         result = train_and_test(
@@ -103,7 +103,7 @@ def test_interrupted_and_continued_to_the_bit(
 
 @pytest.mark.parametrize("batch", [22, 23, 24, 46, 69, 70])
 def test_also_while_validating_and_testing(tmp_path: Path, root: str, batch: int) -> None:
-    """With 22 batches of training and 1 of validation in an epoch; the 70th is the test's."""
+    """An epoch has 22 batches of training and 1 of validation; batch 70 belongs to the test."""
     overrides = ("data.validation_size=100", "schedule=step", "schedule.step_size=1")
     config = configuration(root, *overrides, "trainer.save_best=true")
     assert_the_same(config, tmp_path, batch)

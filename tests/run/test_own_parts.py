@@ -1,4 +1,4 @@
-"""A part of the user's own may raise anything, wherever: it is one line."""
+"""An error of any type in a user's own part is reported in one line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEAD = "import torch\nfrom torch import nn\nfrom experiments.models import Simpl
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Write a module of the user's; return its name."""
+    """Write a user's module; return its name."""
     monkeypatch.syspath_prepend(str(tmp_path))
     made: list[str] = []
 

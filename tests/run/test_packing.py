@@ -1,4 +1,4 @@
-"""What a checkpoint's header may say, whoever wrote it, is refused before it does harm."""
+"""A harmful checkpoint header, by any author, is refused before it is used."""
 
 from __future__ import annotations
 

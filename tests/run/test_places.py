@@ -1,4 +1,4 @@
-"""Places that a user may name, or somebody else may have put a link to: one line, or replaced."""
+"""Unusable paths are refused in one line; links that others planted are replaced."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_folder_in_an_entry_s_place_is_said(tmp_path: Path) -> None:
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """A file that somebody wants overwritten."""
+    """A file that an attacker's link points to."""
     path = tmp_path / "victim"
     path.write_text("precious")
     return path
@@ -167,7 +167,7 @@ def test_a_disk_that_fails_stops_a_run(tmp_path: Path, number: int) -> None:
     error = unwritable(OSError(number, os.strerror(number)), tmp_path / "file", 7)
     assert isinstance(error, RunError)
     assert "file: " in str(error)
-    assert "repeat the command, which continues the run" in str(error)
+    assert "repeat the command, which resumes the run" in str(error)
 
 
 @pytest.mark.parametrize(

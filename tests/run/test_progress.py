@@ -1,4 +1,4 @@
-"""Plain lines without a terminal; a bar that leaves them alone on one."""
+"""Without a terminal there is no bar; on a terminal the bar leaves the printed lines whole."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_on_a_terminal_lines_stay_whole_above_the_bar() -> None:
     try:
         while received := os.read(screen, 4096):
             shown += received
-    except OSError:  # how Linux ends the reading of a terminal that was closed
+    except OSError:  # Linux raises this when the terminal is closed
         assert process.wait(30) == 0
     finally:
         os.close(screen)

@@ -1,4 +1,4 @@
-"""A checkpoint that is whole and does not fit its run is refused before any of it is used."""
+"""An undamaged checkpoint that does not fit its run is refused before any of it is used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.registry.test_integrity import config_of, execute, stopped
 
 
 def changed(state: dict[str, Any], *path: Any, to: Any) -> Any:
-    """Return a state with something else at a path."""
+    """Return a state with another value at a path."""
     inner: Any = state
     for key in path[:-1]:
         inner = inner[key]

@@ -59,11 +59,11 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_there(
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    # What MLflow has not taken within 5 s is delivered when the process is gone.
+    # Data that MLflow has not taken within 5 s is delivered after the process has ended.
     wait_until(lambda: list((tmp_path / "parts").glob("outputs/*/*/mlflow.json")))
     (run_id,) = result(tmp_path / "parts").run_ids
     output = finish(start("parts"))
-    assert re.search(r"^Continuing with epoch 3, batch \d+$", output, flags=re.MULTILINE)
+    assert re.search(r"^Resuming at epoch 3, batch \d+$", output, flags=re.MULTILINE)
     assert f"MLflow run {run_id} in" in output
     assert_the_same(tmp_path)
 
@@ -138,7 +138,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(start, tmp_pat
     newest.write_bytes(newest.read_bytes()[:-1])
     output = finish(start("parts"))
     assert f"{newest.name}: is damaged" in output
-    assert "Continuing with epoch 3\n" in output
+    assert "Resuming at epoch 3\n" in output
     assert_the_same(tmp_path)
 
 

@@ -65,7 +65,7 @@ def test_in_start_up_it_ends_and_nothing_is_created(
 def test_pid_1_of_a_container_ends_too(
     signalled: Signalled, monkeypatch: pytest.MonkeyPatch, moment: str, name: str
 ) -> None:
-    """For PID 1 the system has no action of its own."""
+    """The system has no default action for a signal to PID 1."""
     plain = subprocess.Popen
 
     def in_a_container(command, **options):
@@ -80,7 +80,7 @@ def test_pid_1_of_a_container_ends_too(
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Result:
-    """What a run came to that no signal has reached."""
+    """The result of a run that got no signal."""
     folder = tmp_path_factory.mktemp("whole")
     shutil.copy(OWN, folder)
     finish(start(folder, root, "Slow", *OVERRIDES))
@@ -91,8 +91,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Result:
     "signals",
     [
         "train:30:INT,INT",  # an epoch has 22 batches
-        "step:130:TERM,INT",  # of 4 parameters, in the middle of the 33rd step
-        "evaluate:3:TERM,HUP",  # the first checks the model, then one a validation
+        "step:130:TERM,INT",  # a step has 4 parameters: the middle of step 33
+        "evaluate:3:TERM,HUP",  # the first call checks the model, then one for each validation
         "evaluate:5:INT,TERM",  # the test
         *(f"fsync:{number}:TERM,TERM" for number in (8, 9, 10)),  # in a checkpoint and around it
         "wait:1:TERM,TERM",
@@ -107,7 +107,7 @@ def test_a_second_signal_costs_no_bit(
     assert process.returncode == 128 + getattr(signal, f"SIG{last}")
     assert errors == ""
     finish(signalled("parts"))
-    # A run that was finished is delivered by a process that lives on for that.
+    # A process that outlives the command delivers the finished run.
     wait_until(lambda: compare(whole, result(tmp_path / "parts")) == [])
 
 
@@ -117,12 +117,12 @@ def test_a_first_signal_late_in_a_run_costs_no_bit(
 ) -> None:
     process = signalled("parts", signals=signals)
     process.communicate(timeout=60)
-    # A run that has only to be delivered is finished, whoever asks it to stop.
+    # A signal during the delivery leaves the run finished.
     name = signals.rpartition(":")[2]
     ended = 0 if signals.startswith("wait") else 128 + getattr(signal, f"SIG{name}")
     assert process.returncode == ended
     output = finish(signalled("parts"))
-    assert ("Continuing with epoch 2, batch 8\n" in output) == signals.startswith("train")
+    assert ("Resuming at epoch 2, batch 8\n" in output) == signals.startswith("train")
     assert compare(whole, result(tmp_path / "parts")) == []
 
 
@@ -134,7 +134,7 @@ def test_a_terminal_that_is_closed_stops_the_run_with_a_checkpoint(
 
     def on_a_terminal(command, **options):
         terminal = dict.fromkeys(("stdin", "stdout", "stderr"), its)
-        # `setsid --ctty` makes the terminal the one that SIGHUP comes from.
+        # `setsid --ctty` makes this the controlling terminal, which sends SIGHUP.
         return plain(("setsid", "--ctty", *command), **(options | terminal))
 
     monkeypatch.setattr(subprocess, "Popen", on_a_terminal)

@@ -22,7 +22,7 @@ def stopped(start: Starter, *overrides: str) -> None:
 def test_without_the_index_mlflow_knows_the_run_to_continue(start, tmp_path: Path) -> None:
     stopped(start)
     shutil.rmtree(tmp_path / "parts" / "outputs" / ".identities")
-    assert "Continuing with epoch" in finish(start("parts", "outputs=elsewhere"))
+    assert "Resuming at epoch" in finish(start("parts", "outputs=elsewhere"))
     assert finish(start("parts", "outputs=elsewhere")).startswith("Finished before: ")
 
 
@@ -68,7 +68,7 @@ def test_force_does_not_continue_in_the_same_folder(start, tmp_path: Path) -> No
 def test_a_project_that_was_moved_goes_on(start, tmp_path: Path) -> None:
     stopped(start)
     (tmp_path / "parts").rename(tmp_path / "moved")
-    assert "Continuing with epoch" in finish(start("moved"))
+    assert "Resuming at epoch" in finish(start("moved"))
     assert len(result(tmp_path / "moved").run_ids) == 1
 
 

@@ -1,6 +1,6 @@
-"""Hydra's own suite for the launcher; test_vectorized.py runs it, in a process of its own.
+"""Hydra's own test suite for launchers; test_vectorized.py runs it in a separate process.
 
-It loads Hydra's plugins anew again and again, and with them the classes that other tests hold.
+The suite reloads Hydra's plugins many times, and so replaces classes that other tests hold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hydra.test_utils.launcher_common_tests import (
 
 from tests.conftest import PROJECT
 
-# The suite's programs say nothing of a version_base.
+# The suite's programs set no version_base.
 pytestmark = pytest.mark.filterwarnings(r"ignore:\s*Future Hydra versions will no longer change")
 FOUND = f"hydra.searchpath=[file://{PROJECT / 'conf'}]"
 

@@ -1,4 +1,4 @@
-"""The facts about a launcher stand in its YAML file, whichever way it is chosen."""
+"""The facts about a launcher come from its YAML file, no matter how the launcher is chosen."""
 
 from __future__ import annotations
 

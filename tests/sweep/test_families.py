@@ -1,4 +1,4 @@
-"""A sweep's parent in MLflow has all its jobs under it, also those that were trained before."""
+"""A sweep's parent run in MLflow has all jobs under it, including jobs trained before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only building and stepping shows is refused before the first job, or the run, begins."""
+"""Faults that show only in building or stepping are refused before a job or a run begins."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ class Normed(nn.Sequential):
 
 
 class Lazy(nn.Sequential):
-    """Makes its weights in its first forward."""
+    """Creates its weights in the first forward pass."""
 
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.LazyLinear(16), nn.Dropout(), nn.LazyLinear(10))

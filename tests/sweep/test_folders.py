@@ -1,4 +1,4 @@
-"""Every job of a sweep has a folder of its own inside the sweep's, wherever Hydra is told to."""
+"""Every job of a sweep has its own folder inside the sweep's folder, for any Hydra setting."""
 
 from __future__ import annotations
 

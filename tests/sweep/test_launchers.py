@@ -1,4 +1,4 @@
-"""What holds on every launcher; Ray and submitit are tried by `make test-launchers`."""
+"""Properties of sweeps on every launcher; `make test-launchers` adds Ray and submitit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.sweep.conftest import LAUNCHERS, Sweep, runs, training
 
 
 def family(folder: Path) -> tuple[Run, list[Run]]:
-    """Return the only parent and its children."""
+    """Return the only parent run and its children."""
     by_parent: dict[str | None, list[Run]] = {}
     for run in runs(folder):
         by_parent.setdefault(run.data.tags.get("mlflow.parentRunId"), []).append(run)
@@ -25,7 +25,7 @@ def family(folder: Path) -> tuple[Run, list[Run]]:
 
 
 def processes_in(folder: Path) -> list[str]:
-    """Return the processes that work in a folder, but for those that are dead."""
+    """Return the living processes that work in a folder."""
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -57,7 +57,7 @@ def test_a_job_that_fails_takes_no_other_along(anywhere: Sweep) -> None:
         fate = job["overrides"].split("=")[1].split()[0]
         assert reasons[fate] in job["reason"]
     assert len({job["folder"] for job in jobs}) == 10
-    # The table names the log and the command, and both are what they say.
+    # The table names the log and the command, and both are right.
     told = done.stdout[done.stdout.index("8 of 10 jobs") :].splitlines()
     logs = [line.split("log:")[1].strip() for line in told if "    log:" in line]
     repeats = [line.split("repeat:")[1].strip() for line in told if "    repeat:" in line]
@@ -80,9 +80,9 @@ def test_killed_whole_and_repeated_it_is_the_same_sweep(anywhere: Sweep) -> None
 
     done = anywhere.run(*overrides, model="Slow")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert anywhere.folders == [folder]  # the same sweep, each job in its own place
+    assert anywhere.folders == [folder]  # the same sweep, with each job in its old folder
     assert sorted(path.name for path in folder.iterdir() if path.name.isdecimal()) == list("012345")
-    assert [path.stat().st_mtime_ns for path in before] == times  # finished jobs were left alone
+    assert [path.stat().st_mtime_ns for path in before] == times  # finished jobs are left alone
     parent, children = family(anywhere.folder)
     assert {run.info.status for run in [parent, *children]} == {"FINISHED"}
     assert sorted(run.data.params["seed"] for run in children) == list("012345")
@@ -134,11 +134,11 @@ def test_a_preempted_job_is_queued_again_and_continues(tmp_path: Path, root: str
     (folder,) = training(sweep)
     wait_until(lambda: journal.history(folder).metrics)
     (found,) = [p for p in processes_in(sweep.folder) if "submitit.core._submit" in p]
-    os.kill(int(found.split()[0]), signal.SIGUSR2)  # what Slurm sends
+    os.kill(int(found.split()[0]), signal.SIGUSR2)  # the signal that Slurm sends
     release(sweep.folder)
     output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, output + errors
-    assert "Continuing with epoch" in (folder / "train.log").read_text()
+    assert "Resuming at epoch" in (folder / "train.log").read_text()
     assert training(sweep) == [folder]
     points = [key for key in journal.history(folder).points if key[0] == "train_loss"]
     assert points == [("train_loss", epoch) for epoch in range(1, 6)]

@@ -1,4 +1,4 @@
-"""Jobs are composed fast, and to what Hydra itself composes."""
+"""The fast composition of jobs equals Hydra's own composition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-import experiments.composition.hydra_config  # noqa: F401  (its resolvers)
+import experiments.composition.hydra_config  # noqa: F401  (for its resolvers)
 from experiments.errors import InputError
 from experiments.sweep.loader import SweepLoader, _composed, expand
 from tests.conftest import PROJECT
@@ -56,7 +56,7 @@ def test_a_job_is_what_hydra_composes(loader: SweepLoader, overrides: tuple[str,
 
     config = master(loader)
     slow = plain(ConfigLoaderImpl.load_sweep_config(loader, config, list(overrides)))
-    loader.load_sweep_config(config, overrides[:1])  # what it keeps must not change the next
+    loader.load_sweep_config(config, overrides[:1])  # the shared composition must stay as it is
     assert plain(loader.load_sweep_config(config, overrides)) == slow
     assert plain(loader.load_sweep_config(config, overrides)) == slow
 
@@ -82,7 +82,7 @@ def test_what_an_override_of_hydra_s_interpolates_is_left_to_each_job(
 
 def test_jobs_share_timestamps_and_no_values(loader: SweepLoader) -> None:
     config = master(loader)
-    assert config.hydra.sweep.dir  # which is then the same for all
+    assert config.hydra.sweep.dir  # resolved now, so that it is the same for all jobs
     first, second = (loader.load_sweep_config(config, [f"seed={seed}"]) for seed in (1, 2))
     assert first.hydra.sweep.dir == second.hydra.sweep.dir == config.hydra.sweep.dir
     OmegaConf.update(first, "optimizer.lr", 9.0)

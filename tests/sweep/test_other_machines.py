@@ -1,4 +1,4 @@
-"""Sweeps on launchers whose jobs may run on other machines, whose devices the plan cannot know."""
+"""Sweeps on launchers with other machines, whose devices the plan does not know."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ about:
 
 @pytest.fixture
 def remote(tmp_path: Path, root: str) -> Sweep:
-    """A sweep that trains here and cannot know it."""
+    """A sweep that trains on this machine through a launcher described as remote."""
     plugins, launchers = tmp_path / "hydra_plugins", tmp_path / "conf" / "hydra" / "launcher"
     plugins.mkdir()
     launchers.mkdir(parents=True)

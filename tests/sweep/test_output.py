@@ -1,4 +1,4 @@
-"""Whatever becomes of the standard streams, a sweep ends as it would, and is recorded."""
+"""A sweep with closed, full or lost standard streams ends and is recorded as usual."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.sweep.conftest import Sweep, training
 
 
 def test_a_signal_to_all_processes_of_a_sweep_is_one(sweep: Sweep) -> None:
-    """As a scheduler sends it: to the sweep and to its worker, which the sweep stops as well."""
+    """A scheduler sends it to the sweep and to its worker, and the sweep stops the worker too."""
     overrides = ("seed=0,1", "trainer.epochs=400", "tracking=none")
     for _ in range(3):
         process = sweep.start(*overrides, SLOW="0.01")
@@ -43,7 +43,7 @@ def test_before_its_jobs_a_sweep_ends_at_once_and_creates_nothing(
     sweep: Sweep, number: signal.Signals
 ) -> None:
     process = sweep.start("seed=0,1", "tracking=none")
-    wait_until(lambda: children_of(process.pid))  # its worker, which begins to import torch
+    wait_until(lambda: children_of(process.pid))  # the worker, which now imports torch
     worker = children_of(process.pid)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)

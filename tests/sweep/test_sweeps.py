@@ -1,4 +1,4 @@
-"""Sweeps as their users see them: planned, refused, continued, extended, stopped."""
+"""Sweeps from the user's side: planned, refused, resumed, extended, stopped."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_data_that_cannot_be_had_stops_the_sweep_before_any_begins(sweep: Sweep)
         "data._target_=own.Nothing", "seed=0,1", "tracking=none", "+data.more=1", model="Slow"
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("error: data._target_")  # once, as it is no job's own mistake
+    assert done.stderr.startswith("error: data._target_")  # once, because all jobs share it
     assert not (sweep.folder / "outputs").exists()
 
 
@@ -124,14 +124,14 @@ def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
         process.send_signal(signum)
         output, errors = process.communicate(timeout=60)
         assert process.returncode == code, errors
-        assert "the same command goes on" in output
+        assert "the same command resumes" in output
         (folder,) = sweep.folders
         assert journal.history(folder).status == "KILLED"
         assert journal.history(folder / "0").status == "KILLED"
     done = sweep.run("seed=0,1", "trainer.epochs=4", "tracking=none", model="Slow", SLOW="0")
     assert done.returncode == 0, done.stderr
     assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 1 to continue, 1 new")
-    assert "Continuing with" in (folder / "0" / "train.log").read_text()
+    assert "Resuming at" in (folder / "0" / "train.log").read_text()
 
 
 def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
@@ -153,7 +153,7 @@ def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
 
 
 def test_no_password_reaches_a_file_or_the_screen(sweep: Sweep) -> None:
-    password = "hunter" + "2"  # apart, or git.patch would hold it before it is committed
+    password = "hunter" + "2"  # split, or git.patch would hold it before the commit
     uri = f"http://me:{password}@127.0.0.1:9/"
     done = sweep.run(f"tracking.uri='{uri}'", "seed=0,1", "trainer.limit_batches=1")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -221,9 +221,9 @@ def test_what_nobody_delivered_the_next_sweep_delivers(sweep: Sweep) -> None:
     assert sweep.run("seed=0,1", "trainer.limit_batches=1").returncode == 0
     (folder,) = sweep.folders
     note = folder / "0" / "mlflow.json"
-    note.unlink()  # as if its sweep had been killed while it ended
+    note.unlink()  # as if the sweep had been killed at its end
     done = sweep.run("seed=0,1,2", "trainer.limit_batches=1")
     assert done.returncode == 0, done.stdout + done.stderr
     wait_until(note.exists)
-    # The three jobs, the two that the second sweep has not trained itself once more, two sweeps.
+    # Three jobs, two of them again under the second sweep, and two sweeps.
     wait_until(lambda: len(runs(sweep.folder)) == 3 + 2 + 2)

@@ -1,4 +1,4 @@
-"""Sweeps whose jobs are lanes of one stack: each job is what it would be alone."""
+"""Sweeps whose jobs are lanes of one stack: each job has the result that it has alone."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
     overrides = (*GRID, "model.inputs=784", "tracking=none")
     assert whole.run(*overrides, model="Slow", SLOW="0").returncode == 0
     for number in (signal.SIGKILL, signal.SIGTERM):
-        # A step that is tried first counts, so an epoch has 24 batches and one.
+        # The trial of the first step counts too, so the first epoch has 24 batches and one more.
         process = lanes.start(*overrides, model="Slow", **holding(lanes.folder, after=30))
         wait_until(lambda: training(lanes) and _epochs(lanes) >= 1)
         process.send_signal(number)
@@ -142,7 +142,7 @@ def test_lanes_on_other_workers(
     tmp_path: Path, root: str, workers: str, setting: str, stacks: str
 ) -> None:
     chosen = f"hydra/launcher@hydra.launcher.workers={workers}"
-    # The number is given: whether lanes pay is measured, and a busy machine measures anything.
+    # A given number skips the measurement of speed, which a busy machine would distort.
     given = (f"hydra.launcher.workers.{setting}", "hydra.launcher.lanes=6")
     sweep = Sweep(tmp_path, root, ("vectorized", chosen, *given))
     done = sweep.run("seed=range(6)", model="Slow", SLOW="0")

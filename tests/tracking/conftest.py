@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, root: str) -> Path:
 
 @pytest.fixture
 def finished(made: Path, tmp_path: Path) -> Path:
-    """A copy of that project, in the folder that a test runs commands in."""
+    """A copy of the project `made`, in the folder of a test's commands."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
@@ -80,7 +80,7 @@ def identity() -> str:
 
 @pytest.fixture
 def store(client: MlflowClient, identity: str) -> Iterator[Store]:
-    """Put a run of the identity into the store, by default one of another machine."""
+    """Return a function that puts a run into the store, by default a run of another machine."""
     made: list[str] = []
 
     def stored(status: str = "RUNNING", *, renewed: float | None = None, **tags: str) -> str:

@@ -1,4 +1,4 @@
-"""What changed behind our back (moved, copied, deleted, damaged) is said first, or healed."""
+"""A store that was moved, copied, deleted or damaged is repaired, or reported first."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.tracking.test_places import assert_whole, in_store, sync
 
 
 def artifacts(database: Path) -> dict[Path, list[str]]:
-    """Return the artifacts' folder of each run and what MLflow lists there."""
+    """Return the artifacts' folder of each run, and MLflow's list of its artifacts."""
     client = MlflowClient(sqlite_address(database))
     return {
         Path(unquote(run.info.artifact_uri.removeprefix("file://"))): sorted(
@@ -65,7 +65,7 @@ def test_a_stopped_run_of_a_copied_project_goes_on_in_the_copy(
     process.terminate()
     process.communicate(timeout=60)
     shutil.copytree(tmp_path / "parts", tmp_path / "copy")
-    assert "Continuing with epoch" in finish(start("copy"))
+    assert "Resuming at epoch" in finish(start("copy"))
     assert_whole(tmp_path / "copy" / "mlflow.db")
     ((run,),) = in_store(tmp_path / "parts" / "mlflow.db").values()
     assert run.info.status == "KILLED"
@@ -85,7 +85,7 @@ def test_a_deleted_experiment_is_said_at_the_start(
     assert f"mlflow experiments restore --experiment-id {experiment}`" in line
     assert sorted(tmp_path.glob("outputs/*/*")) == before
 
-    refused = offline("tracking=mlflow")  # of which the first run is finished
+    refused = offline("tracking=mlflow")  # the first of its runs is finished
     assert "tracking.experiment=mnist: is deleted in MLflow; bring it back" in refused.stdout
     lost = sync(tmp_path)
     assert lost.returncode == 1

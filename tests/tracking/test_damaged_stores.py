@@ -1,4 +1,4 @@
-"""A database that is damaged, read-only or can never be made is said first, once, or healed."""
+"""A database that is damaged, read-only or impossible to create is reported once, or repaired."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_read_only_database_is_found() -> None:
             if child == 0:
                 said = "nothing"
                 try:
-                    if os.geteuid() == 0:  # whom no permission stops
+                    if os.geteuid() == 0:  # no permission stops root
                         os.seteuid(65534)
                     check_store(f"sqlite:///{database}")
                 except BaseException as error:  # noqa: BLE001  (this process must not go on)
@@ -122,7 +122,7 @@ def test_an_empty_file_is_made_a_database(offline: Program, tmp_path: Path) -> N
 
 
 def test_a_writer_that_was_killed_leaves_a_sound_database(tmp_path: Path) -> None:
-    """Its journal lies beside the file, whose header tells of pages that are not there yet."""
+    """Sqlite's journal lies beside the file, and the header counts pages that are missing."""
     database, torn = tmp_path / "mlflow.db", tmp_path / "torn"
     connect(f"sqlite:///{database}")
     torn.mkdir()

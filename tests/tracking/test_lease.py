@@ -28,7 +28,7 @@ from tests.tracking.conftest import (
     [
         ("RUNNING", FRESH, "alive"),
         ("RUNNING", LEASE_SECONDS - 60, "alive"),
-        ("RUNNING", -60, "alive"),  # a clock that is ahead of ours
+        ("RUNNING", -60, "alive"),  # a clock that is ahead of this machine's
         ("RUNNING", STALE, "dead"),
         ("RUNNING", None, "dead"),
         ("KILLED", FRESH, "dead"),
@@ -71,7 +71,7 @@ def test_where_its_folder_is_seen_its_journal_tells_at_once(
 def test_a_closed_journal_shared_with_another_machine_tells_nothing(
     client: MlflowClient, identity: str, store: Store, tmp_path: Path, renewed, state
 ) -> None:
-    """The lock of a process elsewhere is not seen on every shared file system."""
+    """Not every shared file system shows the lock of a process on another machine."""
     with Journal(tmp_path) as journal:
         its = begin(journal, identity)
     store(renewed=renewed, host="elsewhere", folder=str(tmp_path), journal_id=its)

@@ -1,4 +1,4 @@
-"""The store's word on an identity, and on runs whose process is gone."""
+"""Lookups in the store: the run of an identity, and runs whose process is gone."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_finished_run_comes_before_one_alive_before_a_dead_one(
     [
         ("RUNNING", STALE, "KILLED"),
         ("RUNNING", FRESH, "RUNNING"),
-        ("RUNNING", None, "RUNNING"),  # none of ours
+        ("RUNNING", None, "RUNNING"),  # not from this framework
         ("FINISHED", STALE, "FINISHED"),
         ("FAILED", STALE, "FAILED"),
     ],
@@ -156,7 +156,7 @@ def test_one_bad_run_is_in_nobody_s_way(
     match what:
         case "unwritable":
             (bad / ".mlflow.lock").unlink()
-            (bad / ".mlflow.lock").mkdir()  # also for root, whom no permission stops
+            (bad / ".mlflow.lock").mkdir()  # a folder stops even root
         case "other name of the store":
             (bad / STATE).write_text(json.dumps({"store": "http://localhost:5000"}))
         case "damaged journal":

@@ -1,4 +1,4 @@
-"""Whatever a key, a value or a folder is called: it reaches MLflow, or holds back nothing else."""
+"""Any key, value or folder name reaches MLflow, or is refused without harm to the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is in each place in MLflow where it was asked to be, once, whole."""
+"""A run is in each place in MLflow that was asked for, once and whole."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_pat
     process.terminate()
     process.communicate(timeout=60)
     other = ("tracking.uri=sqlite:///other.db", "tracking.experiment=there")
-    assert "Continuing with epoch" in finish(start("parts", *other))
+    assert "Resuming at epoch" in finish(start("parts", *other))
     assert_whole(tmp_path / "parts" / "other.db", "there")
     assert sync(tmp_path / "parts").returncode == 0
     assert_whole(tmp_path / "parts" / "mlflow.db")

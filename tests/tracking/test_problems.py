@@ -1,6 +1,6 @@
-"""What real stores complain about is said in one line, and taken for a mistake only if it is one.
+"""Errors of real stores become one line, and count as a mistake only if the user made one.
 
-Every problem here comes from the failure itself, so that another MLflow's words are noticed.
+Each error comes from a real failure, so that changed messages of a new MLflow are noticed.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mlflow import MlflowClient
 from experiments.tracking.problems import Problem, problem_of
 from experiments.tracking.store import contact, sqlite_file
 
-OLDER = "acf3f17fdcc7"  # a revision of MLflow's schema before the present one
+OLDER = "acf3f17fdcc7"  # an earlier revision of MLflow's schema
 
 MISTAKES = {
-    "401": "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME",
+    "401": "the server asks for a login (401); set MLFLOW_TRACKING_USERNAME",
     "403": "the server does not let you in (403)",
     "404": "MLflow is not under this address (404); check the path",
     "html": "there is a server, but it is no MLflow",
@@ -47,7 +47,7 @@ PASSING = {
 
 @contextlib.contextmanager
 def server(code: int, body: str = "", kind: str = "application/json") -> Iterator[str]:
-    """Answer every request with the same; with code 0 not before the end."""
+    """Give every request the same answer; with code 0, none before the end."""
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -112,7 +112,7 @@ def read_while_locked(uri: str) -> None:
 
 @pytest.fixture(scope="module")
 def older(client: MlflowClient, uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the database, with an older schema as far as MLflow can tell."""
+    """A copy of the database that claims an older schema."""
     path = tmp_path_factory.mktemp("older") / "mlflow.db"
     with (
         contextlib.closing(sqlite3.connect(sqlite_file(uri))) as present,
@@ -126,7 +126,7 @@ def older(client: MlflowClient, uri: str, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def content(older: Path) -> bytes:
-    """What the older database holds before anybody has looked at it."""
+    """The bytes of the older database before any test opens it."""
     return older.read_bytes()
 
 
@@ -177,7 +177,7 @@ def test_it_is_one_line_that_names_the_address_without_its_password(
     shown = failures[name].uri.replace(":secret@", ":***@")
     assert text.startswith(f"tracking.uri={shown}: ")
     assert "secret" not in text
-    assert text.isprintable()  # so without a line break
+    assert text.isprintable()  # so it has no line break
     assert len(text) < 400
 
 

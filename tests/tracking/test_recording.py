@@ -1,4 +1,4 @@
-"""Every run gets the right word at its end."""
+"""Every run gets the right status at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sender is never in training's way."""
+"""The sender never delays training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store is made once, by whoever comes first, and tells no passwords."""
+"""The store is created once, by the first process, and shows no passwords."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_sqlite_file(uri: str, path: Path | None) -> None:
 
 
 def cold_start(database: Path) -> int:
-    """Let 16 processes meet a store that is not there yet; return how many fail."""
+    """Let 16 processes create one store at once; return the number of failures."""
     program = (
         "import os, sys\n"
         "from experiments.tracking.store import connect, experiment_id\n"

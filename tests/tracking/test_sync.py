@@ -1,4 +1,4 @@
-"""`experiments sync`: what MLflow has not, it gets; what it has lost, it gets again."""
+"""`experiments sync` delivers missing data to MLflow, and lost runs again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,8 @@ def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
     done = experiments("sync", "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     assert (
-        done.stderr == "error: nowhere: there is no such folder; name the one that holds the runs\n"
+        done.stderr
+        == "error: nowhere: there is no such folder; name the folder that holds the runs\n"
     )
 
 
@@ -90,7 +91,7 @@ def test_a_lost_database_is_rebuilt_from_the_journals(offline: Program, tmp_path
 
 
 def contents(database: Path) -> dict[str, object]:
-    """Return all that MLflow has of every run, by its id."""
+    """Return the data of every run in MLflow, by the run's id."""
 
     client = MlflowClient(f"sqlite:///{database}")
     experiments = client.search_experiments()

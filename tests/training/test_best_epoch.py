@@ -1,4 +1,4 @@
-"""The best epoch is the first of the best, and patience counts from it."""
+"""The best epoch is the first of several equal ones, and patience counts from it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_is_the_first_of_the_best_of_any_sequence(monitor: str) -> None:
 @pytest.mark.parametrize(
     ("monitor", "values", "improving"),
     [
-        ("val_loss", (1.0, 0.75, 0.5), [1, 3]),  # by exactly min_delta is not by more
+        ("val_loss", (1.0, 0.75, 0.5), [1, 3]),  # exactly min_delta better is no improvement
         ("val_loss", (1.0, 0.875, 0.75, 0.625), [1, 4]),  # measured from the best epoch
         ("val_loss", (1.0, 0.5, 0.125, 0.0), [1, 2, 3]),
         ("val_accuracy", (0.25, 0.5, 0.625, 0.875), [1, 3]),

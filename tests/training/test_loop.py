@@ -1,4 +1,4 @@
-"""Training agrees with the article's loop, repeats to the bit, and reports what it should."""
+"""Training agrees with the article's loop, repeats to the bit, and reports the right metrics."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from experiments.randomness import generator
 from experiments.training.evaluation import Evaluation, evaluate
 from experiments.training.loop import Position, fit
 
-test_accuracy.__test__ = False  # a function of the article's, not a test
+test_accuracy.__test__ = False  # a function of the article, not a test
 
 
 class Pictures(Dataset):
-    """Images as the article's loader meets them: PIL, then transforms, one at a time."""
+    """Images as the loader of the article takes them: PIL, then transforms, one at a time."""
 
     def __init__(self, split: Split) -> None:
         self.split = split
@@ -201,7 +201,7 @@ def test_what_after_batch_raises_ends_the_training(digits, batch: int) -> None:
 
 
 class Caching(SimpleNet):
-    """Keeps what it computes first, the scale of its inputs, whether it is trained or tested."""
+    """Keeps the scale of its first inputs, in training and in evaluation."""
 
     scale = None
 

@@ -1,4 +1,4 @@
-"""Parameters, gradients and optimizers of every kind step as torch's own step has them step."""
+"""Unusual parameters, gradients and optimizers step exactly as with torch's own step."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def never(step: int, number: int) -> bool:
 
 
 def sometimes(step: int, number: int) -> bool:
-    """The first parameter has its first gradient in the third step, and not in every one then."""
+    """Whether a gradient is missing: number 0 has its first in step 2, and none in step 4."""
     return (number == 0 and step in {0, 1, 4}) or (number == 1 and step == 3)
 
 
@@ -95,7 +95,7 @@ def unfused(optimizer: torch.optim.Optimizer) -> None:
 
 
 def stepped(make, given, missing, *, ours: bool, by: bool = False, unfuse: bool = False):
-    """Step an optimizer six times, taken up by another in the middle, with ours or torch's own."""
+    """Step six times, ours or torch's own; a second optimizer takes over the state at step 3."""
     optimizer = make(given)
     if unfuse:
         unfused(optimizer)
@@ -127,7 +127,7 @@ def test_parameters_of_every_kind(kind, make, by: bool) -> None:
     if kind in {strided, complex_} and make is UNUSUAL["capturable"]:
         pytest.skip("torch has no capturable step on the CPU but the fused one")
     mine, theirs = kind(), kind()
-    # torch's own fused kernels write beside a weight with gaps, and refuse complex numbers.
+    # torch's fused kernels overwrite memory beside a weight with gaps, and refuse complex numbers.
     by_places = kind not in {strided, complex_}
     expected = stepped(make, theirs, never, ours=False, unfuse=not by_places)
     found = stepped(make, mine, never, ours=True, by=by)
@@ -136,7 +136,7 @@ def test_parameters_of_every_kind(kind, make, by: bool) -> None:
 
 
 def by_itself(make, given, number: int) -> torch.optim.Optimizer:
-    """Step one of the parameters in an optimizer of its own, whose steps are all alike."""
+    """Step one of the parameters with an optimizer of its own, on torch's own step."""
     optimizer = make([given[number]])
     for step in range(6):
         given[number].grad = gradients_of(given, step, sometimes)[number]
@@ -191,7 +191,7 @@ def test_a_group_and_another_storage_in_the_middle(make) -> None:
             if step == 2:
                 optimizer.add_param_group({"params": more, "lr": 0.3})
                 given += more
-            if step == 4:  # as a model does that clips its weights
+            if step == 4:  # as in a model that clips its weights
                 given[0].data = given[0].data.clamp(-0.5, 0.5)
             for parameter, gradient in zip(given, gradients_of(given, step, never), strict=True):
                 parameter.grad = gradient

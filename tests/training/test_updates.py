@@ -1,4 +1,4 @@
-"""The updates are torch's own to the bit, for one optimizer or for many at once."""
+"""The updates equal those of torch to the bit, for one optimizer or for many at once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_step_is_torch_s_own(make, model) -> None:
 
     train(theirs, own, step)
     assert_the_same(ours, own)
-    # Taken up by new objects, as after a checkpoint, it goes on to the same bits.
+    # New objects that take over the state, as after a checkpoint, reach the same bits.
     train(mine, ours, Updates([ours]).step)
     train(theirs, own, step)
     assert_the_same(ours, own)
@@ -158,11 +158,12 @@ def test_a_run_never_loads_torch_s_compiler() -> None:
 
 
 def test_torch_is_the_one_that_was_read() -> None:
-    """On another version read these against torch/optim, and move the bound in pyproject.toml.
+    """For another version, compare two files with torch/optim, then move the bound in pyproject.
 
-    src/experiments/kernels.py: what SGD and AdamW hand to torch._fused_sgd_ and _fused_adamw_;
-    src/experiments/updates.py: __dynamo_disable, _opt_called, the names of the hooks and
-    grad_scale. This file and test_unusual_updates.py compare both with torch's own steps.
+    In src/experiments/training/fused_kernels.py compare the arguments of torch._fused_sgd_ and
+    _fused_adamw_; in src/experiments/training/updates.py compare __dynamo_disable, _opt_called,
+    the names of the hooks, and grad_scale. This file and test_unusual_updates.py compare the
+    results with torch's own steps.
     """
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     (bound,) = (text for text in project["dependencies"] if re.match(r"torch\b", text))

@@ -1,4 +1,4 @@
-"""The process that trains jobs, asked as a launcher asks it."""
+"""The worker, with requests as a launcher sends them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line, before Hydra reads it."""
+"""Check the command line before Hydra reads it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from experiments.errors import InputError
 
 
 def check_arguments(arguments: Sequence[str]) -> None:
-    """Check what Hydra's own parser would answer with a screen of usage, or run as code.
+    """Refuse arguments that make Hydra print a screen of usage or load a pickle.
 
     Raises:
-        InputError: an argument cannot be used.
+        InputError: an argument is not allowed.
     """
     for argument in arguments:
         try:
@@ -44,5 +44,5 @@ def check_arguments(arguments: Sequence[str]) -> None:
     if known.experimental_rerun is not None:
         raise InputError(
             f"--experimental-rerun={known.experimental_rerun}: would load a pickle, which may run "
-            "any code; repeat the run's command, which continues or reports it"
+            "any code; repeat the run's command, which resumes or reports it"
         )

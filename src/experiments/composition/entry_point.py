@@ -1,4 +1,4 @@
-"""The entry point: what ends a command is one line and an exit code, or a traceback of the job."""
+"""The entry point: an error ends a command with one line, or with a traceback of the job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HYDRA = Path(hydra.__file__).parent
 
 
 class Refused(BaseException):
-    """Carries an error past Hydra, which would turn it into a warning or words of its own."""
+    """Carries an error past Hydra, which would replace it by a warning or a text of its own."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -35,9 +35,9 @@ class Refused(BaseException):
 
 
 def past_hydra(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], float]:
-    """Decorate a job: its errors reach `one_line_errors` without Hydra's words.
+    """Decorate a job so that its errors reach `one_line_errors` without the text of Hydra.
 
-    Hydra would print the overrides as they were typed, passwords included.
+    Hydra would print the overrides as the user typed them, passwords included.
     """
 
     @functools.wraps(job)
@@ -51,24 +51,24 @@ def past_hydra(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], flo
 
 
 def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
-    """Decorate an entry point: the user's mistakes end it with one line and exit code 2.
+    """Decorate an entry point so that a mistake of the user prints one line, with exit code 2.
 
-    What stopped a run from outside, such as a full disk, is one line as well, with exit code 1.
-    Any other exception prints its traceback from the job on, without Hydra's frames, and ends
-    with exit code 1. HYDRA_FULL_ERROR=1 shows every traceback whole.
+    A cause outside the program, such as a full disk, prints one line as well, with exit code 1.
+    Any other exception prints its traceback, without the frames of Hydra and above, and ends with
+    exit code 1. HYDRA_FULL_ERROR=1 shows every traceback whole.
     """
 
     @functools.wraps(main)
     @guarded_output()
     def entry() -> Any:
         before = os.environ.get(_FULL_ERROR)
-        os.environ[_FULL_ERROR] = "1"  # Hydra then raises what it would print in its own way
+        os.environ[_FULL_ERROR] = "1"  # Hydra then raises errors instead of printing them
         try:
             check_arguments(sys.argv[1:])
             return main()
         except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
             error = raised.error if isinstance(raised, Refused) else raised
-            # What a run itself raises comes as Refused.
+            # An error that a run itself raises comes as Refused.
             line = TOO_DEEP if isinstance(raised, RecursionError) else in_one_line(error)
             if before == "1" or line is None:
                 trace = error.__traceback__
@@ -77,7 +77,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
             else:
                 print(f"error: {line}", file=sys.stderr)  # noqa: T201
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
-        except KeyboardInterrupt:  # raised in a launcher's process
+        except KeyboardInterrupt:  # raised in the process of a launcher
             sys.exit(128 + signal.SIGINT)
         finally:
             if before is None:
@@ -89,7 +89,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def _from_the_job_on(trace: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback below Hydra's frames, all of it where there are none."""
+    """Return the part of a traceback below the frames of Hydra; all of it if there are none."""
     below = trace
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).is_relative_to(_HYDRA):

@@ -1,4 +1,4 @@
-"""Which values of a configuration came from the environment, and as what they were written."""
+"""Find the values of a configuration that come from the environment, and their interpolations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.resolvers import oc
 
-_read: list[str] = []  # the variables that interpolations have found, since it was last cleared
+_read: list[str] = []  # the variables that interpolations read since the last clear
 
 
 def _env(name: str, *default: Any) -> str | None:
-    """Resolve `${oc.env:name,default}` as OmegaConf does, and note whether the variable was set."""
+    """Resolve `${oc.env:name,default}` as OmegaConf does, and note the variable if it is set."""
     if name in os.environ:
         _read.append(name)
     return oc.env(name, *default)
@@ -23,10 +23,10 @@ OmegaConf.register_new_resolver("oc.env", _env, replace=True)
 
 
 def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
-    """Return the interpolations that the environment decides, by the keys that lead to them.
+    """Return the interpolations that read a set environment variable, by the keys to them.
 
-    Whether directly, by way of another key or inside a longer text; one whose default was taken is
-    not among them.
+    They may read it directly, through another key, or inside a longer text. An interpolation that
+    takes its default is not one of them.
 
     Args:
         config: a configuration whose interpolations can all be resolved.
@@ -47,7 +47,7 @@ def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
 def nodes(
     container: Any, path: tuple[object, ...] = ()
 ) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
-    """Yield each value of a configuration, unresolved: its keys, what it is in, and its node."""
+    """Yield each value of a configuration, unresolved: (its keys, its container, its node)."""
     if container._is_none() or container._is_missing():
         return
     keys = range(len(container)) if isinstance(container, ListConfig) else list(container.keys())

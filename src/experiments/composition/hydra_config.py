@@ -1,4 +1,4 @@
-"""From the command line to a checked configuration, and its mistakes in one line."""
+"""Turn a configuration that Hydra has composed into a checked one; mistakes become one line."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from experiments.redaction.hide import keep_secrets_of
 if TYPE_CHECKING:
     from experiments.config import RunConfig
 
-_LONGEST_NAME = 200  # bytes; file systems take 255
+_LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
-# Two commands begun in the same second need two folders; a sweep's jobs share the cached value.
+# Two commands begun in one second need two folders; the jobs of a sweep share the cached value.
 OmegaConf.register_new_resolver(
     "unique", lambda: secrets.token_hex(3), use_cache=True, replace=True
 )
@@ -29,14 +29,14 @@ OmegaConf.register_new_resolver("workers", lambda threads: workers(threads), rep
 
 
 def workers(threads: int) -> int:
-    """Return how many processes of so many threads find cores of their own here, at least one."""
-    allowed = getattr(os, "sched_getaffinity", None)  # what a container or a scheduler leaves us
+    """Return the number of processes, of `threads` threads each, that fit the cores; at least 1."""
+    allowed = getattr(os, "sched_getaffinity", None)  # a container or a scheduler may limit us
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     return max(1, cores // threads)
 
 
 def checked(cfg: DictConfig) -> RunConfig:
-    """Resolve and check a composed configuration; Hydra's own part is left aside.
+    """Resolve and check a composed configuration without Hydra's own part.
 
     Raises:
         InputError: a value is missing, an interpolation leads nowhere, or a check failed.
@@ -64,16 +64,16 @@ def own(cfg: DictConfig) -> DictConfig:
 
 
 def check_hydra(config: DictConfig) -> None:
-    """Check what is Hydra's own in a composed configuration.
+    """Check Hydra's own part of a composed configuration.
 
     Raises:
-        InputError: it would not work with this project's.
+        InputError: a setting does not work with this project.
     """
     hydra = config.hydra
     if hydra.job.chdir:
         raise InputError(
-            "hydra.job.chdir=true: the folders that the configuration names lie where the command "
-            "is given; leave it false"
+            "hydra.job.chdir=true: the folders of the configuration are relative to the folder of "
+            "the command; leave it false"
         )
     if hydra.output_subdir is not None:
         raise InputError(
@@ -83,10 +83,10 @@ def check_hydra(config: DictConfig) -> None:
 
 
 def log_of(config: DictConfig) -> str:
-    """Return the name of a run's log, which lies in its folder.
+    """Return the file name of the log of a run, which lies in the folder of the run.
 
     Raises:
-        InputError: it would lie elsewhere, or cannot be a file's name.
+        InputError: the name leads to another folder, or cannot be a file name.
     """
     name = str(config.hydra.job.name)
     if not name or name != Path(name).name or len(os.fsencode(name)) > _LONGEST_NAME:
@@ -98,5 +98,5 @@ def log_of(config: DictConfig) -> str:
 
 
 def typed(overrides: Any) -> list[str]:
-    """Return overrides as they were typed; a loop over them would resolve what they interpolate."""
+    """Return overrides as they were typed; a loop over them would resolve their interpolations."""
     return cast("list[str]", OmegaConf.to_container(overrides, resolve=False))

@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's errors in one line, with what to do."""
+"""Turn errors of Hydra and OmegaConf into one line with advice."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from omegaconf.errors import (
 from experiments.errors import InputError, RunError, did_you_mean, shortened
 from experiments.redaction.hide import hidden
 
-_ADVICE = {  # by the beginning of what Hydra says
-    "Additional config directory": "name a folder that is there",
+_ADVICE = {  # by the beginning of the message of Hydra
+    "Additional config directory": "name a folder that exists",
     "Config group override": "name an option, such as model=simplenet",
     "Error locating target": "is its module installed, or beside train.py?",
     "Hydra sweeper is not configured": "choose hydra/sweeper=grid",
@@ -32,11 +32,11 @@ TOO_DEEP = (
     "the configuration nests too deeply; write its YAML files, and the values on the command line, "
     "with fewer levels"
 )
-_LONGEST_LINE = 1000  # characters; a library's own message may hold a whole stack
+_LONGEST_LINE = 1000  # characters; the message of a library may hold a whole stack
 
 
 def in_one_line(error: BaseException) -> str | None:
-    """Return what the user can put right, or None where that takes a traceback."""
+    """Return an error as a line that the user can act on, or None if it needs a traceback."""
     said = _words(error)
     return said and shortened(" ".join(hidden(said).split()), _LONGEST_LINE)
 
@@ -56,7 +56,7 @@ def _words(error: BaseException) -> str | None:
             return f"{place}: {error.problem}; mend the YAML there"
         case OmegaConfBaseException():
             return _interpolation(error)
-        case ValueError(__cause__=InputError() | RunError() as cause):  # of a handler of logging's
+        case ValueError(__cause__=InputError() | RunError() as cause):  # from a logging handler
             return str(cause)
         case HydraException() | ValueError() | RuntimeError():
             said = str(error).partition(", set env")[0]
@@ -97,7 +97,7 @@ def _composition(error: ConfigCompositionException) -> str:
 
 
 def _known_keys(error: OmegaConfBaseException) -> list[str]:
-    """Return the keys of the configuration's two levels; under `hydra`, those beside the key."""
+    """Return the keys of the configuration, two levels deep; for a key of `hydra`, its siblings."""
     node = error.parent_node
     if not isinstance(node, DictConfig):
         return []
@@ -126,8 +126,8 @@ def _interpolation(error: OmegaConfBaseException) -> str:
     reason = str(error.msg or error).splitlines()[0]
     node = error.child_node
     written = f"={node._value()}" if isinstance(node, Node) else ""
-    if error.full_key is None:  # --cfg hydra --resolve, which sees nothing outside hydra
-        return f"{reason}: it is outside of what is shown; use --cfg all"
+    if error.full_key is None:  # --cfg hydra --resolve sees nothing outside hydra
+        return f"{reason}: it is outside the shown part; use --cfg all"
     if isinstance(error, MissingMandatoryValue):
         return f"{error.full_key}: has no value; set it on the command line"
     return f"{error.full_key}{written}: cannot be resolved: {reason}; set it to a value"

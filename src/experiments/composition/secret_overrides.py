@@ -1,4 +1,4 @@
-"""Launchers are handed no secret, since they may write what they are handed to files."""
+"""Keep secrets out of the overrides for launchers, which may write them to files."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from experiments.redaction.hide import hidden
 
 
 def without_secrets(config: DictConfig, arguments: Sequence[str], *, reached: bool) -> list[str]:
-    """Return a sweep's overrides without secrets, and take these out of its configuration.
+    """Return the overrides of a sweep without secrets, and remove these from its configuration.
 
-    A secret that was typed becomes a variable of this process's environment, which its jobs
-    inherit, and an interpolation in the override.
+    A typed secret moves to an environment variable of this process, which the jobs inherit. In the
+    override, an interpolation takes its place.
 
     Args:
-        config: the sweep's composed configuration.
+        config: the composed configuration of the sweep.
         arguments: the overrides as they were typed.
-        reached: whether this process's environment reaches the jobs.
+        reached: whether the environment of this process reaches the jobs.
 
     Raises:
-        InputError: it does not, or a secret stands where no job can take it from the environment.
+        InputError: the environment does not reach the jobs, or a job could not take the secret
+            from it.
     """
-    # Unresolved: what interpolations come to is looked up by each job.
+    # Unresolved, because each job resolves its interpolations itself.
     hydra: Any = OmegaConf.to_container(config.hydra)
     job, typed = hydra["job"], hydra["overrides"]
     for override in typed["hydra"]:
@@ -54,25 +55,25 @@ def without_secrets(config: DictConfig, arguments: Sequence[str], *, reached: bo
     with read_write(config), open_dict(config):
         config.hydra.overrides.task = to_environment(typed["task"])
         config.hydra.job.override_dirname = hidden(job["override_dirname"])
-        config.hydra.sweeper.params = {}  # they are among the arguments
+        config.hydra.sweeper.params = {}  # the arguments hold them
     return safe
 
 
 def _advice(override: str, reason: str) -> str:
     key = override.lstrip("+").partition("=")[0]
     return (
-        f"{hidden(override)}: holds a secret, and {reason}; set an environment variable where the "
-        f"jobs run, and write {key}='${{oc.env:NAME}}'"
+        f"{hidden(override)}: holds a secret, and {reason}; set an environment variable on the "
+        f"machine of the jobs, and write {key}='${{oc.env:NAME}}'"
     )
 
 
 def to_environment(overrides: Any) -> list[str]:
-    """Return overrides with their secrets moved to this process's environment."""
+    """Return overrides with their secrets moved to the environment of this process."""
     return [_moved(text) if _holds_secret(text) else text for text in overrides]
 
 
 def conceal(config: DictConfig) -> None:
-    """Hide the secrets in a composed configuration that is not used any more, but for Hydra's."""
+    """Hide the secrets outside Hydra's part of a composed configuration that is no longer used."""
     for path, container, node in nodes(config):
         if path[0] == "hydra" or node._is_interpolation() or node._is_missing():
             continue
@@ -107,11 +108,11 @@ def _moved(text: str) -> str:
 
 
 def _variable(override: Override, written: str) -> str:
-    """Set a variable to an override's value; return the interpolation that reads it."""
+    """Set an environment variable to the value of an override; return the interpolation for it."""
     value, key = override.value(), override.key_or_group
     if "${" in written:
         raise InputError(_advice(f"{key}={written}", "an interpolation beside it"))
-    # An address is told to the user, but for its password.
+    # The user sees an address, but not its password.
     is_told = "://" in written and not names_a_secret(key.rpartition(".")[2])
     prefix = "EXPERIMENTS" if is_told else "EXPERIMENTS_SECRET"
     base = f"{prefix}_{re.sub(r'[^A-Z0-9]+', '_', key.upper())}"

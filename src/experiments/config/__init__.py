@@ -1,4 +1,4 @@
-"""What a run is made from, checked before anything is created."""
+"""The configuration of a run, checked before anything is created."""
 
 from experiments.config.data import DataPart
 from experiments.config.explain import check

@@ -1,4 +1,4 @@
-"""conf/data: the data sets that ship with the project, and how a data set is cut."""
+"""conf/data: the data sets that ship with the project, their splits and batches."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from experiments.config.types import Count
 
 
 class DataPart(Part):
-    """A data set and how it is cut."""
+    """A data set, its validation split and its batches."""
 
     OWN_KEYS = frozenset({"batch_size", "validation_size"})
-    TRAINING_SIZE: ClassVar[int | None] = None  # the examples there are to train on, where known
+    TRAINING_SIZE: ClassVar[int | None] = None  # examples in the training set; None if unknown
 
     root: str = Field(min_length=1, examples=["~/.pytorch/MNIST_data/"])
     """the folder that holds the files"""
     batch_size: Count = Field(examples=[64])
-    """the examples in a training batch"""
+    """the number of examples in a training batch"""
     validation_size: int = Field(ge=0, examples=[5000])
-    """the examples taken out of the training set for validation"""
+    """the number of examples taken out of the training set for validation"""
 
     @model_validator(mode="after")
     def _fits(self) -> DataPart:
@@ -33,7 +33,7 @@ class DataPart(Part):
         """Check the sizes against the number of training examples.
 
         Raises:
-            ValueError: there are fewer than a batch left after the validation split.
+            ValueError: fewer examples than a batch are left after the validation split.
         """
         left = training_size - self.validation_size
         if left < 1:
@@ -49,28 +49,28 @@ class DataPart(Part):
 
 
 class MNIST(DataPart):
-    """Handwritten digits."""
+    """Handwritten digits, 10 classes."""
 
     CLASS = "experiments.data.MNIST"
     TRAINING_SIZE = 60_000
 
 
 class FashionMNIST(DataPart):
-    """Clothes."""
+    """Pictures of clothes, 10 classes."""
 
     CLASS = "experiments.data.FashionMNIST"
     TRAINING_SIZE = 60_000
 
 
 class KMNIST(DataPart):
-    """Cursive Japanese."""
+    """Cursive Japanese characters, 10 classes."""
 
     CLASS = "experiments.data.KMNIST"
     TRAINING_SIZE = 60_000
 
 
 class Digits(DataPart):
-    """scikit-learn's digits."""
+    """The handwritten digits of scikit-learn, 10 classes."""
 
     CLASS = "experiments.data.Digits"
     TRAINING_SIZE = 1_500

@@ -1,4 +1,4 @@
-"""A configuration's mistakes in words: the key, the value, what is allowed, what to do."""
+"""Check a configuration, and explain its first mistake in one line with advice."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def check(
 
     Args:
         values: plain nested data.
-        written: by the keys that lead to a value from the environment, the interpolation that is
-            recorded and shown in its place.
+        written: for each value from the environment, the keys that lead to it, and the
+            interpolation that is recorded and shown in its place.
 
     Raises:
-        InputError: one line for the first mistake, with the number of further ones.
+        InputError: a value is wrong; the line explains the first mistake and counts the others.
     """
     written = written or {}
     try:
@@ -47,7 +47,7 @@ def _explain(
     error: ErrorDetails, values: Mapping[str, Any], written: Mapping[tuple[object, ...], str]
 ) -> str:
     message = error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if error["type"] == "value_error":  # our own words; one about several parts has no place
+    if error["type"] == "value_error":  # our own message, which names its keys
         return message
     path = _without_tag(error["loc"])
     key = _dotted(path)
@@ -70,7 +70,7 @@ def _explain(
 
 
 def _misfits(errors: Sequence[ErrorDetails], values: Mapping[str, Any]) -> str | None:
-    """Return what to do where the first mistake is in a part whose keys are another class's."""
+    """Return a message if the first mistake is in a part with keys of another class, or None."""
     paths = [_without_tag(error["loc"]) if error["loc"] else () for error in errors]
     part = str(next(iter(paths[0]), ""))
     found: dict[str, list[str]] = {"extra_forbidden": [], "missing": []}

@@ -11,14 +11,14 @@ from experiments.config.types import Count
 
 
 class SimpleNet(Part):
-    """The article's network."""
+    """The network of the article (see `experiments.models`)."""
 
     CLASS = "experiments.models.SimpleNet"
 
     inputs: Count = Field(examples=[784])
     """the number of pixels of an image"""
     hidden: list[Count] = Field(min_length=1, examples=["[128]", "[256,64]"])
-    """the width of each hidden layer, a list"""
+    """the widths of the hidden layers, a list"""
     classes: Count = Field(examples=[10])
     """the number of classes"""
 
@@ -31,7 +31,7 @@ class ConvNet(Part):
     image_size: int = Field(ge=4, examples=[28])
     """the height and width of an image in pixels"""
     channels: list[Count] = Field(min_length=2, max_length=2, examples=["[16,32]"])
-    """the width of each of the two convolutions"""
+    """the widths of the two convolutions, a list"""
     classes: Count = Field(examples=[10])
     """the number of classes"""
 

@@ -18,13 +18,13 @@ class SGD(Part):
     lr: Positive = Field(examples=[0.01])
     """the learning rate"""
     momentum: Fraction = Field(examples=[0.9])
-    """the share of the last step that is kept"""
+    """the share of the last step that is kept, 0 to 1"""
     dampening: Fraction = Field(examples=[0.0])
-    """how much the gradient's part in the momentum is reduced"""
+    """the share of the gradient that is kept out of the momentum, 0 to 1"""
     weight_decay: NonNegative = Field(examples=[0.0005])
-    """the L2 penalty"""
+    """the factor of the L2 penalty"""
     nesterov: bool = Field(examples=["false"])
-    """whether momentum looks ahead"""
+    """whether to use Nesterov momentum"""
     fused: bool = Field(examples=["true"])
     """whether one kernel updates all parameters"""
 
@@ -45,11 +45,11 @@ class AdamW(Part):
     lr: Positive = Field(examples=[0.001])
     """the learning rate"""
     betas: list[Fraction] = Field(min_length=2, max_length=2, examples=["[0.9,0.999]"])
-    """the decay of the two running means"""
+    """the decay rates of the means of gradient and squared gradient, a list"""
     eps: Positive = Field(examples=[1e-8])
-    """the term that keeps the denominator from 0"""
+    """the term added to the denominator, so that it is never 0"""
     weight_decay: NonNegative = Field(examples=[0.01])
-    """the decoupled weight decay"""
+    """the factor of the decoupled weight decay"""
     fused: bool = Field(examples=["true"])
     """whether one kernel updates all parameters"""
 

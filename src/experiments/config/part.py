@@ -1,8 +1,8 @@
-"""A part of a run, built from the class that its `_target_` names.
+"""A part of a run's configuration, built from the class that its `_target_` names.
 
-The parts that ship with the project are declared beside this file, so that they are checked without
-importing torch. The arguments of a user's own class are checked against its signature when it is
-resolved.
+The parts that ship with the project are declared in the files beside this one, so that they are
+checked without importing torch. The arguments of a user's own class are checked against its
+signature when the class is built.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from experiments.config.types import Strict
 
 
 class Part(Strict):
-    """Something built from a class: `_target_` names it, the other keys are its arguments."""
+    """A part: `_target_` names its class, and the other keys are the arguments of the class."""
 
     CLASS: ClassVar[str] = ""  # the class whose arguments a subclass declares
-    OWN_KEYS: ClassVar[frozenset[str]] = frozenset()  # keys that are no arguments of the class
+    OWN_KEYS: ClassVar[frozenset[str]] = frozenset()  # keys that are not arguments of the class
 
     target: str = Field(alias="_target_", examples=["my_models.MyNet"])
     """the class, as package.module.Class"""
@@ -31,20 +31,20 @@ class Part(Strict):
 
 
 class Own(Part):
-    """A class of the user's: its arguments are checked when it is resolved."""
+    """A part with a class of the user's; its arguments are checked when it is built."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class Choice:
-    """Field annotation: a part is validated as the one of `known` that its `_target_` names."""
+    """Field annotation: a part is validated by the declaration in `known` of its `_target_`."""
 
     def __init__(self, *known: type[Part], own: type[Part]) -> None:
         self._known = {part.CLASS: part for part in known}
         self._own = own
 
     def schema_of(self, target: object) -> type[Part]:
-        """Return the declaration for a `_target_`; that of the user's own classes where unknown."""
+        """Return the declaration for a `_target_`; for an unknown one, the declaration `own`."""
         return self._known.get(target, self._own) if isinstance(target, str) else self._own
 
     def _tag(self, part: Any) -> str:

@@ -1,4 +1,4 @@
-"""The configuration of a run as a whole."""
+"""The whole configuration of a run."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from experiments.redaction.forms import HIDDEN, is_secret, without_secrets
 
 
 class Trainer(Strict):
-    """How long and where."""
+    """The length of the training, its device and its checkpoints."""
 
     epochs: Count = Field(examples=[10])
-    """the passes over the training set"""
+    """the number of passes over the training set"""
     device: str = Field(examples=["cpu"])
-    """where to train: auto, cpu, cuda, cuda:N or mps"""
+    """the device to train on: auto, cpu, cuda, cuda:N or mps"""
     threads: Count = Field(le=1024, examples=[2])
-    """the CPU threads torch uses"""
+    """the number of CPU threads that torch uses"""
     deterministic: bool = Field(examples=["true"])
     """whether operations without a repeatable kernel are refused"""
     limit_batches: Count | None = Field(examples=[5])
-    """at most so many batches in an epoch and in a test; null for all"""
+    """the largest number of batches in an epoch and in a test; null for all"""
     checkpoint_every: Count = Field(examples=[1])
-    """the epochs from one checkpoint to the next"""
+    """the number of epochs from one checkpoint to the next"""
     stop_on_divergence: bool = Field(examples=["true"])
-    """whether the run ends early once the loss or a weight is NaN or infinite"""
+    """whether the run ends early when the loss or a weight is NaN or infinite"""
     monitor: Literal["val_loss", "val_accuracy"] = Field(examples=["val_loss"])
-    """the validation metric that patience and save_best look at"""
+    """the validation metric that patience and save_best compare"""
     patience: Count | None = Field(examples=[5])
-    """the epochs without improvement after which the run stops; null for never"""
+    """the number of epochs without improvement before the run stops; null for never"""
     min_delta: NonNegative = Field(examples=[0.001])
-    """the least change of the monitored metric that is an improvement"""
+    """the change of the monitored metric that an improvement must exceed"""
     save_best: bool = Field(examples=["true"])
-    """whether the weights of the best epoch are tested and kept instead of the last epoch's"""
+    """whether the weights of the best epoch are tested and kept, not those of the last"""
 
     @field_validator("device")
     @classmethod
@@ -52,27 +52,27 @@ class Trainer(Strict):
 
 
 class Tracking(Strict):
-    """Where MLflow keeps the runs."""
+    """The place of the runs in MLflow."""
 
     uri: Annotated[str, Field(min_length=1)] | None = Field(examples=["sqlite:///mlflow.db"])
-    """MLflow's tracking address; null sends nothing"""
+    """the tracking address of MLflow; null sends nothing"""
     experiment: str = Field(min_length=1, examples=["mnist"])
     """the name of the MLflow experiment"""
 
 
 class Sweep(Strict):
-    """How a sweep goes; of no effect on a single run."""
+    """The settings of a sweep; they have no effect on a single run."""
 
     plan_only: bool = Field(examples=["true"])
-    """whether the plan is all that is wanted"""
+    """whether to print the plan and train nothing"""
     fail_fast: bool = Field(examples=["true"])
-    """whether no further job begins once one has failed"""
+    """whether no further job begins after a job has failed"""
     max_jobs: Count = Field(examples=[5000])
-    """the number of jobs above which a sweep is taken for a slip of the finger"""
+    """the largest number of jobs that a sweep may have"""
 
 
 class RunConfig(Strict):
-    """Everything a run is made from."""
+    """The configuration of a run, with one part per group of conf/."""
 
     _written: Mapping[tuple[object, ...], str] = PrivateAttr(default_factory=dict)
 
@@ -84,9 +84,9 @@ class RunConfig(Strict):
     tracking: Tracking
     sweep: Sweep
     seed: int = Field(ge=0, lt=2**63, examples=[0])
-    """the number that initial weights, shuffles and the validation split derive from"""
+    """the number from which initial weights, shuffles and the validation split derive"""
     force: bool = Field(examples=["true"])
-    """whether to train anew what is finished or could be continued"""
+    """whether to train again if the run is finished or can be resumed"""
     outputs: str = Field(min_length=1, examples=["outputs"])
     """the folder of all runs"""
 
@@ -104,8 +104,7 @@ class RunConfig(Strict):
     def public(self) -> dict[str, Any]:
         """Return the configuration as plain data that may be recorded.
 
-        A value that came from the environment is the interpolation that it was written as, and a
-        secret is hidden.
+        A value from the environment is replaced by its interpolation, and a secret is hidden.
         """
         values: dict[str, Any] = self._public(self.model_dump(), ())
         return values
@@ -122,7 +121,7 @@ class RunConfig(Strict):
         return without_secrets(value) if isinstance(value, str) else value
 
     def leaves(self) -> dict[str, str]:
-        """Return every value of the run's own as text by its dotted key; a list is one value."""
+        """Return all values but those of `sweep`, as texts by dotted key; a list is one value."""
         values = self.public()
         del values["sweep"]
         found: dict[str, str] = {}

@@ -11,7 +11,7 @@ from experiments.config.types import Count, Finite, NonNegative, Positive
 
 
 class Scheduled(Part):
-    """A learning-rate schedule."""
+    """A learning-rate schedule of torch, and its interval."""
 
     OWN_KEYS = frozenset({"interval"})
 
@@ -26,54 +26,54 @@ class OwnSchedule(Scheduled):
 
 
 class ConstantLR(Scheduled):
-    """The optimizer's learning rate, multiplied by a factor during its first 5 steps."""
+    """The learning rate of the optimizer, multiplied by a factor during the first 5 steps."""
 
     CLASS = "torch.optim.lr_scheduler.ConstantLR"
 
     factor: Annotated[Finite, Field(gt=0, le=1)] = Field(examples=[1.0])
-    """the factor"""
+    """the factor during the first 5 steps"""
 
 
 class StepLR(Scheduled):
-    """A factor every so many steps."""
+    """The learning rate is multiplied by `gamma` every `step_size` steps."""
 
     CLASS = "torch.optim.lr_scheduler.StepLR"
 
     step_size: Count = Field(examples=[5])
     """the number of steps between two reductions"""
     gamma: Positive = Field(examples=[0.1])
-    """the factor of a reduction"""
+    """the factor of each reduction"""
 
 
 class CosineAnnealingLR(Scheduled):
-    """Half a cosine from the learning rate down."""
+    """The learning rate falls along half a cosine to `eta_min`."""
 
     CLASS = "torch.optim.lr_scheduler.CosineAnnealingLR"
 
     T_max: Count = Field(examples=["${trainer.epochs}"])
     """the number of steps to the minimum"""
     eta_min: NonNegative = Field(examples=[0.0])
-    """the minimum"""
+    """the learning rate at the minimum"""
 
 
 class OneCycleLR(Scheduled):
-    """Up and down once over the whole run."""
+    """The learning rate rises and falls once over the whole run."""
 
     CLASS = "torch.optim.lr_scheduler.OneCycleLR"
 
     max_lr: Positive = Field(examples=[0.1])
     """the learning rate at the top"""
     pct_start: Annotated[Finite, Field(gt=0, lt=1)] = Field(examples=[0.3])
-    """the share of the run that rises"""
+    """the share of the run in which the learning rate rises, 0 to 1"""
     cycle_momentum: bool = Field(examples=["false"])
-    """whether the schedule overrules the optimizer's momentum"""
+    """whether the schedule changes the momentum of the optimizer"""
 
     @model_validator(mode="after")
     def _needs_batches(self) -> OneCycleLR:
         if self.interval != "batch":
             raise ValueError(
-                "schedule.interval=epoch: schedule=onecycle is laid out over the batches of the "
-                "run; use schedule.interval=batch"
+                "schedule.interval=epoch: schedule=onecycle steps once per batch of the run; "
+                "use schedule.interval=batch"
             )
         return self
 

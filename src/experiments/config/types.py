@@ -1,4 +1,4 @@
-"""The types that configuration fields are made of."""
+"""Types for the fields of the configuration: numbers with ranges, and the strict model."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Strict(BaseModel):
-    """Frozen, without unknown keys and without conversions between types.
+    """A frozen model without unknown keys and without conversions between types.
 
-    The docstring under a field is its description, and its `examples` are values to override it
-    with: a message about a bad value quotes both.
+    The docstring under a field is its description, and its `examples` are values for an override.
+    A message about a bad value quotes both.
     """
 
     model_config = ConfigDict(

@@ -1,4 +1,4 @@
-"""Data: verified files to tensors to batches. The data sets load torch only where they are read."""
+"""Data: verified files, then tensors, then batches. A data set loads torch only to read files."""
 
 from experiments.data.sets import KMNIST, MNIST, Digits, FashionMNIST
 

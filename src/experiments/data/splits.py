@@ -1,4 +1,4 @@
-"""From data sets to the splits of a run: training, validation and test."""
+"""Load a data set and divide it into the training, validation and test splits of a run."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from experiments.targets import build
 class Split:
     """Examples: images uint8 (M, H, W) or (M, C, H, W), labels int64 (M), on one device.
 
-    The split is all of them, or the N at `index`, int64 (N), so that splits of one data set share
-    its memory.
+    The split holds all M examples, or the N examples at `index`, int64 (N). So the splits of one
+    data set share its memory.
     """
 
     images: Tensor
@@ -32,7 +32,7 @@ class Split:
         return len(self.labels if self.index is None else self.index)
 
     def at(self, places: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Return the images and labels at some places of the split."""
+        """Return the images and labels at `places` of the split, int64 (B) or a slice."""
         if self.index is not None:
             places = self.index[places]
         if isinstance(places, slice):
@@ -42,7 +42,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Splits:
-    """The splits of a data set, and the SHA-256 of all that they hold."""
+    """The splits of a data set, and the SHA-256 of the whole data set."""
 
     train: Split
     validation: Split | None
@@ -51,20 +51,25 @@ class Splits:
 
 
 def load(cls: type, arguments: Mapping[str, Any], device: torch.device | None = None) -> Splits:
-    """Return a data set's training and test split, verified and on a device.
+    """Return the training and test split of a data set, verified and on a device.
 
-    The last one is kept, so that the runs of a process share it. What the class draws is the same
-    in every run, whatever its seed, so that runs of different seeds see the same data.
+    The last result is cached, so that the runs of a process share it. Random numbers that the class
+    draws do not depend on the seed of the run, so that runs of different seeds see the same data.
+
+    Args:
+        cls: the class of the data set, called with `train` and the arguments.
+        arguments: its arguments from the configuration.
+        device: the device of the tensors; None for the CPU.
 
     Raises:
-        InputError: the data cannot be had, is damaged or of another shape.
+        InputError: the data cannot be fetched, is damaged, or has a wrong shape or type.
     """
     given = _Arguments(arguments)
     return _load(cls, given, device or torch.device("cpu"))
 
 
 class _Arguments:
-    """A data set's arguments; two are equal if all of their values are, and of the same types."""
+    """The arguments of a data set as a cache key: equal if their values and types are equal."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = dict(values)
@@ -111,16 +116,21 @@ def _content(split: Split) -> bytes:
 
 
 def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:
-    """Draw a stratified validation split out of the training split, from the seed.
+    """Return splits with a stratified validation split drawn out of the training split.
 
-    Each class gives its share, rounded up or down; the training examples keep their order.
+    Each class gives its share, rounded up or down. The training examples keep their order.
+
+    Args:
+        splits: splits without validation.
+        validation_size: the number of examples to draw; 0 for no validation split.
+        seed: determines the draw.
     """
     if validation_size == 0:
         return splits
     device = splits.train.labels.device
     labels = splits.train.labels.cpu()
     drawn = torch.randperm(len(labels), generator=generator(seed, "validation"))
-    # Sorted by class, each class in drawn order: then every k-th example is a stratified draw.
+    # Sorted by class, and within a class by the draw; so every k-th example is a stratified draw.
     by_class = drawn[labels[drawn].argsort(stable=True)]
     held = by_class[torch.arange(validation_size) * len(labels) // validation_size]
     is_held = torch.zeros(len(labels), dtype=torch.bool)

@@ -1,1 +1,1 @@
-"""Files: written so that they survive, checked, and never somebody else's."""
+"""Files: writes that survive a kill, checks before writing, locks and checksums."""

@@ -1,4 +1,4 @@
-"""The checksum of a file's content."""
+"""The checksum of the content of a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 
 def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file's content."""
+    """Return the SHA-256 of the content of a file, in hexadecimal."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

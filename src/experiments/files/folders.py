@@ -1,4 +1,4 @@
-"""The folder of a run, before it is made."""
+"""Checks of the folder of a run, before it is made."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from experiments.redaction.hide import hidden
 
 _ROOM = 50_000_000  # bytes that should be free for a run's folder
 _BELOW = 200  # characters of a path below a run's folder
-_LONGEST_PATH, _LONGEST_NAME = 4096, 255  # bytes; Linux's, and no less elsewhere by much
+_LONGEST_PATH, _LONGEST_NAME = 4096, 255  # bytes; the limits of Linux
 _SHOWN = 100  # characters
 
 
 def check_writable(key: str, folder: Path) -> None:
-    """Check that a folder can be made and filled, leaving nothing behind.
+    """Check that a folder can be made and filled; leave nothing behind.
 
     Args:
-        key: what names it in the configuration.
+        key: the configuration key that names the folder.
         folder: the folder.
 
     Raises:
-        InputError: it cannot.
+        InputError: the folder cannot be made or filled.
     """
     existing = _existing(key, folder)
     check_name(key, str(folder.absolute().relative_to(existing)))
@@ -45,10 +45,10 @@ def check_writable(key: str, folder: Path) -> None:
 
 
 def _existing(key: str, folder: Path) -> Path:
-    """Return the folder that exists already in which the rest of a path would be made.
+    """Return the deepest folder of a path that exists already.
 
     Raises:
-        InputError: the path cannot be one, or something that is no folder lies in its way.
+        InputError: the text is no valid path, or something that is not a folder is in the way.
     """
     text = str(folder)
     said = f"{key}={text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}".replace("\0", "\\0")
@@ -77,11 +77,11 @@ def check_name(key: str, name: str) -> None:
     """Check that the name of a folder to be made holds no secret.
 
     Args:
-        key: what names the folder in the configuration.
-        name: its name, with those above it that are not there yet.
+        key: the configuration key that names the folder.
+        name: its name, with the names above it that do not exist yet.
 
     Raises:
-        InputError: it does.
+        InputError: the name holds a secret.
     """
     if hidden(name) != name:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Locks that processes hold by a file, and that the system lets go of however a process ends."""
+"""Locks between processes, by a file; the system frees a lock when its process ends or dies."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from experiments.errors import unwritable
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock that a file stands for, waiting for whoever has it.
+    """Hold the lock of a file, and wait without limit while another process holds it.
 
     Raises:
         InputError: the file may not be made there.
-        RunError: the disk does not take it.
+        RunError: the disk refuses the file.
     """
     lock = FileLock(path)
     try:

@@ -1,7 +1,7 @@
-"""Files that survive a kill or a power cut, and are never somebody else's behind a link.
+"""Write files that survive a kill or a power cut, and never write through a link.
 
-A folder may be shared, and the names in it foretold. So a file is written anew or refused where a
-link lies in its place, never written through the link.
+Other users may write into a shared folder and can guess the names in it. So if a link lies in the
+place of a file, the link is replaced or the write is refused.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from experiments.errors import InputError, unwritable
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut.
+    """Write a file so that it exists whole or not at all, also after a power cut.
 
     Raises:
         InputError: something of the user's is in the way.
-        RunError: the disk does not take it; the file is what it was before.
+        RunError: the disk refuses the file; the earlier file is unchanged.
     """
     write_all(path.parent, {path.name: content})
 
 
 def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a folder, each as `write_atomically` does; one process does at a time.
+    """Write files into a folder, each atomically; only one process may do so at a time.
 
     Args:
         folder: an existing folder.
@@ -35,29 +35,30 @@ def write_all(folder: Path, files: Mapping[str, bytes]) -> None:
 
     Raises:
         InputError: something of the user's is in the way.
-        RunError: the disk does not take one; it is what it was before.
+        RunError: the disk refuses a file; the earlier file of that name is unchanged.
     """
     for name, content in files.items():
         staged = folder / f".{name}.partial"
         try:
-            staged.unlink(missing_ok=True)  # of a process that was killed, or a link
+            staged.unlink(missing_ok=True)  # left by a killed process, or a link
             with staged.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             staged.replace(folder / name)
         except OSError as error:
-            with contextlib.suppress(OSError):  # a disk that failed may not take this either
+            with contextlib.suppress(OSError):  # a disk that failed may refuse this as well
                 staged.unlink()
             raise unwritable(error, folder / name, len(content)) from error
     sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
-    """Return once the names in a folder are on the disk.
+    """Wait until the names in a folder are on the disk.
 
     Raises:
-        RunError: the disk does not take them.
+        InputError: the folder may not be opened.
+        RunError: the disk fails.
     """
     try:
         opened = os.open(folder, os.O_RDONLY)
@@ -70,11 +71,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def open_to_append(path: Path) -> IO[bytes]:
-    """Open a file, made where there is none, to append to it unbuffered.
+    """Open a file to append to it unbuffered; make it if it does not exist.
 
     Raises:
         InputError: a link or something else that is no file lies there, or it may not be written.
-        RunError: the disk does not take it.
+        RunError: the disk refuses the file.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
@@ -88,11 +89,11 @@ def open_to_append(path: Path) -> IO[bytes]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder where there is none.
+    """Make a folder if it does not exist, with the folders above it.
 
     Raises:
-        InputError: a link or a file lies there, or the one above may not be written.
-        RunError: the disk does not take it.
+        InputError: a link or a file lies there, or the folder above may not be written.
+        RunError: the disk refuses the folder.
     """
     if path.is_symlink():
         raise InputError(

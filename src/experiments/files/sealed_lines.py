@@ -1,7 +1,7 @@
-"""Sealed lines: JSON objects of one line, each with a checksum over itself and what came before.
+"""Sealed lines: JSON objects of one line, each with a checksum over itself and the line before.
 
-A line that was altered, removed, inserted or moved no longer fits. The seal tells damage and slips
-of an editor; it is no signature, since anybody can seal anew.
+A line that was altered, removed, inserted or moved no longer fits. The seal (the checksum) finds
+damage and accidental edits; it is no signature, because anybody can compute a new one.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_DIGITS = 16  # of the SHA-256
+_DIGITS = 16  # the first hexadecimal digits of the SHA-256
 _NAME = "checksum"
 _TAIL = rb', "checksum": "([0-9a-f]{16})"\}'
 TAIL_BYTES = len(f', "{_NAME}": "{"0" * _DIGITS}"}}')
-"""how many bytes at the end of each sealed line are the seal"""
+"""the length of the seal at the end of each sealed line, in bytes"""
 
 
 def seal(content: Mapping[str, Any], before: str) -> tuple[bytes, str]:
-    """Return a mapping as a sealed line, without its end, and the line's checksum.
+    """Return a mapping as a sealed line, without the newline, and the checksum of the line.
 
     Args:
         content: JSON data; not empty.
-        before: the checksum of the line before, or whatever else the line belongs to.
+        before: the checksum of the line before; for a first line, any text that it belongs to.
     """
     body = json.dumps(content)[:-1].encode()
     checksum = _checksum(body, before)
@@ -32,16 +32,16 @@ def seal(content: Mapping[str, Any], before: str) -> tuple[bytes, str]:
 
 
 def checksum_of(line: bytes) -> str | None:
-    """Return the checksum that a line ends with; None where it is not sealed."""
+    """Return the checksum at the end of a line; None if the line is not sealed."""
     found = re.fullmatch(_TAIL, line[-TAIL_BYTES:])
     return found[1].decode() if found else None
 
 
 def unseal(line: bytes, before: str) -> dict[str, Any]:
-    """Return what was sealed.
+    """Return the content of a sealed line.
 
     Raises:
-        ValueError: the line was altered, or does not follow what is before it.
+        ValueError: the line was altered, or does not follow the line with checksum `before`.
     """
     checksum = checksum_of(line)
     if checksum is None:
@@ -54,9 +54,9 @@ def unseal(line: bytes, before: str) -> dict[str, Any]:
 
 
 def reaches_beyond(text: bytes) -> bool:
-    """Return whether a text without a line's end has something behind a seal.
+    """Return whether a text without a newline has more bytes after a seal.
 
-    A line that was cut short has not: its end is the next byte after the seal.
+    A line that was cut short has none, because its newline follows directly after the seal.
     """
     return re.search(_TAIL + b".", text, re.DOTALL) is not None
 

@@ -1,4 +1,4 @@
-"""Plain nested data as a text that only equal data share."""
+"""Canonical JSON: two data have the same text if, and only if, they are equal."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """Return nested data as JSON, whatever the order of its keys."""
+    """Return nested data as JSON; the order of keys makes no difference."""
     return json.dumps(plain(value), sort_keys=True)
 
 
 def plain(value: Any) -> Any:
-    """Return nested data with texts for keys, as JSON has them, no two of which fall together."""
+    """Return nested data with texts as keys, as in JSON; different keys stay different."""
     if isinstance(value, dict):
         return {
             key if isinstance(key, str) else f"{type(key).__name__} {key}": plain(entry)

@@ -1,11 +1,11 @@
-"""Identity: SHA-256 over what determines a run's result.
+"""Identity: the SHA-256 of everything that determines a run's result.
 
-That is the configuration but for what only says where and how to look; the source of this package,
-of the user's classes and of the modules they import, of installed packages among these the version;
-the data's checksum; the kind of device; and the versions of torch and Python. Two runs with one
-identity have one result, so it is trained once.
+Its ingredients are the configuration, without keys that do not change the result; the source of
+this package, of the user's classes and of the modules that they import (the version, for installed
+packages); the data's checksum; the kind of device; and the versions of torch and Python. Two runs
+with the same identity have the same result, so that one of them is enough.
 
-Nothing here imports torch or a class of the user's: a sweep's plan is made without them.
+This module imports neither torch nor the user's classes: a sweep's plan is made without them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from experiments.identity.sources import package_sha256, sources_of
 if TYPE_CHECKING:
     from experiments.config import RunConfig
 
-# What a configuration says beside what is computed. The data's checksum stands for its place.
+# Keys that do not change the result. The data's checksum stands for `data.root`.
 _BESIDE: dict[str, Any] = {
     "force": True,
     "outputs": True,
@@ -35,7 +35,7 @@ _BESIDE: dict[str, Any] = {
     "data": {"root"},
     "trainer": {"device", "checkpoint_every"},
 }
-_MONITORING = frozenset({"monitor", "min_delta"})  # of no effect where nothing is monitored
+_MONITORING = frozenset({"monitor", "min_delta"})  # without effect if nothing is monitored
 _PARTS = ("data", "model", "optimizer", "schedule")
 
 
@@ -44,11 +44,11 @@ class Ingredients:
     """Everything that determines a run's result, as plain data."""
 
     config: dict[str, Any]
-    """the values that matter"""
+    """the values that determine the result"""
     source: dict[str, str]
-    """of this package and of the user's modules the SHA-256, of installed packages the version"""
+    """the SHA-256 of this package and of the user's modules, the version of installed packages"""
     data_sha256: str
-    """of the training and test data"""
+    """the SHA-256 of the training and test data"""
     device: str
     """the kind of device, such as `cpu` or a GPU's name"""
     versions: dict[str, str] = field(
@@ -60,12 +60,12 @@ class Ingredients:
 
     @functools.cached_property
     def identity(self) -> str:
-        """The SHA-256 over all of them."""
+        """The SHA-256 of all ingredients."""
         return sha256_of_data(asdict(self))
 
     @property
     def source_sha256(self) -> str:
-        """The SHA-256 over the source among them."""
+        """The SHA-256 of `source`."""
         return sha256_of_data(self.source)
 
     def on(self, device: str) -> Ingredients:
@@ -73,10 +73,10 @@ class Ingredients:
         return replace(self, device=device)
 
     def public(self, config: RunConfig) -> dict[str, Any]:
-        """Return them as they may be written down.
+        """Return the ingredients in a form that may be written to files.
 
-        A secret, or a value that came from the environment, is its SHA-256, so that two files still
-        tell whether two runs have the same.
+        The SHA-256 replaces each secret and each value from the environment. So two files still
+        show whether two runs have the same value.
 
         Args:
             config: the run's configuration.
@@ -93,7 +93,7 @@ def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingre
         device: the kind of device, such as `cpu` or a GPU's name.
 
     Raises:
-        InputError: the source of a class cannot be found out.
+        InputError: the source of a class cannot be found.
     """
     values = config.model_dump(exclude=_BESIDE)
     if config.trainer.patience is None and not config.trainer.save_best:
@@ -120,5 +120,5 @@ def _hashed(value: Any, public: Any) -> Any:
 
 
 def sha256_of_data(data: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of plain data, whatever the order of its keys."""
+    """Return the SHA-256 of plain data; the order of keys makes no difference."""
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""The source that classes come from, found and read without importing any of it.
+"""The source of classes, found and read without importing it.
 
-A sweep's plan is made without torch and without running what the user wrote. So what a module
-imports by other means than an `import` statement is not seen; `refuse_unseen` catches the classes
-among that once they are there.
+A sweep's plan is made without torch and without running the user's code. So only `import`
+statements are followed, not imports by other means. `refuse_unseen` refuses classes from such
+imports once they are loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from experiments.errors import InputError
 
-_STDLIB = sysconfig.get_path("stdlib")  # where a module lies decides: a user's may be named alike
+_STDLIB = sysconfig.get_path("stdlib")  # a path, since a user's module may have the same name
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _MODULE = (".py", ".pyc", ".so")
 
@@ -38,7 +38,7 @@ def package_sha256() -> str:
 
 
 def _sources_below(folder: Traversable, base: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Yield the modules of a package, which may lie in an archive, by their names in it."""
+    """Yield the name and file of each module of a package, which may lie in an archive."""
     for entry in folder.iterdir():
         if entry.is_dir() and entry.name != "__pycache__":
             yield from _sources_below(entry, f"{base}{entry.name}/")
@@ -47,12 +47,15 @@ def _sources_below(folder: Traversable, base: str = "") -> Iterator[tuple[str, T
 
 
 def sources_of(*targets: str) -> dict[str, str]:
-    """Return what the targets come from or import.
+    """Return the sources of classes: their modules, and all modules that these import.
 
-    That is a SHA-256 for each module of the user's own and a version for each installed package.
+    A module of the user's own has a SHA-256, an installed package a version.
+
+    Args:
+        targets: the classes, as `module.Class`.
 
     Raises:
-        InputError: a module among these has no file.
+        InputError: one of the modules has no file.
     """
     pending = [target.rpartition(".")[0] for target in targets]
     found: dict[str, str] = {}
@@ -76,14 +79,14 @@ def sources_of(*targets: str) -> dict[str, str]:
 
 
 def refuse_unseen(classes: Iterable[type], seen: Container[str]) -> None:
-    """Refuse classes whose source is not among what a run's identity was made of.
+    """Refuse classes whose source is not part of a run's identity.
 
     Args:
-        classes: what the run is made of.
-        seen: the modules whose source was.
+        classes: the classes of the run's parts.
+        seen: the modules whose source is part of the identity.
 
     Raises:
-        InputError: a module was imported in a way that reading `import` statements does not show.
+        InputError: a class comes from a module to which no `import` statement leads.
     """
     for cls in {base for each in classes for base in each.__mro__}:
         name = cls.__module__
@@ -117,26 +120,26 @@ def _version_of(package: str) -> str:
 
 
 def _stands_for_itself(name: str) -> bool:
-    """Whether a module is torch's or this package's, or none at all."""
+    """Return whether the identity covers a module already, or the name is empty."""
     return name.partition(".")[0] in {"", "torch", "experiments"}
 
 
 def _spec_of(name: str) -> ModuleSpec | None:
-    """Return where a module lies without importing any module; None where there is none.
+    """Return a module's location, without importing any module; None if there is no module.
 
-    An attribute, as in `from module import attribute`, lies nowhere either.
+    The name may be an attribute's, as in `from module import attribute`; then there is no module.
 
     Raises:
-        InputError: it is there and lies nowhere: train.py, a notebook, or made by a program.
+        InputError: the module has no location: train.py, a notebook, or one made by a program.
     """
     top, *rest = name.split(".")
     try:
         spec = None if top == "__main__" else importlib.util.find_spec(top)
     except ImportError:
         return None
-    except ValueError as error:  # it is imported and does not say from where
+    except ValueError as error:  # it is imported, and its location is not recorded
         raise InputError(_no_file(name)) from error
-    if top == "__main__":  # another one in every process
+    if top == "__main__":  # a different module in every process
         raise InputError(_no_file(name))
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
@@ -151,16 +154,16 @@ def _is_python_s(spec: ModuleSpec) -> bool:
 
 
 def _is_installed(spec: ModuleSpec) -> bool:
-    # A package that is installed by a link to its source is edited there.
+    # An editable install is a link to source that the user edits: it does not count.
     return bool(_INSTALLED & set(Path(spec.origin or "").resolve().parts))
 
 
 def _read(spec: ModuleSpec) -> tuple[bytes, bytes]:
-    """Return a module's content, and as much of it as is Python's source.
+    """Return a module's content, and its Python source, which is empty if it is compiled.
 
-    It may lie in an archive, or be compiled.
+    The module may lie in an archive.
     """
-    read = getattr(spec.loader, "get_data", None)  # each of Python's own loaders has it
+    read = getattr(spec.loader, "get_data", None)  # all of Python's own loaders have it
     if read is None or spec.origin is None:
         raise InputError(_no_file(spec.name))
     content: bytes = read(spec.origin)
@@ -175,10 +178,10 @@ def _imported(source: bytes, package: str) -> tuple[str, ...]:
 def _imports(source: bytes, package: str) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # whoever imports the module is warned of its source
+            warnings.simplefilter("ignore")  # importing the module shows these warnings
             tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return  # whoever imports it is told
+        return  # importing the module raises the error
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -1,4 +1,4 @@
-"""The journal: all that a run reports, in a file of sealed lines in its folder."""
+"""The journal: all reports of a run, as sealed lines of a file in its folder."""
 
 from experiments.journal.events import NAME, Place
 from experiments.journal.run_history import History, history, is_open, read

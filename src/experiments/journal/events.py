@@ -15,16 +15,16 @@ NAME = "journal.jsonl"
 
 @dataclass(frozen=True)
 class Place:
-    """The end of a journal at some time, by which it is known again."""
+    """The end of a journal at some moment, to recognise the same journal later."""
 
     end: int
-    """how many bytes it had"""
+    """the journal's size, in bytes"""
     checksum: str
-    """that of the last line, and so of all lines; empty at the beginning"""
+    """of the last line, and so of all lines; empty for an empty journal"""
 
 
 def passes(folder: Path, place: Place) -> bool:
-    """Return whether the folder's journal has stood at a place."""
+    """Return whether the folder's journal once ended at a place."""
     with (folder / NAME).open("rb") as file:
         try:
             return _checksum_at(file, place.end) == place.checksum
@@ -33,7 +33,15 @@ def passes(folder: Path, place: Place) -> bool:
 
 
 def scan(folder: Path, offset: int) -> tuple[list[dict[str, Any]], int, str | None]:
-    """Return the events, where they end and the last one's checksum, None where none is sealed."""
+    """Return the events from a byte offset on.
+
+    Returns:
+        The events, the offset behind the last whole line, and the last event's checksum, which is
+        None if the journal is not sealed.
+
+    Raises:
+        InputError: the journal cannot be read or is damaged, or no line ends at the offset.
+    """
     try:
         with (folder / NAME).open("rb") as file:
             before = _checksum_at(file, offset)
@@ -55,16 +63,16 @@ def scan(folder: Path, offset: int) -> tuple[list[dict[str, Any]], int, str | No
 
 
 def damaged(folder: Path, reason: str) -> InputError:
-    """Return the error to raise where a folder's journal is not as it was written."""
+    """Return the error to raise if a folder's journal was altered."""
     return InputError(
         f"{folder / NAME}: is damaged ({reason}); restore it, or delete {folder} to train anew"
     )
 
 
 def _checksum_at(file: IO[bytes], end: int) -> str | None:
-    """Return the checksum of the line that ends at a byte, None for one that is not sealed.
+    """Return the checksum of the line that ends at a byte; None if the line is not sealed.
 
-    The file is left at that byte.
+    Afterwards the file stands at that byte.
 
     Raises:
         ValueError: no line ends there.
@@ -72,7 +80,7 @@ def _checksum_at(file: IO[bytes], end: int) -> str | None:
     file.seek(max(0, end - TAIL_BYTES - 1))
     before = file.read(end - file.tell())
     if end and not (file.tell() == end and before.endswith(b"\n")):
-        raise ValueError(f"no line ends at byte {end}, which was read before")
+        raise ValueError(f"no line ends at byte {end}, where the last read ended")
     return checksum_of(before[:-1]) if end else ""
 
 
@@ -84,7 +92,7 @@ def _event(line: bytes, before: str | None) -> tuple[dict[str, Any], str | None]
     elif checksum is None:
         event = json.loads(line)
     else:
-        raise ValueError("a line without a checksum comes before one that has it")
+        raise ValueError("a line without a checksum comes before a line with one")
     if not _is_event(event):
         raise ValueError(f"{str(event)[:40]} is no event")
     return event, checksum

@@ -1,4 +1,4 @@
-"""The history of a run: what its journal tells up to now, and whether a process still writes it."""
+"""The history of a run: its journal up to now, and whether a process still writes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from experiments.journal.events import NAME, scan
 
 
 def is_open(folder: Path) -> bool:
-    """Return whether a process is writing the folder's journal."""
+    """Return whether a process is writing the folder's journal.
+
+    Raises:
+        OSError: there is no journal, or it cannot be opened.
+    """
     with (folder / NAME).open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -25,7 +29,7 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     """Return the events from a byte offset on, and the offset behind the last whole line.
 
     Raises:
-        InputError: it cannot be read, a line is damaged, or none ends at the offset.
+        InputError: the journal cannot be read or is damaged, or no line ends at the offset.
     """
     events, end, _ = scan(folder, offset)
     return events, end
@@ -33,24 +37,24 @@ def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
 
 @dataclass(frozen=True)
 class History:
-    """What a journal tells of its run up to now."""
+    """The state of a run, as its journal describes it up to now."""
 
     folder: Path
     start: Mapping[str, Any] = field(default_factory=dict)
-    """the event that the run was begun with; empty where there is no run yet"""
+    """the event that began the run; empty if there is no run yet"""
     host: str = ""
     pid: int = 0
-    """the process that trained last"""
+    """the id, on `host`, of the process that trained last"""
     store: str | None = None
-    """where it is tracked; None for nowhere"""
+    """the address of its MLflow store; None if the run is not tracked"""
     status: str | None = None
-    """how the run ended; None while it goes on, and after a kill"""
+    """the status at the run's end; None while it is trained, and after a kill"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    """every metric by its key and step"""
+    """the value of every metric by its key and step"""
     tags: Mapping[str, str] = field(default_factory=dict)
     artifacts: frozenset[str] = frozenset()
     is_sealed: bool = True
-    """whether its lines have checksums; those of version 0.1.0 have none"""
+    """whether its lines have checksums; version 0.1.0 wrote none"""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -59,7 +63,7 @@ class History:
 
 
 def history(folder: Path) -> History:
-    """Return what the folder's journal tells; a history without a start where there is none.
+    """Return the history of the folder's run; it has no `start` if there is no journal.
 
     Raises:
         InputError: the journal is damaged.

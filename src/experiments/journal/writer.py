@@ -1,11 +1,11 @@
-"""The journal: everything a run reports, one JSON object a line, in the run's own folder.
+"""The journal: all reports of a run, one JSON object a line, in the run's own folder.
 
-It is the truth about the run; MLflow is told from it. Lines are only ever appended, each sealed
-over all before it, so that damage is noticed wherever it is. The process that writes it holds a
-lock on it, which the system lets go of however the process ends: so a journal tells whether its run
-is alive.
+The journal is the truth about the run; MLflow gets a copy. Lines are only appended. Each has a
+checksum over itself and all lines before it, so that any damage is noticed. The process that writes
+the journal holds a lock on it. The system releases the lock when the process ends, even when it is
+killed. So the lock tells whether the run is alive.
 
-Version 0.1.0 did not seal. Its journals can be read, for MLflow; none of its runs is continued.
+Version 0.1.0 wrote no checksums. Its journals can be delivered to MLflow; its runs are not resumed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from experiments.journal.events import NAME as NAME
 from experiments.journal.events import Place, damaged, scan
 from experiments.redaction.hide import hidden_data
 
-# Keys that find a run, and its figures; the rest is for people to read.
+# Ids, addresses and numbers, which programs read unchanged; the other fields are for people.
 _EXACT = frozenset(
     {"id", "identity", "store", "parent", "host", "pid", "names", "metrics", "step", "folder"}
 )
@@ -37,9 +37,9 @@ class InUseError(Exception):
 
 
 class Journal:
-    """Appends events to a run's journal, which it creates where there is none.
+    """Appends events to a run's journal, which it creates if there is none.
 
-    A line that the last process left half written is cut off first.
+    An incomplete last line, left by a killed process, is cut off first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +48,7 @@ class Journal:
         Raises:
             InUseError: another process is writing it.
             InputError: it is damaged, or something else has its name.
-            RunError: the disk does not take it.
+            RunError: it cannot be written, such as on a full disk.
         """
         self.folder = folder
         self._path = folder / NAME
@@ -72,7 +72,7 @@ class Journal:
             except BlockingIOError:
                 if not attempts_left:
                     raise InUseError(self.folder) from None
-                time.sleep(_LOCK_SECONDS)  # perhaps somebody only looks whether it is alive
+                time.sleep(_LOCK_SECONDS)  # `is_open` may hold the lock for a moment
 
     def _last_place(self) -> Place:
         _, end, checksum = scan(self.folder, 0)
@@ -81,12 +81,12 @@ class Journal:
         return Place(end, checksum)
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append an event with the time in milliseconds since 1970, and hand it to the system.
+        """Append an event and its time (milliseconds since 1970), and hand it to the system.
 
         Secrets in it are hidden.
 
         Raises:
-            RunError: the disk does not take it; no part of the event is left in the journal.
+            RunError: it cannot be written; the journal then holds no part of the event.
         """
         shown = {key: hidden_data(value) for key, value in fields.items() if key not in _EXACT}
         told = {"event": event, "time": time.time_ns() // 1_000_000, **fields, **shown}
@@ -97,7 +97,7 @@ class Journal:
             if written != len(content):  # the disk took a part of it
                 self._file.write(content[written:])
         except OSError as error:
-            with contextlib.suppress(OSError):  # half a line is none, if that fails as well
+            with contextlib.suppress(OSError):  # readers ignore half a line
                 self._file.truncate(self.place.end)
             raise unwritable(error, self._path, len(content)) from error
         self.place = Place(self.place.end + len(content), checksum)
@@ -106,7 +106,7 @@ class Journal:
         """Return once all events are on the disk.
 
         Raises:
-            RunError: the disk does not take them.
+            RunError: they cannot be written.
         """
         try:
             os.fsync(self._file.fileno())

@@ -1,1 +1,1 @@
-"""Lanes: runs of one model trained together, as one model whose weights are stacked."""
+"""Lanes: runs with the same model that train together as one model with stacked weights."""

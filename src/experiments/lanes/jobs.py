@@ -1,4 +1,4 @@
-"""Jobs of a sweep as lanes: each prepared, recorded, saved and tested as it would be alone."""
+"""Jobs of a sweep as lanes: each is prepared, recorded, saved and tested as if it were alone."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from experiments.training.evaluation import evaluate
 
 
 class LeftOutError(Exception):
-    """The stack has failed; the job is to be trained alone, from where it stands."""
+    """The stack has failed; the job must be trained alone, from its present state."""
 
 
 class Job:
-    """A job while it is a lane."""
+    """A job that is trained as a lane."""
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config
         self.number = number_of(config.hydra)
         self.objective: float | None = None
         self.error: BaseException | None = None
-        """why it has ended without an objective"""
+        """the reason why it has ended without an objective"""
         self._exits = ExitStack()
         self._handlers: list[logging.Handler] = []
         self._recorder: Recorder | None = None
@@ -45,12 +45,12 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """Whether there is nothing more to do for it."""
+        """Whether it has an objective or an error."""
         return self.objective is not None or self.error is not None
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Let what is done be this job's: Hydra's configuration, the log, and what goes wrong."""
+        """Work for this job: with its configuration and log, and so that an error ends it alone."""
         root = logging.getLogger()
         HydraConfig.instance().set_config(self.config)
         for handler in self._handlers:
@@ -60,14 +60,18 @@ class Job:
                 yield
         except Interrupted:
             raise
-        except BaseException as error:  # noqa: BLE001  (the others go on, and this is said)
+        except BaseException as error:  # noqa: BLE001  (ends this job, and is reported)
             self.end(error)
         finally:
             for handler in self._handlers:
                 root.removeHandler(handler)
 
     def begin(self, lanes: int) -> None:
-        """Prepare it, and open its run unless it is finished."""
+        """Prepare it and open its run, unless an earlier run is finished.
+
+        Args:
+            lanes: the number of lanes of the stack, for the run's tag.
+        """
         HydraConfig.instance().set_config(self.config)
         self._handlers = own_log(self.config)
         with self.at_work():
@@ -89,12 +93,12 @@ class Job:
 
     @property
     def run(self) -> Run:
-        """Its run, once begun."""
-        assert self._run is not None  # noqa: S101  (asked of jobs that have begun)
+        """Its run; only for a job that has begun."""
+        assert self._run is not None  # noqa: S101  (called for jobs that have begun)
         return self._run
 
     def lane(self) -> Lane:
-        """Return what is trained."""
+        """Return its lane: the objects and settings that the training loop needs."""
         run, config, parts = self.run, self.run.config, self.run.parts
         return Lane(
             model=parts.model,
@@ -111,7 +115,7 @@ class Job:
         )
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., None]:
-        """Return a function whose errors end this job and not its neighbours."""
+        """Return a function whose errors end this job and no other lane."""
 
         def call(*arguments: Any) -> None:
             if self.error is None:
@@ -123,13 +127,13 @@ class Job:
         return call
 
     def save_within_epoch(self) -> None:
-        """Save where it stands, in the middle of an epoch."""
+        """Write a checkpoint in the middle of an epoch, if it has begun."""
         with self.at_work():
             if self._run is not None:
                 self._run.save_within_epoch()
 
     def end(self, error: BaseException | None = None) -> None:
-        """Close its run, with the status that the error makes it."""
+        """Close its run with the status that belongs to the error, if any."""
         recorder, self._recorder = self._recorder, None
         if error is not None:
             self.error = error
@@ -138,22 +142,21 @@ class Job:
                 self._exits.close()
             else:
                 self._exits.__exit__(type(error), error, error.__traceback__)
-        except BaseException as raised:  # noqa: BLE001  (what is given comes back, or is worse)
+        except BaseException as raised:  # noqa: BLE001  (the given error, or a worse one)
             self.error = raised
         if self.error is None and recorder is not None:
             self.objective = recorder.result.objective
 
 
 def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
-    """Train jobs as lanes of a stack; yield each once it has ended, however it ended.
+    """Train jobs as lanes of a stack; yield each job once it has ended, failed ones too.
 
     A job that fails ends alone. If the stack itself fails, the jobs left end with `LeftOutError`,
-    their runs standing where they can be continued. On SIGINT and SIGTERM they save a checkpoint
-    and end with `Interrupted`; on the second signal the process ends.
+    and their runs can be resumed. On SIGINT and SIGTERM they save a checkpoint and end with
+    `Interrupted`; on the second signal the process ends.
 
     Args:
-        configs: the jobs' configurations with Hydra's part, alike but for what a lane has of its
-            own.
+        configs: the jobs' configurations with Hydra's part; they agree in all that lanes share.
     """
     _allow_many_files()
     pending = [Job(config) for config in configs]
@@ -173,7 +176,7 @@ def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
             error = interrupted
             for each in _left(pending):
                 each.save_within_epoch()
-        except (Exception, SystemExit) as failure:  # noqa: BLE001  (each goes on alone)
+        except (Exception, SystemExit) as failure:  # noqa: BLE001  (each job is then trained alone)
             traceback.print_exception(failure)
             error = LeftOutError(f"{type(failure).__name__}: {failure}")
         yield from _end(pending, error)
@@ -195,7 +198,7 @@ def _train(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
 
 
 def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
-    """Test the jobs that have left the stack, on batches that they share, and end them."""
+    """Test jobs that have left the stack on shared batches, and end them."""
     tested = []
     for each in _left(jobs):
         with each.at_work():
@@ -229,7 +232,7 @@ def _left(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _allow_many_files() -> None:
-    """Lift the limit on open files, of which every lane holds a few, as far as it goes."""
+    """Raise the limit on open files to its maximum, because every lane holds a few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,4 +1,4 @@
-"""What a stack may hold, and whether it pays: asked once for jobs that could be lanes together."""
+"""The number of lanes of a stack: by memory, after a check that a stack is correct and faster."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ from experiments.lanes.stack import DRAWS, CannotStackError, Stack, layouts_of
 from experiments.randomness import have_moved, random_state
 from experiments.run.build import Parts, assemble
 
-_CACHE = 32 * 2**20  # bytes; caches that are larger are shared with others
+_CACHE = 32 * 2**20  # bytes; larger caches are shared with other processes
 _MOST = 256
-_COPIES = 4  # of the weights: themselves, the gradients and two states of the optimizer
+_COPIES = 4  # of the weights' bytes: weights, gradients and two states of the optimizer
 _REPEATS = 5
 _AGREE = {"rtol": 1e-3, "atol": 1e-5}
 
 
 def examine(config: RunConfig, wanted: int | None) -> int:
-    """Return how many jobs like this one to train as a stack.
+    """Return the number of jobs like this one to train as a stack.
 
-    That is as many as were asked for; else as many as have their weights, gradients, optimizer
-    states and batches in the processor's last cache, up to 32 MiB, or with what backward needs in
-    half of a GPU's free memory, and 256 at the most.
+    This is the user's number, if there is one. Otherwise it is the largest number from 2 to 256 of
+    lanes that fit into memory. On a CPU their weights, gradients, optimizer states and batches fit
+    into the processor's last cache, up to 32 MiB. On a GPU they fit into half of its free memory,
+    together with the tensors that backward needs.
 
     Args:
-        config: one of the jobs.
-        wanted: how many the user wants in a stack; None leaves it to the rule, and to a
-            measurement of whether it pays.
+        config: the configuration of one of the jobs.
+        wanted: the user's number of lanes; None chooses it by this rule, and measures whether a
+            stack is faster.
 
     Raises:
-        CannotStackError: its model cannot be stacked, computes something else in a stack, or,
-            where the number was not asked for, is not any faster in one.
+        CannotStackError: the model cannot be stacked, gives other results in a stack, or, if
+            `wanted` is None, is not faster in one.
         InputError: the job cannot be run.
     """
     parts = assemble(config)
@@ -54,7 +55,7 @@ def examine(config: RunConfig, wanted: int | None) -> int:
     together = _seconds(lambda: stack.gradients(stack.losses(images, labels))) / lanes
     if together > alone:
         raise CannotStackError(
-            f"it would not pay: a step takes {1e3 * together:.1f} ms a lane in a stack of {lanes} "
+            f"a stack is no faster: a step takes {1e3 * together:.1f} ms a lane in one of {lanes} "
             f"and {1e3 * alone:.1f} ms alone; hydra.launcher.lanes={lanes} stacks all the same"
         )
     return lanes
@@ -67,7 +68,7 @@ def _batch(parts: Parts, size: int) -> tuple[Tensor, Tensor]:
 
 
 def _check_sameness(model: nn.Module, images: Tensor, labels: Tensor) -> None:
-    """Check that two models of different weights compute in a stack what they compute alone."""
+    """Check that two models with different weights give the same results in a stack and alone."""
     before = random_state(images.device)
     alone, stacked = _variants(model, 2), _variants(model, 2)
     stack = Stack(stacked, layouts_of(stacked, images, labels))
@@ -90,7 +91,7 @@ def _check_sameness(model: nn.Module, images: Tensor, labels: Tensor) -> None:
 
 
 def _variants(model: nn.Module, count: int) -> list[nn.Module]:
-    """Return copies of a model, each with weights of its own, the first with the model's."""
+    """Return copies of a model with different weights; the first has the model's own."""
     copies = [copy.deepcopy(model) for _ in range(count)]
     for number, each in enumerate(copies):
         for parameter in each.parameters():
@@ -132,7 +133,7 @@ def _room(device: torch.device) -> int:
 
 
 def _last_cache() -> int | None:
-    """Return the bytes of the processor's last cache, as far as the system tells."""
+    """Return the bytes of the processor's last cache; None if the system does not list it."""
     found = None
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         size = (index / "size").read_text().strip()
@@ -141,7 +142,7 @@ def _last_cache() -> int | None:
 
 
 def _seconds(step: Callable[[], object]) -> float:
-    """Return how long a step takes, the median of a few after one to warm up."""
+    """Return the seconds of a step: the median of a few, after one step to warm up."""
     taken = []
     for _ in range(_REPEATS + 1):
         began = time.perf_counter()

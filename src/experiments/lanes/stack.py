@@ -1,10 +1,10 @@
-"""The stack: the weights of models of one class, stacked so that one kernel computes for all.
+"""The stack: models of one class with stacked weights, so that one kernel computes for all.
 
 Shapes: L lanes, B batch, C channels, H and W pixels, K classes.
 
-After "Ensembling with torch.func" of PyTorch's documentation, but the models stay what they are:
-their parameters and buffers become views into the stack, so whatever steps, saves or tests one of
-them finds it as if it were alone.
+The method follows "Ensembling with torch.func" in PyTorch's documentation. In addition, the
+parameters and buffers of the models become views into the stack. So code that steps, saves or tests
+one of the models works as if the model were alone.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch.nn import functional as F
 from experiments.errors import shortened
 from experiments.training.memory_layout import is_dense, like
 
-DRAWS = "its model draws random numbers as it computes, which in a stack are others"
+DRAWS = "its model draws random numbers as it computes, and would draw others in a stack"
 Layouts = Mapping[str, tuple[int, ...] | None]
 
 
 class CannotStackError(Exception):
-    """Models that cannot be trained as a stack; the text says why."""
+    """Models cannot be trained as a stack; the text gives the reason."""
 
 
 class Stack:
@@ -53,7 +53,7 @@ class Stack:
         return len(self._models)
 
     def train(self) -> None:
-        """Put the models into training mode, from which evaluating takes them."""
+        """Put the models into training mode, because an evaluation leaves them in another."""
         for model in self._models:
             model.train()
 
@@ -65,7 +65,7 @@ class Stack:
             labels: int64 (L, B) or (B).
 
         Raises:
-            CannotStackError: the model does what cannot be done for all lanes at once.
+            CannotStackError: the model does something that is impossible for all lanes at once.
         """
         logits = self._logits(images)
         targets = labels.expand(logits.shape[:2])
@@ -73,10 +73,13 @@ class Stack:
         return F.cross_entropy(logits.mT, targets, reduction="none").mean(1)
 
     def gradients(self, losses: Tensor) -> list[Sequence[Tensor | None]]:
-        """Return each lane's gradients of its loss by its parameters, laid out as these are.
+        """Return each lane's gradients, in the order and memory layout of its parameters.
 
-        The losses are summed, and each depends on its own lane's weights alone: what is NaN in one
-        lane stays there.
+        The losses are summed, and each depends on its own lane's weights alone, so a NaN stays in
+        its lane.
+
+        Args:
+            losses: float32 (L), as `losses` returns them.
         """
         rows: list[Sequence[Tensor | None]] = []
         for name, gradient in self.stacked_gradients(losses).items():
@@ -87,16 +90,17 @@ class Stack:
         return list(zip(*rows, strict=True))
 
     def stacked_gradients(self, losses: Tensor) -> dict[str, Tensor | None]:
-        """Return the gradients of all lanes by the parameters' names; None where there is none."""
+        """Return the gradients (L, ...) of all lanes by parameter name; None without a gradient."""
         found: dict[str, Tensor | None] = dict.fromkeys(self._weights)
         trained = {name: w for name, w in self._weights.items() if w.requires_grad}
         of_trained = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
         return found | dict(zip(trained, of_trained, strict=True))
 
     def _logits(self, images: Tensor) -> Tensor:
-        """Return (L, B, K): by a model's own `forward_stacked` if it has no buffers, else by vmap.
+        """Return the logits (L, B, K) of all lanes.
 
-        The former takes the stacked weights by name and the images.
+        A model without buffers may compute them in its own `forward_stacked`, which takes the
+        stacked weights by name and the images. Otherwise vmap computes them.
         """
         template = self._models[0]
         if not self._buffers and (own := _own_way(template)):
@@ -116,7 +120,7 @@ class Stack:
 
 
 def _own_way(model: nn.Module) -> Callable[[Mapping[str, Tensor], Tensor], Tensor] | None:
-    """Return a model's `forward_stacked`, if it belongs to its `forward` and not to a parent's."""
+    """Return a model's `forward_stacked` if its class defines it together with `forward`."""
     (first, *_) = (cls for cls in type(model).__mro__ if "forward" in vars(cls))
     return getattr(model, "forward_stacked", None) if "forward_stacked" in vars(first) else None
 
@@ -129,18 +133,18 @@ def _in_words(error: RuntimeError) -> str:
 
 
 def layouts_of(models: Sequence[nn.Module], images: Tensor, labels: Tensor) -> Layouts:
-    """Return the strides that each parameter's gradient has in a stack; None where it has none.
+    """Return the strides of each parameter's gradient in a stack, None if it is not dense.
 
-    A stack laid out likewise takes its gradients as they are: for a linear layer vmap's are
-    transposed, and to turn them costs more than to compute them.
+    A stack with the same layout takes its gradients without a copy. vmap's gradients of a linear
+    layer are transposed, and to transpose them back costs more than to compute them.
 
     Args:
-        models: two models of the stack at least; they stay as they are.
+        models: at least two models of the stack; they are not changed.
         images: a batch, float32 (B, C, H, W).
         labels: int64 (B).
 
     Raises:
-        CannotStackError: the model does what cannot be done for all lanes at once.
+        CannotStackError: the model does something that is impossible for all lanes at once.
     """
     stack = Stack(copy.deepcopy(models[:2]), {})
     stack.train()
@@ -157,7 +161,7 @@ def _lane_strides(gradient: Tensor | None) -> tuple[int, ...] | None:
 
 
 def _stacked(tensors: Sequence[Tensor], strides: tuple[int, ...] | None = None) -> Tensor:
-    """Return a stack of the tensors, which become views into it."""
+    """Return the stack (L, ...) of L tensors, which become views into it."""
     first = tensors[0].detach()
     stack = first.new_empty_strided(
         (len(tensors), *first.shape),

@@ -1,4 +1,4 @@
-"""Training lanes together: a loop over epochs that lanes join where they stand, and leave."""
+"""The training loop of lanes: lanes join it at their own epoch and leave it when they end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from experiments.training.updates import Updates
 
 @dataclass(frozen=True)
 class Lane:
-    """What `experiments.training.loop.fit` takes of one run."""
+    """One run in a stack, with the arguments that `experiments.training.loop.fit` takes."""
 
     model: nn.Module
     optimizer: Optimizer
@@ -40,13 +40,13 @@ class Lane:
 
     @property
     def is_done(self) -> bool:
-        """Whether its last epoch is trained, or it has stopped itself."""
+        """Whether its last epoch is trained, or it has stopped early."""
         return self.position.epoch > self.epochs or self.position.stopped
 
 
 @dataclass(frozen=True)
 class _Together:
-    """Lanes that stand at the same batch of an epoch, and their stack."""
+    """Lanes at the same batch of an epoch, and their stack."""
 
     lanes: Sequence[Lane]
     stack: Stack
@@ -60,20 +60,20 @@ def fit_lanes(
     limit_batches: int | None,
     after_batch: Callable[[], None],
 ) -> Iterator[list[Lane]]:
-    """Train lanes as a stack, each as `fit` would alone; yield them as they leave it, done.
+    """Train lanes as a stack, each as `fit` would train it alone; yield the lanes that are done.
 
-    Lanes may stand at different epochs and have different numbers of them. Those in the middle of
-    an epoch come to its end first; a lane that is left alone is trained as it would be alone.
+    Lanes may stand at different epochs and have different numbers of epochs. Lanes in the middle of
+    an epoch finish it first. A lane without neighbours is trained as `fit` trains it.
 
     Args:
-        lanes: runs of one model class and its arguments, on the same data, its split apart.
+        lanes: runs of one model class with the same arguments, on the same data; splits may differ.
         batch_size: B.
-        limit_batches: at most so many batches an epoch.
-        after_batch: called after every batch; whatever it raises ends the training, with every lane
-            standing where it can be continued.
+        limit_batches: the largest number of batches of an epoch; None for all.
+        after_batch: called after every batch; an error that it raises ends the training, and every
+            lane can be resumed.
 
     Raises:
-        CannotStackError: the model does what cannot be done for all lanes at once.
+        CannotStackError: the model does something that is impossible for all lanes at once.
     """
     layouts = _layouts(lanes, batch_size) if len(lanes) > 1 else {}
     together: _Together | None = None
@@ -106,9 +106,12 @@ def fit_lanes(
 
 @contextmanager
 def _drawing_nothing(lanes: Sequence[Lane]) -> Iterator[None]:
-    """See that no model draws random numbers in a part of an epoch; if one does, forget that part.
+    """Check that no model draws random numbers in a part of an epoch; if one does, discard it.
 
-    Of generators that lanes share it would draw others than alone.
+    Lanes share torch's generators, so a model would draw other numbers than alone.
+
+    Raises:
+        CannotStackError: a model drew random numbers.
     """
     before = random_state(_device(lanes))
     try:
@@ -116,7 +119,7 @@ def _drawing_nothing(lanes: Sequence[Lane]) -> Iterator[None]:
     finally:
         if drew := have_moved(_device(lanes), before):
             for lane in lanes:
-                lane.position.batches = 0  # so that nothing of the epoch is saved
+                lane.position.batches = 0  # so that no checkpoint is saved within the epoch
     if drew:
         raise CannotStackError(DRAWS)
 
@@ -157,7 +160,7 @@ def _train_epoch(
     limit_batches: int | None,
     after_batch: Callable[[], None],
 ) -> list[float]:
-    """Train lanes from their batch to the end of their epochs; return their mean batch losses."""
+    """Train lanes from their present batch to the epoch's end; return their mean batch losses."""
     lanes, stack, updates = together.lanes, together.stack, together.updates
     updates.refresh()
     stack.train()
@@ -191,7 +194,7 @@ def _train_epoch(
 
 
 def _orders(lanes: Sequence[Lane]) -> Tensor:
-    """Return the order in which each lane visits the data set, (L, N); (1, N) where they agree."""
+    """Return the order (L, N) in which each lane visits the data set; (1, N) if all agree."""
     agree = len({(lane.seed, lane.position.epoch) for lane in lanes}) == 1
     found = []
     for lane in lanes[:1] if agree else lanes:
@@ -201,7 +204,7 @@ def _orders(lanes: Sequence[Lane]) -> Tensor:
 
 
 def _batch(split: Split, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Return images (L, B, C, H, W) and labels (L, B) at places (L, B); without L where L is 1."""
+    """Return images (L, B, C, H, W) and labels (L, B) at places (L, B); without L if L is 1."""
     images = normalise(split.images.index_select(0, places.flatten()))
     labels = split.labels.index_select(0, places.flatten())
     if len(places) == 1:
@@ -212,7 +215,7 @@ def _batch(split: Split, places: Tensor) -> tuple[Tensor, Tensor]:
 def _validate(
     lanes: Sequence[Lane], limit_batches: int | None, after_batch: Callable[[], None]
 ) -> list[Evaluation | None]:
-    """Return how each lane does on its validation split; lanes of one seed share the batches."""
+    """Return each lane's evaluation on its validation split; lanes of a seed share batches."""
     results: dict[int, Evaluation] = {}
     by_seed: dict[int, list[int]] = {}
     for number, lane in enumerate(lanes):

@@ -1,1 +1,1 @@
-"""The process: its signals, its standard streams, its logs."""
+"""The process: its signals, standard streams and logs, and messages to processes it starts."""

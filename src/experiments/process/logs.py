@@ -16,14 +16,14 @@ from experiments.redaction.hide import hidden
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Logs to what `sys.stdout` is now, so that lines and a progress bar share a screen."""
+    """Logs to the current `sys.stdout`, so that log lines and a progress bar share the screen."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
 
     @property
     def stream(self) -> TextIO:
-        """The stream that `sys.stdout` is now."""
+        """The current `sys.stdout`."""
         return sys.stdout
 
     @stream.setter
@@ -32,14 +32,14 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
 
 class LogFile(logging.FileHandler):
-    """Logs to a file for as long as the disk takes it, without secrets; the screen has the same."""
+    """Logs to a file, without secrets; on a full disk, lines appear on the screen only."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines to write."""
         return hidden(super().format(record))
 
     is_new = False
-    """whether the file was made by this handler"""
+    """whether this handler made the file"""
 
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
@@ -49,16 +49,16 @@ class LogFile(logging.FileHandler):
         )
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
-        """Leave a full disk to what cannot go on without it."""
+        """Ignore errors of the disk, since a run can train without its log."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
 
 def own_log(config: DictConfig) -> list[logging.Handler]:
-    """Set a job's logging up as Hydra does, and return its handlers in place of using them.
+    """Set up the logging of a job as Hydra does; return its file handlers without using them.
 
-    Those are the ones that write to files: the console of a job is its log. `HydraConfig` must hold
-    the job's configuration.
+    Handlers for the console are dropped, because the console of a job is its log. `HydraConfig`
+    must hold the configuration of the job.
     """
     configure_log(config.hydra.job_logging, config.hydra.verbose)
     root = logging.getLogger()

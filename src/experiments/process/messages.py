@@ -1,6 +1,6 @@
-"""Messages between a process and one that it starts, each a picklable object.
+"""Messages between a process and a process that it starts; each is a picklable object.
 
-They go through two pipes: the standard input and output of the process that is started.
+They go through two pipes: the standard input and output of the started process.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import IO
 
 @dataclass(frozen=True)
 class Child:
-    """A process that was started, and the ends of the pipes to and from it."""
+    """A started process, and our ends of the pipes to and from it."""
 
     process: subprocess.Popen[bytes]
     requests: Connection
-    """to it; closed, it tells the process to end"""
+    """to the process; closing it tells the process to end"""
     answers: Connection
-    """from it"""
+    """from the process"""
 
 
 def start(module: str, *, errors: IO[bytes] | None = None) -> Child:
-    """Start `python -m module`, which a Ctrl-C on the terminal does not reach.
+    """Start `python -m module` in a session of its own, so that Ctrl-C does not reach it.
 
     Args:
-        module: calls `parent` to answer.
-        errors: a file for its standard error; None for this process's.
+        module: its name; it calls `parent` to answer.
+        errors: a file for its standard error; None for the standard error of this process.
     """
     its_requests, requests = Pipe(duplex=False)
     answers, its_answers = Pipe(duplex=False)
@@ -45,9 +45,9 @@ def start(module: str, *, errors: IO[bytes] | None = None) -> Child:
 
 
 def parent() -> tuple[Connection, Connection]:
-    """Return the requests from the process that has started this one, and the way to answer them.
+    """Return the pipes from and to the process that started this one: (requests, answers).
 
-    Output that is printed goes to the standard error from here on.
+    From now on, printed output goes to the standard error.
     """
     requests = Connection(os.dup(sys.stdin.fileno()), writable=False)
     answers = Connection(os.dup(sys.stdout.fileno()), readable=False)

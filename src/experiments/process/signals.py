@@ -1,9 +1,10 @@
-"""SIGINT, SIGTERM and SIGHUP, from a process's first moment to its last.
+"""Handle SIGINT, SIGTERM and SIGHUP from the first moment of a process to its last.
 
-Until a run begins a signal ends the process at once. In a run it is a flag that the training loop
-looks at, so that nothing is left half done; in a sweep's own process, which only waits, it is an
-exception. The second signal always ends the process at once, as kill -9 would: nothing is saved
-then, so that no half of a step ever is, and what was saved before is whole.
+Until a run begins, a signal ends the process at once. In a run, a signal sets a flag that the
+training loop checks, so that no step is left half done. In the process of a sweep, which only
+waits, a signal raises an exception. The second signal always ends the process at once, as kill -9
+would. Nothing is saved then, so that no half-done step is ever saved, and everything saved before
+is intact.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Interrupted(SystemExit):
 
 
 class _Request:
-    """Whether the process is asked to stop, and whether by a signal, so that the next insists."""
+    """The request to stop, if any, and whether it came by a signal."""
 
     def __init__(self) -> None:
         self.signum: int | None = None
@@ -41,16 +42,17 @@ _request = _Request()
 
 
 def end_at_once() -> None:
-    """Have a signal end the process with 128 + signal, also one that is PID 1 of a container.
+    """Make a signal end the process with exit code 128 + signal, also as PID 1 of a container.
 
-    The system's own action would not reach PID 1, and Python's own prints a traceback.
+    The default action of the system does not reach PID 1, and the default of Python prints a
+    traceback.
     """
     for number in _heeded():
         signal.signal(number, _end)
 
 
 def keep() -> None:
-    """From here on keep a signal for the next `interruptible`, where `end_at_once` was called."""
+    """From now on keep a signal for the next `interruptible`, if `end_at_once` was called."""
     for number in _heeded():
         if signal.getsignal(number) is _end:
             signal.signal(number, _keep)
@@ -62,7 +64,7 @@ def is_asked() -> bool:
 
 
 def stop() -> None:
-    """Ask the process to stop, from any thread; a signal is then still the first."""
+    """Ask the process to stop, from any thread; the next signal still counts as the first."""
     if signal.getsignal(signal.SIGTERM) is not _keep:
         _end(signal.SIGTERM)
     if not is_asked():
@@ -71,9 +73,9 @@ def stop() -> None:
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Turn the first signal into an `Interrupted` at each call of what is yielded.
+    """Yield a function that raises `Interrupted` at each call after the first signal.
 
-    Outside the main thread, where Python delivers no signals, nothing changes.
+    Outside the main thread nothing changes, because Python delivers no signals there.
     """
 
     def check() -> None:
@@ -86,10 +88,11 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def raising() -> Iterator[None]:
-    """Raise `Interrupted` at the first signal, wherever it comes.
+    """Raise `Interrupted` at the first signal, at any line.
 
-    For what may be left at any line once the `with` statements around it have tidied up. Nothing
-    changes outside the main thread, or in an `interruptible`, which is to be left at its checks.
+    This is for code that may end at any line, after the `with` statements around it have cleaned
+    up. Nothing changes outside the main thread, or inside an `interruptible`, which ends only at
+    its checks.
     """
     is_kept = signal.getsignal(signal.SIGTERM) is _keep
     with contextlib.nullcontext() if is_kept else _handled_by(_raise):
@@ -112,14 +115,14 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
 
 
 def _heeded() -> list[signal.Signals]:
-    """Return the signals to handle: not SIGHUP where `nohup` has it ignored."""
+    """Return the signals to handle; SIGHUP is not one of them if `nohup` made it ignored."""
     hangs_up = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
     return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
 
 
 def _keep(signum: int, _frame: FrameType | None) -> None:
     _note(signum)
-    # Neither `logging` nor `print` may be entered again from within themselves.
+    # `logging` and `print` are not reentrant.
     said = f"{signal.Signals(signum).name}: stopping; once more to stop at once\n"
     with contextlib.suppress(OSError):
         os.write(1, said.encode())
@@ -131,7 +134,7 @@ def _raise(signum: int, _frame: FrameType | None) -> None:
 
 
 def _note(signum: int) -> None:
-    """Take in the first signal; end the process at the second, and one forked from it at any."""
+    """Note the first signal; end the process at the second, and a forked process at any signal."""
     if signum == signal.SIGHUP:
         _let_go_of_the_terminal()
     if _request.is_signalled or _request.pid != os.getpid():
@@ -149,7 +152,7 @@ def _end(signum: int, _frame: FrameType | None = None) -> None:
 
 
 def _let_go_of_the_terminal() -> None:
-    """Send what is written to a terminal that is gone nowhere, instead of raising errors."""
+    """Redirect output to a closed terminal to the null device, so that writing raises no errors."""
     poller = select.poll()
     for number in (1, 2):
         poller.register(number, 0)

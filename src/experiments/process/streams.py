@@ -1,7 +1,7 @@
-"""The standard streams: whatever becomes of them, the program goes on, and no secret is printed.
+"""The standard streams: a broken stream does not stop the program, and no secret is printed.
 
-All that counts is in a run's folder. So output that cannot be written is dropped, and a character
-that the stream's encoding lacks is written as its code point.
+All results are in the folder of the run. So output that cannot be written is dropped, and a
+character that the encoding of the stream lacks is written as its code point.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class _Output(io.FileIO):
-    """A descriptor that takes every write."""
+    """A file descriptor that accepts every write."""
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write, or drop what the system refuses: a closed pipe, a full disk, a lost terminal."""
+        """Write; drop data that the system refuses (closed pipe, full disk, lost terminal)."""
         try:
             written: int | None = super().write(data)
             while written is None:  # another program has set the descriptor to non-blocking
@@ -36,18 +36,18 @@ class _Output(io.FileIO):
 
 
 class _Stream(io.TextIOWrapper):
-    """The text that goes to a descriptor."""
+    """A text stream to a file descriptor that user code cannot close."""
 
     def close(self) -> None:
-        """Stay open: a part that closes a standard stream must not stop whatever else prints."""
+        """Flush but stay open, because other code may print after one part closes the stream."""
         self.flush()
 
 
 def settle() -> None:
-    """Make the standard streams such that neither their state nor their encoding stops anything.
+    """Replace the standard streams, so that neither their state nor their encoding raises errors.
 
-    To be called first in a process: a descriptor from 0 to 2 that is closed would be given to the
-    next file that is opened, and a child process would print into it.
+    Call this first in a process. Otherwise the next opened file would get a closed descriptor
+    from 0 to 2, and a child process would print into that file.
     """
     for number in range(3):
         try:
@@ -56,7 +56,7 @@ def settle() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False, encoding="utf-8")  # noqa: SIM115  (a descriptor)
-    if sys.stdout is sys.__stdout__:  # else somebody captures the output
+    if sys.stdout is sys.__stdout__:  # else other code captures the output
         sys.stdout = _settled(sys.stdout, 1)
     if sys.stderr is sys.__stderr__:
         sys.stderr = _settled(sys.stderr, 2)
@@ -66,7 +66,7 @@ def _settled(stream: TextIO | None, number: int) -> TextIO:
     output = _Output(number, "w", closefd=False)
     if not isinstance(stream, io.TextIOWrapper):
         return _Stream(io.BufferedWriter(output), "utf-8", "backslashreplace")
-    with contextlib.suppress(OSError):  # a program's earlier output, as lost as any other
+    with contextlib.suppress(OSError):  # earlier output is lost like any other
         stream.flush()
     return _Stream(
         output if stream.write_through else io.BufferedWriter(output),
@@ -79,10 +79,7 @@ def _settled(stream: TextIO | None, number: int) -> TextIO:
 
 @contextlib.contextmanager
 def guarded_output() -> Iterator[None]:
-    """Settle the streams, and hide secrets in all that Python code prints.
-
-    Warnings and tracebacks are included.
-    """
+    """Call `settle`, and hide secrets in all output of Python code, tracebacks included."""
     settle()
     before = sys.stdout, sys.stderr
     guarded = [_Guarded(stream) for stream in before]
@@ -96,9 +93,10 @@ def guarded_output() -> Iterator[None]:
 
 
 class _Guarded:
-    """A text stream that hides secrets in what is written to it, and is the stream otherwise.
+    """A text stream that hides secrets in written text, and is the given stream otherwise.
 
-    `print` writes a line in pieces, and only the whole line tells what follows `password:`.
+    `print` writes a line in pieces, and only the whole line shows the text after `password:`. So
+    text is held until its line ends.
     """
 
     def __init__(self, stream: TextIO) -> None:

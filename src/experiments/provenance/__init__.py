@@ -1,1 +1,1 @@
-"""Provenance: where a run comes from: commit, patch, versions, machine."""
+"""Provenance: the origin of a run: commit, patch, versions, machine."""

@@ -1,4 +1,4 @@
-"""Where a run comes from: the commit and what differs from it, the machine, every version."""
+"""The origin of a run: the commit, uncommitted changes, the machine, and all versions."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from experiments.provenance.repository import (
 )
 from experiments.redaction.hide import hidden_data, hidden_patch
 
-_SOURCES = frozenset({".py"})  # YAML may hold passwords; config.yaml has the run's settings
+_SOURCES = frozenset({".py"})  # no YAML: it may hold passwords, and config.yaml has the settings
 _LARGEST_SOURCE = 1_000_000  # bytes
 _NOTE = ".commit.json"  # in a sweep's folder
 
 
 @dataclass(frozen=True)
 class Commit:
-    """The state of the source: a commit, and as a patch what was not committed.
+    """The state of the source: a commit, and a patch of the uncommitted changes.
 
-    The patch holds changes to tracked files and new source files; other new files it only names.
+    The patch holds changes to tracked files and new source files. Other new files are only named.
     """
 
     sha: str | None
-    """None where there is no commit, or none to be had"""
+    """None if there is no commit yet, or git does not tell it"""
     patch: bytes
     problem: str | None = None
-    """why it is not known whole"""
+    """the reason why the state is not fully known"""
 
     @property
     def dirty(self) -> bool:
@@ -52,7 +52,7 @@ class Commit:
 def commit(folder: Path) -> Commit | None:
     """Return the commit that a folder stands at; None outside git.
 
-    Whatever is wrong with git or the repository ends nothing: it is told as `problem`.
+    An error of git or of the repository is not raised; it becomes the `problem`.
     """
     if not is_within_repository(folder):
         return None
@@ -72,11 +72,11 @@ def commit(folder: Path) -> Commit | None:
 def commit_of_command(sweep: Path | None) -> Commit | None:
     """Return the commit of the project that this command runs; None outside git.
 
-    That is the repository of the program, train.py, or else the one that the command is given in.
+    This is the repository of the program, train.py, or else of the current folder.
 
     Args:
-        sweep: the folder of the sweep whose job is run, which has noted it for all jobs, wherever
-            they run; None for any other command.
+        sweep: for a job, the folder of its sweep, which noted the commit for jobs on all machines;
+            None for any other command.
     """
     if sweep is not None and (sweep / _NOTE).exists():
         noted = json.loads((sweep / _NOTE).read_text())
@@ -88,7 +88,7 @@ def commit_of_command(sweep: Path | None) -> Commit | None:
 
 
 def note_commit(source: Commit | None, sweep: Path) -> None:
-    """Note the commit of a sweep in its folder, where its jobs find it."""
+    """Note the commit of a sweep in its folder, for `commit_of_command` in its jobs."""
     noted = source and asdict(source) | {"patch": hidden_patch(source.patch).decode("latin-1")}
     write_atomically(sweep / _NOTE, json.dumps(noted).encode())
 
@@ -100,14 +100,14 @@ def _new(top: Path, name: bytes) -> bytes:
 
 
 def _is_source(path: Path) -> bool:
-    # What else lies about may be secret (.env) or large, and determines no result.
+    # Other new files may be secret (.env) or large, and do not determine the result.
     regular = path.is_file() and not path.is_symlink()
     return regular and path.suffix in _SOURCES and path.stat().st_size <= _LARGEST_SOURCE
 
 
 @functools.cache
 def environment() -> Mapping[str, Any]:
-    """Return the machine and all installed versions. Nothing of the process's environment."""
+    """Return the machine and all installed versions, but no environment variables."""
     packages = {item.metadata["Name"]: item.version for item in metadata.distributions()}
     return {
         "python": platform.python_version(),
@@ -134,7 +134,7 @@ def processor() -> str:
 
 
 def tags(source: Commit | None) -> dict[str, str]:
-    """Return what is searchable of where a run comes from, where possible under MLflow's names."""
+    """Return searchable tags of a run's origin, under MLflow's names if MLflow has any."""
     found = {
         "version.experiments": version("experiments"),
         "version.python": platform.python_version(),
@@ -160,7 +160,7 @@ def _user() -> str:
 
 
 ORIGIN = ("config.yaml", "overrides.yaml", "identity.json", "environment.json", "git.patch")
-"""the files that say what a run was made from"""
+"""the files that describe the origin of a run"""
 
 
 def write_origin(
@@ -170,13 +170,13 @@ def write_origin(
     ingredients: Mapping[str, Any],
     source: Commit | None,
 ) -> list[str]:
-    """Write what a run was made from, without secrets; return the files' names.
+    """Write the files that describe the origin of a run, without secrets; return their names.
 
     Args:
         folder: the run's folder.
-        config: the configuration as it may be recorded.
-        overrides: what the command line changed.
-        ingredients: what the run's identity is the hash of, as it may be recorded.
+        config: the configuration, in its public form.
+        overrides: the overrides of the command line.
+        ingredients: the ingredients of the run's identity, in their public form.
         source: the state of the source.
     """
     files = {

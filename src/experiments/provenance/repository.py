@@ -1,9 +1,9 @@
-"""A git repository as it lies on the disk, read without changing a byte of it.
+"""A git repository, read without changing any of its files.
 
-What git says depends on its configuration, on the attributes of the files and on the environment,
-which a hook sets for its own ends. So only plumbing is called, with every option that matters
-fixed, on a copy of the index, and none of the user's programs runs: no filter, no external diff, no
-file monitor.
+Git's output depends on its configuration, on the attributes of the files and on the environment,
+which git changes in a hook. So this module calls only plumbing commands, fixes every option that
+matters, and works on a copy of the index. None of the user's programs runs: no filter, no external
+diff, no file monitor.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-_SECONDS = 10.0  # for all that is asked of one repository
-_KEPT = ("GIT_CONFIG", "GIT_EXEC_PATH")  # who may be trusted, and where git is
+_SECONDS = 10.0  # for all calls to one repository together
+_KEPT = ("GIT_CONFIG", "GIT_EXEC_PATH")  # they may set safe.directory, and git's own folder
 _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
@@ -46,11 +46,11 @@ _DIFF = (
 
 
 class RepositoryError(Exception):
-    """Git does not answer, or refuses; the text says why in one line."""
+    """Git does not answer, or refuses; the text gives the reason in one line."""
 
 
 def is_within_repository(folder: Path) -> bool:
-    """Return whether a folder lies in a git repository, sound or not."""
+    """Return whether a folder lies in a git repository, even a damaged one."""
     place = folder.resolve()
     return any(os.path.lexists(above / ".git") for above in (place, *place.parents))
 
@@ -66,7 +66,7 @@ class Repository:
             copies: an empty folder for the copy of the index.
 
         Raises:
-            RepositoryError: git is not there, too slow, or does not take it for one.
+            RepositoryError: git is missing or too slow, or does not accept the repository.
         """
         self._deadline = time.monotonic() + _SECONDS
         self._settings: tuple[str, ...] = ()
@@ -76,21 +76,21 @@ class Repository:
         up, rest = self._git("rev-parse", *asked).split(b"\n", 1)
         found = re.fullmatch(rb"(.*?)\n(?:([0-9a-f]{40,64})\n)?", rest, flags=re.DOTALL)
         if found is None:
-            raise RepositoryError("git rev-parse: has not told where the index is")
+            raise RepositoryError("git rev-parse: did not name the index")
         index = self.top / os.fsdecode(found[1])
         self.head = found[2].decode() if found[2] else None
-        """the commit it stands at; None before the first one"""
+        """the commit that is checked out; None before the first commit"""
         self.top = (self.top / os.fsdecode(up)).resolve()
-        """its uppermost folder"""
+        """the top folder of the working tree"""
         if index.exists():
-            shutil.copy2(index, copies / "index")  # its time tells git which files may have changed
+            shutil.copy2(index, copies / "index")  # with its time: git needs it to find changes
         self._environment = _ENVIRONMENT | {"GIT_INDEX_FILE": str(copies / "index")}
         self._settings = tuple(self._without_filters())
 
     def differences(self) -> bytes:
-        """Return what differs from the commit in files that git tracks, as `git apply` takes it.
+        """Return the uncommitted changes to tracked files, as a patch for `git apply`.
 
-        Files that pass through a filter on their way, such as git-lfs, are only named.
+        Files with a git filter, such as git-lfs, are only named.
 
         Raises:
             RepositoryError: git does not answer, or refuses.
@@ -103,7 +103,7 @@ class Repository:
         )
 
     def untracked(self) -> list[bytes]:
-        """Return the names of files that git neither tracks nor ignores, from the uppermost folder.
+        """Return the names of files that git neither tracks nor ignores, relative to `top`.
 
         Raises:
             RepositoryError: git does not answer, or refuses.
@@ -111,16 +111,16 @@ class Repository:
         return _split(self._git("ls-files", "-z", "--others", "--exclude-standard"))
 
     def _without_filters(self) -> Iterator[str]:
-        """Yield settings that take the programs away that files would be passed through."""
+        """Yield settings that switch off the programs of all filters."""
         told = self._git("config", "-z", "--name-only", "--get-regexp", r"^filter\.", codes=(0, 1))
         for name in sorted({os.fsdecode(key).rpartition(".")[0] for key in _split(told)}):
             yield from (f"{name}.clean=", f"{name}.smudge=", f"{name}.process=")
             yield f"{name}.required=false"
 
     def _filtered(self) -> bytes:
-        """Return the changed files that a filter should read, and have git take them as unchanged.
+        """Return the changed files that have a filter, and make git treat them as unchanged.
 
-        Without their filters git cannot tell whether they are.
+        Without their filters git cannot tell whether their content changed.
         """
         changed = self._git("diff-files", "-z", "--name-only", "--ignore-submodules")
         if not changed:
@@ -141,7 +141,7 @@ class Repository:
             for key, value in os.environ.items()
             if not key.startswith("GIT_") or key.startswith(_KEPT)
         }
-        inherited.pop("GIT_CONFIG", None)  # the file that `git config` alone would read
+        inherited.pop("GIT_CONFIG", None)  # only `git config` would obey it
         settings = [part for each in (*_SETTINGS, *self._settings) for part in ("-c", each)]
         try:
             process = subprocess.Popen(
@@ -151,7 +151,7 @@ class Repository:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                start_new_session=True,  # so that what git has started ends with it
+                start_new_session=True,  # so that git's children can be killed with it
             )
         except OSError as error:
             raise RepositoryError(f"git cannot be run ({error.strerror})") from error
@@ -177,10 +177,10 @@ class Repository:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Repository]:
-    """Open the repository that a folder lies in, with a copy of its index for the while.
+    """Open the repository that a folder lies in, with a temporary copy of its index.
 
     Raises:
-        RepositoryError: git is not there, too slow, or does not take it for one.
+        RepositoryError: git is missing or too slow, or does not accept the repository.
     """
     try:
         with tempfile.TemporaryDirectory(prefix="experiments-") as copies:
@@ -190,13 +190,13 @@ def opened(folder: Path) -> Iterator[Repository]:
 
 
 def new_file(path: Path, name: bytes) -> bytes | None:
-    """Return a patch that makes a text file; None for one that is no text or cannot be read.
+    """Return a patch that creates a file; None if the file is no text or cannot be read.
 
-    Written here, since git would need a process for each or write into the repository. The format
-    is that of git-diff's manual, "Generating patch text with -p".
+    Git would need a process for each file, or write into the repository. The format is described in
+    git-diff's manual, "Generating patch text with -p".
 
     Args:
-        path: where the file is.
+        path: the file.
         name: its name in the repository.
     """
     try:
@@ -211,7 +211,7 @@ def new_file(path: Path, name: bytes) -> bytes | None:
     if not content:
         return head + b"index 0000000..e69de29\n"
     lines = content.split(b"\n")
-    is_open = bool(lines[-1])  # the last line does not end
+    is_open = bool(lines[-1])  # the last line has no newline
     if not is_open:
         lines.pop()
     body = b"".join(b"+" + line + b"\n" for line in lines)
@@ -221,7 +221,7 @@ def new_file(path: Path, name: bytes) -> bytes | None:
 
 
 def _escaped(name: bytes) -> bytes:
-    """Return a name as git quotes it, in C's way."""
+    """Return a name with the escapes of C, as git quotes it."""
     plain = set(range(0x20, 0x7F)) - set(b'"\\')
     return b"".join(b"%c" % byte if byte in plain else b"\\%03o" % byte for byte in name)
 

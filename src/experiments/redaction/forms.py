@@ -1,7 +1,7 @@
-"""What a secret looks like: in an address, after a name that says so, or by its own shape.
+"""Recognise and hide secrets by their form: in an address, after a telling name, by their shape.
 
-Nothing here knows any secret; `experiments.redaction.hide` also hides those that the process knows.
-Where a text can be read in two ways, more of it is hidden rather than less.
+This module knows no secret itself; `experiments.redaction.hide` also hides the secrets that the
+process knows. If a text can be read in two ways, the longer part of it is hidden.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 
-_STRONG = r"passw(?:or)?d|passphrase|secret|credential"  # a secret whatever its type
-# max_tokens=128 is none, nor is exclude_keys=[seed].
+_STRONG = r"passw(?:or)?d|passphrase|secret|credential"  # a secret of any type
+# Not a secret: max_tokens=128, exclude_keys=[seed].
 _WEAK = r"token|(?<=[\w.-])key(?!s)|(?:secret|api|access|private)_?key|(?<![a-z])(?:pass|pwd|pw)"
 _STRONG_NAME = re.compile(_STRONG, re.IGNORECASE)
 _NAME = re.compile(
@@ -30,7 +30,7 @@ _LEFT_OPEN = re.compile(
     rf"[bfru]{{0,2}}[\"']?(?:{_PLACEHOLDER.pattern})[\"',;:.)}}\]]*", re.IGNORECASE
 )
 
-_SLASHES = r":(?:\\?/){2}"  # \: is how Hydra quotes a colon, \/ how some JSON quotes a slash
+_SLASHES = r":(?:\\?/){2}"  # Hydra quotes a colon as \:, some JSON quotes a slash as \/
 _NEXT = rf"(?<![^\s'\"(<\[{{,;=|\\])[A-Za-z][\w+.-]*\\?{_SLASHES}"
 _ADDRESS = re.compile(rf"({_SLASHES})((?:(?!{_NEXT})[^\n])+)")
 _ENCODED_ADDRESS = re.compile(r"(?i)(%3A%2F%2F(?:[^\s%&:@]*%3A)?)[^\s&]*(?=%40)")
@@ -44,7 +44,7 @@ _QUOTED = rf"{_TEXT}(?:,{_TEXT})*"
 _BEFORE = (
     rf"(?:(?:{_STRONG})|(?P<weak>{_WEAK}))s?\\?[\"']?\]?\s*"
     r"(?::[^\S\n]*[\w.\[\],|]+\s*=|[:=])(?!=)[^\S\n]*"
-    # Our own words about a key.
+    # Words of our own messages about a key.
     r"(?!unknown key;|is missing;|has no value;|nothing below |cannot be resolved|it should |"
     r"a launcher may |holds a secret)"
 )
@@ -63,18 +63,18 @@ _SHAPES = re.compile(
 
 @functools.lru_cache(maxsize=4096)
 def names_a_secret(name: str) -> bool:
-    """Return whether a variable or key of that name holds a secret.
+    """Return whether the name of a variable or key says that its value is a secret.
 
-    Its name holds PASSWORD, PASSWD, PASSPHRASE, SECRET, CREDENTIAL or TOKEN (but not TOKENIZER),
+    Such a name holds PASSWORD, PASSWD, PASSPHRASE, SECRET, CREDENTIAL or TOKEN (but not TOKENIZER),
     KEY (but not KEYBOARD and the like), or a word that ends in PASS, PWD or PW.
     """
     return _NAME.search(name) is not None
 
 
 def is_secret(path: tuple[object, ...], leaf: object) -> bool:
-    """Return whether a configuration's value is a secret by the keys that lead to it.
+    """Return whether the keys that lead to a value of a configuration make it a secret.
 
-    A number is one under `password` and the like, and none under `max_tokens` or `key_size`.
+    A number is a secret under `password` and the like, but not under `max_tokens` or `key_size`.
     """
     names = [step for step in path if isinstance(step, str) and names_a_secret(step)]
     if not names or isinstance(leaf, bool) or leaf is None or leaf == "":
@@ -87,9 +87,9 @@ def is_secret(path: tuple[object, ...], leaf: object) -> bool:
 def without_passwords(text: str) -> str:
     """Return a text with the secrets of every address in it hidden.
 
-    These are the password in user:password@host, what stands alone before @host, and in a query the
-    values of keys that name a secret. As a password may hold any character, it ends at the last @
-    before the next address or the end of the line.
+    The secrets are the password in user:password@host, a word alone before @host, and in a query
+    the values of keys that name a secret. A password may hold any character, so it ends at the
+    last @ before the next address or the end of the line.
     """
     if "://" in text or r":\/" in text:
         text = _QUERY.sub(rf"\1{HIDDEN}", _ADDRESS.sub(_without_password, text))
@@ -97,22 +97,22 @@ def without_passwords(text: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with all hidden that looks like a secret.
+    """Return a text with everything hidden that has the form of a secret.
 
-    These are the secrets of addresses; what is assigned to a name that names a secret, to the end
-    of the line after a colon; an Authorization header's value; private keys, and tokens of known
-    shapes.
+    Hidden are the secrets of addresses, the value assigned to a name that names a secret (after a
+    colon, to the end of the line), the value of an Authorization header, private keys, and tokens
+    of known shapes.
     """
     return _SHAPES.sub(HIDDEN, _ASSIGNED.sub(_unassigned, without_passwords(text)))
 
 
 def without_secrets_in_code(text: str) -> str:
-    """Return a program with all hidden that looks like a secret; of assigned values, texts only."""
+    """Do `without_secrets` for a program; of assigned values, only string literals are hidden."""
     return _SHAPES.sub(HIDDEN, _LITERAL.sub(_unassigned, without_passwords(text)))
 
 
 def passwords_in(address: str) -> Iterator[str]:
-    """Yield what may be secret in a text that is an address as a whole, as it is and decoded."""
+    """Yield the secrets in a text that is one address, each as written and decoded."""
     _, found, rest = address.partition("://")
     if not found:
         return
@@ -134,7 +134,7 @@ def _without_password(match: re.Match[str]) -> str:
     first = rest.split(maxsplit=1)[0] if rest.strip() else ""
     user, *colon = _COLON.split(first, maxsplit=1)
     has_password = bool(colon) and "/" not in user
-    scope = rest if has_password else first  # a password may hold spaces, a user or a token not
+    scope = rest if has_password else first  # a password may hold spaces; a user or a token may not
     head, at, tail = scope.rpartition("@")
     if not at:
         return match[0]

@@ -1,9 +1,10 @@
-"""Secrets stay out of everything that is written or shown.
+"""Keep secrets out of everything that is written or shown.
 
-All that leaves the process passes `hidden`: the journal, the files beside it, logs, outcomes, and
-what Python code prints (`experiments.process.streams`). It hides what looks like a secret (`forms`)
-and the secrets that the process knows: the values of environment variables whose name says so,
-passwords in addresses that any variable holds, and what `keep` was told.
+Every text that leaves the process passes `hidden`: the journal, the files beside it, logs, outcomes
+and the output of Python code (`experiments.process.streams`). `hidden` hides everything with the
+form of a secret (`forms`) and the secrets that the process knows. The process knows the values of
+environment variables with a telling name, passwords in addresses that any variable holds, and the
+texts given to `keep`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ from experiments.redaction.forms import (
 )
 
 Path = tuple[object, ...]
-"""the keys, and indices of lists, that lead to a value"""
+"""the keys, and indices into lists, that lead to a value"""
 
-# The user is told these values, to find places and parts again; of an address, all but its secrets.
+# Shown to the user, who needs them to find places and parts; an address without its secrets.
 _TOLD = frozenset(
     {
         *(("outputs",), ("data", "root"), ("tracking", "uri"), ("tracking", "experiment")),
@@ -42,12 +43,12 @@ _kept: set[str] = set()
 
 
 def hidden(text: str) -> str:
-    """Return a text with every secret in it hidden, known or by its form."""
+    """Return a text with every known secret, and every text with the form of one, hidden."""
     return without_secrets(_without_known(text))
 
 
 def hidden_data(value: Any) -> Any:
-    """Return nested data with the secrets in all its texts hidden; keys stay."""
+    """Return nested data with the secrets in all its texts hidden; keys do not change."""
     if isinstance(value, str):
         return hidden(value)
     if isinstance(value, Mapping):
@@ -58,9 +59,9 @@ def hidden_data(value: Any) -> Any:
 
 
 def hidden_patch(patch: bytes) -> bytes:
-    """Return a patch with every secret hidden; of a program, texts and addresses may be one.
+    """Return a patch with every secret hidden; in a program, only string literals and addresses.
 
-    Where something was hidden, a line at the end says so, as the patch may not apply then.
+    If something was hidden, a line at the end says so, because the patch may not apply then.
     """
     text = _without_known(patch.decode(errors="surrogateescape"))
     files = re.split(r"(?m)^(?=diff --git )", text)
@@ -75,12 +76,12 @@ def _hidden_in_file(changes: str) -> str:
 
 
 def keep(*secrets: str) -> None:
-    """Have `hidden` hide these texts from now on, unless so short that ordinary texts hold them."""
+    """Make `hidden` hide these texts from now on, except texts too short to be distinctive."""
     _kept.update(filter(_is_telling, secrets))
 
 
 def keep_secrets_of(values: Mapping[str, Any], from_environment: Collection[Path]) -> None:
-    """Keep the secrets in a configuration's values, by their keys or where they came from."""
+    """Keep the values of a configuration that are secret by their keys or by their origin."""
     for path, leaf in _leaves(values):
         if isinstance(leaf, str) and "://" in leaf:
             keep(*passwords_in(leaf))
@@ -117,11 +118,11 @@ def _in_environment() -> Iterator[str]:
 
 @functools.lru_cache(maxsize=1024)
 def _is_telling(value: str) -> bool:
-    """Return whether a value stands for itself wherever it is found.
+    """Return whether a value is long and rare enough to be replaced in every text.
 
-    With fewer than 6 characters a plain word or number may be ordinary (`X_KEY=1`,
-    `USE_TOKEN=false`); with other characters among them, 4 are enough. A file that is there is no
-    secret (`SSH_KEY=/home/me/.ssh/id_rsa`, `PWD`); what is in it may be.
+    A plain word or number needs 6 characters, because shorter ones are common (`X_KEY=1`,
+    `USE_TOKEN=false`); with other characters among them, 4 are enough. The path of an existing file
+    is no secret (`SSH_KEY=/home/me/.ssh/id_rsa`, `PWD`), although its content may be one.
     """
     least = 6 if re.fullmatch(r"[\w.+-]*", value) else 4
     return len(value.strip()) >= least and not (value.startswith("/") and os.path.exists(value))  # noqa: PTH110  (PWD may be longer than a path may be)
@@ -135,7 +136,7 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
 
 @functools.lru_cache(maxsize=1024)
 def _forms(secret: str) -> frozenset[str]:
-    """Return a secret as it is, and as addresses, JSON, Python, YAML, shells and Hydra write it."""
+    """Return a secret as it is and as addresses, JSON, Python, YAML, shells and Hydra write it."""
     written = {secret, secret.strip(), " ".join(secret.split())}
     written |= {quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
     written |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}

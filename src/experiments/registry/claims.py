@@ -1,14 +1,14 @@
 """Claims: an identity belongs to one run, and a run to one process at a time.
 
-The rules, by what there is of an identity:
+The rules, by the state of the identity's earlier run:
 
-- a finished run: it is reported, and nothing is trained, unless `force=true`;
-- a dead one, not running and not finished: it is continued, unless `force=true` begins anew;
-- a run alive elsewhere: the command is refused, naming its host and process;
-- none: a new run.
+- finished: the run is reported and nothing is trained, unless `force=true`;
+- dead, so neither alive nor finished: it is resumed, unless `force=true` begins anew;
+- alive: the command is refused, naming the run's host and process;
+- no earlier run: a new one begins.
 
-Who has which identity stands in `outputs/.identities`, a file each; a run is alive while its
-journal is locked. What a store shared with other machines knows is asked by `experiments.tracking`.
+The index, `outputs/.identities`, has a file for each identity, which names the run's folder. A run
+is alive while its journal is locked. `experiments.tracking` looks up runs of other machines.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _INDEX = ".identities"
 
 
 def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
-    """Return the identity's run on this file system, in whatever folder or in the one given.
+    """Return the identity's run on this file system: in the indexed folder, or in `folder`.
 
     Raises:
         InputError: the index or the run's journal is damaged.
@@ -49,16 +49,16 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
 
 
 def newest(outputs: Path, count: int) -> list[Path]:
-    """Return the folders of the runs begun or continued last, at most so many.
+    """Return the folders of the runs begun or resumed last, at most `count`.
 
-    Runs whose entry is damaged, or of version 0.1.0, are left out.
+    Runs whose entry in the index is damaged, or of version 0.1.0, are left out.
     """
     index = outputs / _INDEX
     entries = [path for path in index.glob("*") if not path.name.startswith(".")]
     entries.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     folders = []
     for path in entries[:count]:
-        with contextlib.suppress(InputError):  # the command that it concerns will say so
+        with contextlib.suppress(InputError):  # a command that needs the run reports it
             folders.append(_noted(path, outputs)[0])
     return folders
 
@@ -67,7 +67,7 @@ def _noted(entry: Path, outputs: Path) -> tuple[Path, str]:
     """Return the folder that an entry of the index names, and the identity of the run there.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the entry is damaged.
     """
     try:
         told = unseal(entry.read_bytes(), entry.name)
@@ -111,12 +111,12 @@ def claimed(
 
     Args:
         outputs: the folder of all runs.
-        identity: what to hold.
-        folder: the folder of a new run, or of the one to continue.
-        earlier: what `look_up` returned.
+        identity: the identity to hold.
+        folder: the folder of a new run, or of the run to resume.
+        earlier: the result of `look_up`.
 
     Raises:
-        InputError: another process has taken or changed it since `look_up`.
+        InputError: another process has claimed or changed the run since `look_up`.
     """
     index = outputs / _INDEX
     make_folder(index)
@@ -138,12 +138,12 @@ def claimed(
 
 
 def note_planned(outputs: Path, planned: str, identity: str, folder: Path) -> None:
-    """Note which run it is that a sweep has planned without knowing the device.
+    """Note the run of an identity that a sweep planned before the device was known.
 
     Args:
         outputs: the folder of all runs.
         planned: the identity with the device as it is configured, such as `auto`.
-        identity: that with the device itself.
+        identity: the identity with the actual device.
         folder: the run's folder.
     """
     index = outputs / _INDEX

@@ -12,7 +12,7 @@ from typing import Literal
 from experiments.errors import AliveError
 
 State = Literal["finished", "dead", "alive"]
-RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # which of several runs decides
+RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # the lowest rank decides
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Result:
 
     @property
     def objective(self) -> float:
-        """The value that a sweep may maximise, 0 to 1; NaN where there is nothing to rank.
+        """The value that a sweep may maximise, 0 to 1; NaN if the run diverged or has no value yet.
 
-        The validation accuracy of the epoch that was tested where there is a validation split, else
-        the test accuracy.
+        With a validation split it is the validation accuracy of the epoch that was tested, without
+        one the test accuracy.
         """
         keys = ("best_val_accuracy", "val_accuracy", "test_accuracy")
         found = [self.metrics[key] for key in keys if key in self.metrics]
@@ -41,39 +41,39 @@ class Earlier:
 
     state: State
     folder: Path | None
-    """where it is; None on another machine"""
+    """the run's folder; None if it is on another machine"""
     host: str
     pid: int
     metrics: Mapping[str, float] = field(default_factory=dict, compare=False)
     """the last value of each metric"""
     run_id: str | None = None
-    """its MLflow run, where it was found there"""
+    """the id of its MLflow run, if it was found in MLflow"""
     diverged: bool = False
 
     @property
     def objective(self) -> float:
-        """That of its result; NaN where it is not finished."""
+        """The objective of its result; NaN if the run is not finished."""
         return (
             Result(self.metrics, self.diverged).objective if self.state == "finished" else math.nan
         )
 
     def refuse_alive(self) -> None:
-        """Refuse where a process is training it.
+        """Refuse a run that a process is training.
 
         Raises:
-            AliveError: one is.
+            AliveError: a process is training it.
         """
         if self.state == "alive":
             where = "" if self.folder is None else f" in {os.path.relpath(self.folder)}"
-            # Between opening its journal and the first line in it, a process has not said its name.
+            # A process that has just opened the journal has not written its host and id there yet.
             who = f"process {self.pid} on {self.host}" if self.pid else "another process"
             raise AliveError(
                 f"this run is being trained{where} by {who}; wait for it, or stop it and repeat "
-                "the command, which then continues it"
+                "the command, which then resumes it"
             )
 
 
 def foremost(*found: Earlier | None) -> Earlier | None:
-    """Return the run that decides: one finished before one alive before one dead, then in order."""
+    """Return the run that decides: finished before alive before dead; among equals, the first."""
     there = [earlier for earlier in found if earlier is not None]
     return min(there, key=lambda earlier: RANK[earlier.state], default=None)

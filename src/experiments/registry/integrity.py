@@ -1,4 +1,4 @@
-"""Evidence: whether the files of a run are what its journal tells, before they are believed."""
+"""Checks that the files of a run match its journal, before they are used."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WEIGHTS, CHECKPOINTS = "weights.safetensors", "checkpoints"
 
 
 def refuse_remains(folder: Path, state: str) -> None:
-    """Refuse a folder that holds what a run has saved, and no journal that tells of it.
+    """Refuse a folder that holds the saved files of a run, but not its journal.
 
     Args:
         folder: the folder.
-        state: what became of the journal.
+        state: the state of the journal, for the message.
 
     Raises:
-        InputError: it does.
+        InputError: it holds checkpoints or weights.
     """
     for name in (CHECKPOINTS, WEIGHTS):
         if (folder / name).exists():
@@ -32,10 +32,10 @@ def refuse_remains(folder: Path, state: str) -> None:
 
 
 def refuse_checkpoints_of(identity: str, folder: Path) -> None:
-    """Refuse a folder whose journal is another run's, beside checkpoints of an identity.
+    """Refuse another run's folder if it holds a checkpoint of an identity.
 
     Raises:
-        InputError: it is.
+        InputError: it holds one.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -44,7 +44,7 @@ def refuse_checkpoints_of(identity: str, folder: Path) -> None:
             with safe_open(path, framework="np") as file:
                 saved_by = json.loads(file.metadata()["experiments"])["identity"]
         except (SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError):
-            continue  # damaged; the command that would continue from it says so
+            continue  # damaged; a command that resumes from it reports it
         if saved_by == identity:
             raise InputError(
                 f"{os.path.relpath(folder / NAME)}: is of another run than {path.name} "
@@ -53,22 +53,22 @@ def refuse_checkpoints_of(identity: str, folder: Path) -> None:
 
 
 def check_weights(folder: Path) -> None:
-    """Check that the weights in a finished run's folder are the ones that it kept.
+    """Check that the weights in a finished run's folder match the SHA-256 in its journal.
 
     Raises:
-        InputError: they are not.
+        InputError: they do not match, or cannot be read.
     """
     kept = history(folder).tags.get("weights_sha256")
     path = folder / WEIGHTS
     if kept is None:
-        return  # it diverged
+        return  # a diverged run keeps no weights
     advice = "restore the file, or train anew with force=true"
     try:
         found = sha256_of(path)
     except OSError as error:
         raise InputError(
-            f"{os.path.relpath(path)}: cannot be read ({error.strerror}), so the run is not as it "
-            f"was finished; {advice}"
+            f"{os.path.relpath(path)}: cannot be read ({error.strerror}), so the finished run is "
+            f"incomplete; {advice}"
         ) from error
     if found != kept:
         raise InputError(

@@ -1,1 +1,1 @@
-"""A run: prepared, built, trained, saved, continued, tested."""
+"""A run: prepared, built, trained, saved, resumed, tested."""

@@ -1,4 +1,4 @@
-"""From a checked configuration to the objects of a run."""
+"""Construction of a run's objects from a checked configuration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from experiments.targets import accepts, build, explained, resolve
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of, on its device."""
+    """The objects of a run, on its device."""
 
     model: nn.Module
     optimizer: Optimizer
@@ -32,19 +32,19 @@ class Parts:
     splits: Splits
     device: torch.device
     classes: frozenset[type]
-    """of the data set, the schedule, the optimizer, the model and the modules in it"""
+    """the classes of the data set, the schedule, the optimizer, the model and its modules"""
 
     @property
     def device_kind(self) -> str:
-        """The GPU's name, or `cpu` or `mps`: what decides which kernels compute."""
+        """The GPU's name, or `cpu` or `mps`: it decides which kernels compute."""
         return _kind(self.device)
 
 
 def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
-    """Build everything a run needs.
+    """Build everything that a run needs.
 
     Args:
-        config: what to run.
+        config: the run's configuration.
         tried: whether a first step of the same parts was tried before.
 
     Raises:
@@ -69,16 +69,16 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
 
 
 def load_splits(config: RunConfig) -> Splits:
-    """Load a run's data, on its device, without a validation split.
+    """Load a run's data to its device, without a validation split.
 
     Raises:
-        InputError: the data cannot be had or does not fit, or the device is not there.
+        InputError: the data is not available or does not fit, or the device is missing.
     """
     return _load(config.data, _prepare_torch(config.trainer))
 
 
 def build_model(config: RunConfig, splits: Splits) -> nn.Module:
-    """Return a run's model with its first weights, on the device of its data.
+    """Return a run's model with its initial weights, on the device of its data.
 
     Raises:
         InputError: its class or an argument cannot be used, or it does not fit the data.
@@ -96,7 +96,7 @@ def build_model(config: RunConfig, splits: Splits) -> nn.Module:
 def build_updates(
     config: RunConfig, model: nn.Module, total_steps: int
 ) -> tuple[Optimizer, LRScheduler]:
-    """Return the optimizer and the schedule of a run of so many steps.
+    """Return the optimizer and the schedule of a run with `total_steps` optimizer steps.
 
     Raises:
         InputError: a class or an argument cannot be used.
@@ -113,10 +113,10 @@ def build_updates(
 
 
 def surroundings(config: RunConfig) -> tuple[str, str]:
-    """Return the checksum of a run's data, fetched if need be, and the kind of its device.
+    """Return the SHA-256 of a run's data, fetched if needed, and the kind of its device.
 
     Raises:
-        InputError: the data cannot be had, or the device is not there.
+        InputError: the data is not available, or the device is missing.
     """
     splits = load_splits(config)
     return splits.sha256, _kind(splits.train.labels.device)
@@ -129,12 +129,12 @@ def _kind(device: torch.device) -> str:
 def _prepare_torch(trainer: Trainer) -> torch.device:
     torch.set_num_threads(trainer.threads)
     device = torch.device(_device_name(trainer.device))
-    # On the CPU torch's kernels repeat themselves anyway; the switch would only slow them.
+    # On the CPU torch's kernels are deterministic anyway; the switch would only slow them.
     wanted = trainer.deterministic and device.type != "cpu"
-    if wanted != torch.are_deterministic_algorithms_enabled():  # to set it loads torch's compiler
+    if wanted != torch.are_deterministic_algorithms_enabled():  # setting it loads torch's compiler
         torch.use_deterministic_algorithms(wanted)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks of determinism
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
     return device
 
 
@@ -167,12 +167,12 @@ def _load(data: DataPart, device: torch.device) -> Splits:
 
 
 def _check_fit(model: nn.Module, splits: Splits) -> None:
-    """Run two images through the model, so that a misfit is found before anything is recorded."""
+    """Check that the model maps two images (2, C, H, W) to logits (2, K) of enough classes."""
     images = normalise(splits.train.images[:2].cpu())
     shape = " x ".join(map(str, images.shape[1:]))
     with (
         explained(f"model: does not take images of {shape}", "mend the class, or its arguments"),
-        torch.no_grad(),  # what a lazy module makes here must be trainable afterwards
+        torch.no_grad(),  # a lazy module's parameters must be trainable afterwards
     ):
         logits = model.eval()(images)
     classes = int(max(splits.train.labels.max(), splits.test.labels.max())) + 1
@@ -185,7 +185,7 @@ def _check_fit(model: nn.Module, splits: Splits) -> None:
 
 
 def _check_can_be_trained(key: str, part: nn.Module | Optimizer | LRScheduler) -> None:
-    """Check that a part steps without help and that a checkpoint can keep it."""
+    """Check that a part steps without arguments and that a checkpoint can hold its state."""
     name = type(part).__name__
     if not isinstance(part, nn.Module):
         with explained(f"{key}: the arguments of {name}.step", "mend the class"):

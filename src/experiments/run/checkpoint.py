@@ -1,8 +1,9 @@
-"""Checkpoints: where a run stands, in safetensors files, which cannot run code.
+"""Checkpoints: the state of a run in safetensors files, which cannot run code.
 
-A checkpoint is one safetensors file. Its header holds, as JSON, what is no tensor; its name holds
-the number of optimizer steps and the beginning of the file's own SHA-256. It is written whole or
-not at all, and the one before it is kept. It says of which run it is, and no other run takes it.
+A checkpoint is one safetensors file. Its header holds the values other than tensors as JSON. Its
+name holds the number of optimizer steps and the first 16 digits of the file's own SHA-256. A write
+is atomic, and the checkpoint before is kept. A checkpoint holds the identity of its run, and no run
+with another identity loads it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from experiments.run.packing import own, pack, unpack
 
 _log = logging.getLogger(__name__)
 
-FORMAT = 2  # 1, of version 0.1.0, did not say of which run it was
-_KEPT = 2  # the newest, and the one before it should the newest be damaged
+FORMAT = 2  # 1, of version 0.1.0, did not hold the identity of its run
+_KEPT = 2  # the newest, and one more in case the newest is damaged
 _HEADER = "experiments"
 
 
@@ -34,10 +35,10 @@ def save_weights(weights: Mapping[str, Tensor], path: Path) -> str:
     """Write a model's parameters and buffers; return the SHA-256 of the file.
 
     The same weights give the same bytes: safetensors orders the tensors and stores no time. Tensors
-    that share memory are written each for itself, which loads the same.
+    that share memory are written separately, with the same values.
 
     Raises:
-        RunError: the disk does not take it.
+        RunError: the file cannot be written.
     """
     content = save({name: own(value) for name, value in weights.items()})
     write_atomically(path, content)
@@ -51,16 +52,16 @@ class Checkpoints:
         self.folder, self._identity = folder, identity
 
     def save(self, step: int, state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint durably and drop all but the newest two; return its file.
+        """Write a checkpoint durably, delete all but the newest two, and return its path.
 
         Args:
-            step: the optimizer steps taken.
+            step: the number of optimizer steps taken.
             state: tensors, numbers, texts and None in mappings, lists and tuples, nested at will.
 
         Raises:
-            InputError: something of the user's is in the way.
-            RunError: the disk does not take it; the checkpoints before are untouched.
-            TypeError: the state holds something else.
+            InputError: a file or a permission of the user's prevents the write.
+            RunError: the disk does not take the file; older checkpoints are untouched.
+            TypeError: the state holds a value of another type.
         """
         tensors: dict[str, Tensor] = {}
         about = {"format": FORMAT, "identity": self._identity, "state": pack(state, tensors)}
@@ -74,16 +75,16 @@ class Checkpoints:
         return path
 
     def load(self) -> dict[str, Any] | None:
-        """Return the newest state that is whole, None where none was saved.
+        """Return the newest undamaged state, None if none was saved.
 
-        A damaged checkpoint is said aloud and set aside, and the one before it is taken.
+        A damaged checkpoint is renamed with a warning, and the one before it is loaded.
 
         Raises:
-            InputError: all are damaged, or one is whole but cannot be read by this version.
+            InputError: all are damaged, or one is undamaged but unusable for this run or version.
         """
         with _writing(self.folder):
             for staged in self.folder.glob(".*.partial"):
-                staged.unlink()  # of a process that was killed
+                staged.unlink()  # left by a process that was killed
         for path in self._newest_first():
             try:
                 content = path.read_bytes()
@@ -125,7 +126,7 @@ class Checkpoints:
             version = int(header["format"])
             if version == FORMAT:
                 identity, state = header["identity"], unpack(header["state"], load(content))
-        except Exception as error:  # what one may find in a file of that name is without end
+        except Exception as error:  # a foreign file can cause any error
             reason = f"is no checkpoint of this project ({type(error).__name__}: {error})"
             raise unusable(path, reason) from error
         if version != FORMAT:
@@ -138,7 +139,7 @@ class Checkpoints:
 
 
 def unusable(place: Path, reason: str) -> InputError:
-    """Return the error to raise where a checkpoint is whole and not one to continue from."""
+    """Return the error for a checkpoint that is undamaged but that the run cannot resume from."""
     return InputError(
         f"{os.path.relpath(place)}: {reason}; restore the run's own, or train anew with force=true"
     )
@@ -155,7 +156,12 @@ def _writing(path: Path) -> Iterator[None]:
 def check_architecture(
     path: Path, weights: Mapping[str, Tensor], *, saved: Mapping[str, Tensor]
 ) -> None:
-    """Check that weights saved under a path fit a model that has the weights given.
+    """Check that saved weights have the names and shapes of a model's weights.
+
+    Args:
+        path: the place of the saved weights, for the message.
+        weights: the model's weights by name.
+        saved: the saved weights by name.
 
     Raises:
         InputError: a name or a shape differs.
@@ -166,7 +172,7 @@ def check_architecture(
             raise InputError(
                 f"{os.path.relpath(path)}: is of another architecture ({name} is "
                 f"{_shape(there.get(name))} there and {_shape(here.get(name))} in the model); "
-                "continue with the model it was saved from, or train anew with force=true"
+                "resume with the model it was saved from, or train anew with force=true"
             )
 
 

@@ -1,7 +1,8 @@
-"""The first step of a training, tried before anything of the run exists.
+"""A trial of the first training step, before anything of the run exists.
 
-What only computing shows (a loss without gradients, an optimizer that does not take dense ones, a
-kernel that the device lacks) is then one line, and not a run that has failed.
+Some faults show only in a computation: a loss without gradients, an optimizer that refuses dense
+gradients, a kernel that the device lacks. The trial reports them in one line instead of as a run
+that has failed.
 """
 
 from __future__ import annotations
@@ -26,19 +27,24 @@ from experiments.targets import explained
 from experiments.training.updates import Updates
 
 _log = logging.getLogger(__name__)
-_IMAGES = 2  # enough for every layer; batch normalisation takes no single one
+_IMAGES = 2  # enough for every layer; batch normalisation needs two
 
 Build = Callable[[nn.Module], tuple[Optimizer, LRScheduler]]
-"""makes what steps a model"""
+"""makes the optimizer and the schedule of a model"""
 
 T = TypeVar("T")
 
 
 def try_on_a_copy(model: nn.Module, split: Split, build: Build) -> None:
-    """Try a model's first step, leaving it and all random numbers as they were.
+    """Try the first step on a copy of a model; the model and all generators stay as they are.
 
-    What a class keeps for all its objects is not copied. A model that cannot be copied is not tried
-    at all, and that is said.
+    Attributes of a class are not copied. If the model cannot be copied, the trial is left out with
+    a warning.
+
+    Args:
+        model: the model.
+        split: the training split; the trial takes its first two images.
+        build: makes the optimizer and the schedule of the copy.
 
     Raises:
         InputError: the model, the optimizer or the schedule fails.
@@ -58,7 +64,7 @@ def try_on_a_copy(model: nn.Module, split: Split, build: Build) -> None:
 
 
 def compute_gradients(model: nn.Module, split: Split) -> None:
-    """Leave the gradients of a model's first loss at its parameters.
+    """Compute a model's first loss, on two images, and the gradients at its parameters.
 
     Raises:
         InputError: the model fails.
@@ -73,7 +79,7 @@ def compute_gradients(model: nn.Module, split: Split) -> None:
 
 
 def step(optimizer: Optimizer, schedule: LRScheduler) -> None:
-    """Step an optimizer by the gradients at its parameters, and a schedule.
+    """Step an optimizer by the gradients at its parameters, then step a schedule.
 
     Raises:
         InputError: one of them fails.
@@ -86,10 +92,10 @@ def step(optimizer: Optimizer, schedule: LRScheduler) -> None:
 
 
 def check_can_be_saved(key: str, part: nn.Module | Optimizer | LRScheduler) -> None:
-    """Check that a checkpoint can keep a part's state.
+    """Check that a checkpoint can hold a part's state.
 
     Raises:
-        InputError: it cannot, such as the sparse momentum of sparse gradients.
+        InputError: it cannot; an example is the sparse momentum of sparse gradients.
     """
     name = type(part).__name__
     with explained(f"{key}: {name} cannot be saved in a checkpoint: its", "choose another class"):

@@ -1,4 +1,4 @@
-"""The folder of a run: none is left of a run that was refused, and nobody else's is used."""
+"""Checks and clean-up of a run's folder: a refused run leaves none, and no run overwrites files."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from experiments.tracking import STATE
 
 @contextmanager
 def removed_if_refused(folder: Path | None) -> Iterator[None]:
-    """Remove a new folder, with the log that was begun in it, if a command is refused after all.
+    """Remove a new folder and its log if the command is refused, that is, on an `InputError`.
 
-    A folder in which a run was begun stays, and one in which something else lies.
+    The folder stays if a run was begun in it or if it holds other files.
     """
     try:
         yield
     except InputError:
         if folder is not None and not (folder / NAME).exists():
             _remove_log(folder)
-            with contextlib.suppress(OSError):  # something else lies there
+            with contextlib.suppress(OSError):  # the folder holds other files
                 folder.rmdir()
         raise
 
@@ -44,10 +44,10 @@ def _remove_log(folder: Path) -> None:
 
 
 def check_free(folder: Path) -> None:
-    """Check that a new run would write over nothing in its folder.
+    """Check that a new run would overwrite nothing in its folder.
 
     Raises:
-        InputError: the folder holds another run, or files that are no run's.
+        InputError: the folder holds another run, or files with the names of a run's files.
     """
     if (folder / NAME).exists():
         raise InputError(f"hydra.run.dir={folder}: holds another run; name a new folder")

@@ -1,4 +1,4 @@
-"""A run from where it stands to its end: train, save checkpoints, stop, test."""
+"""The course of a run, from its last checkpoint to its end: train, save, stop, test."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def train_and_test(
     folder: Path,
     check: Callable[[], None],
 ) -> Result:
-    """Bring a run to its end, from its last checkpoint where it has one; return its result.
+    """Train and test a run, from its last checkpoint if it has one; return its result.
 
     Args:
-        config: what to run.
-        parts: the objects it is made of, as they were assembled.
-        identity: the hash of everything that determines the result; checkpoints are of it.
-        recorder: receives what the run reports.
+        config: the run's configuration.
+        parts: the run's objects, as `assemble` returns them.
+        identity: the hash of everything that determines the result; checkpoints hold it too.
+        recorder: receives the run's reports.
         folder: the run's folder.
         check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
 
     Raises:
         InputError: the checkpoint cannot be used.
-        RunError: the disk does not take what is saved.
+        RunError: a file cannot be written.
     """
     run = Run(config, parts, identity, recorder, folder)
     run.restore()
@@ -72,13 +72,13 @@ def train_and_test(
 
 
 def tidy(folder: Path, result: Result) -> None:
-    """Delete the checkpoints of a run that has ended, but the last finite one of a diverged run."""
+    """Delete the checkpoints of a run that has ended, unless it diverged."""
     if not result.diverged:
         Checkpoints(folder / CHECKPOINTS).remove()
 
 
 class Run:
-    """A run's objects, and where they stand."""
+    """A run's objects, its position in the training and its best epoch."""
 
     def __init__(
         self, config: RunConfig, parts: Parts, identity: str, recorder: Recorder, folder: Path
@@ -97,10 +97,10 @@ class Run:
         )
 
     def restore(self) -> None:
-        """Put everything to where the last checkpoint stands.
+        """Restore the last checkpoint, if there is one.
 
         Raises:
-            InputError: the checkpoint is not of this run, or the journal not the one it had.
+            InputError: the checkpoint is not of this run, or the journal does not belong to it.
         """
         state = self.checkpoints.load()
         if state is None:
@@ -121,10 +121,10 @@ class Run:
             place = "the test"
         elif self.position.batches:
             place += f", batch {self.position.batches + 1}"
-        _log.info("Continuing with %s", place)
+        _log.info("Resuming at %s", place)
 
     def save(self) -> None:
-        """Write a checkpoint of where everything stands."""
+        """Write a checkpoint of the run's present state."""
         self.checkpoints.save(
             self.position.steps,
             {
@@ -140,12 +140,12 @@ class Run:
         )
 
     def save_within_epoch(self) -> None:
-        """Write a checkpoint if an epoch has begun and is finite; its beginning is saved anyway."""
+        """Write a checkpoint in the middle of an epoch if the loss and all weights are finite."""
         if self.position.batches and not self.diverged and self._is_finite(self.position.loss):
             self.save()
 
     def train(self, check: Callable[[], None]) -> None:
-        """Train from the position to the last epoch, or until the training stops itself."""
+        """Train from the present position to the last epoch, or until an early stop."""
         config, parts, position = self.config, self.parts, self.position
         trainer, splits = config.trainer, parts.splits
         total = trainer.epochs * self._batches
@@ -173,7 +173,7 @@ class Run:
             )
 
     def report(self, metrics: Mapping[str, float], epoch: int) -> None:
-        """Report an epoch's metrics."""
+        """Record an epoch's metrics and print them in one line."""
         self._metrics = metrics
         self._recorder.metrics(metrics, epoch)
         validation = "".join(
@@ -184,7 +184,7 @@ class Run:
         _log.info("Epoch: %d Loss: %.3f%s", epoch, metrics["train_loss"], validation)
 
     def after_epoch(self) -> None:
-        """Judge the epoch that was just reported, and save a checkpoint."""
+        """Check the last epoch for divergence and for the best metric, and save a checkpoint."""
         trainer, position = self.config.trainer, self.position
         epoch = position.epoch - 1
         if not self.diverged and not self._is_finite(self._metrics["train_loss"]):
@@ -193,7 +193,7 @@ class Run:
             _log.warning("Epoch %d: the loss or a weight is NaN or infinite", epoch)
         if self.diverged:
             position.stopped = trainer.stop_on_divergence
-            return  # the last finite checkpoint stays the last
+            return  # no checkpoint, so the last one is finite
         if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
             if trainer.save_best:
                 weights = self.parts.model.state_dict()
@@ -213,7 +213,7 @@ class Run:
         )
 
     def prepare_test(self) -> bool:
-        """Put the weights to test and keep into the model; return False for a diverged run."""
+        """Load the best weights if they are to be tested; return False for a diverged run."""
         if self.diverged:
             _log.warning("The run has diverged; it is tagged so and not tested")
             return False
@@ -222,14 +222,16 @@ class Run:
         return True
 
     def keep(self, test: Evaluation) -> None:
-        """Record how the weights did, and keep them."""
+        """Record the test metrics, and save the weights."""
         epoch = self.position.epoch - 1
         if self.config.trainer.save_best and self._best_weights:
             best = {f"best_{key}": value for key, value in self._best.metrics.items()}
             self._recorder.metrics({"best_epoch": float(self._best.epoch), **best}, epoch)
         elif self.config.trainer.save_best:
             monitor = self.config.trainer.monitor
-            _log.warning("%s was a number in no epoch; the last weights are kept", monitor)
+            _log.warning(
+                "%s was NaN or infinite in every epoch; the last weights are kept", monitor
+            )
         self._recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, epoch)
         weights = self.parts.model.state_dict()
         sha256 = save_weights(weights, self._folder / WEIGHTS)

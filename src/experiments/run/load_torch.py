@@ -1,6 +1,6 @@
-"""The process that trains: how it loads torch, and what it asks of the C library and the processor.
+"""Import of torch with the settings of threads, memory and processor that training wants.
 
-What each of these brings is in docs/performance.md.
+docs/performance.md states the gain of each setting.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Rounds that an idle OpenMP thread spins before it sleeps. libgomp's own 300,000 cost a run dearly
-# once others want the cores, on an AMD EPYC minutes an epoch; see docs/decisions/0004. A round is a
-# `pause`, which Intel has made longer since Skylake, and there to wake a thread costs more too.
+# The rounds that an idle OpenMP thread spins before it sleeps. libgomp's default of 300,000 slows
+# a run beside other processes, on an AMD EPYC by minutes an epoch; see docs/decisions/0004. A round
+# is one `pause`, which takes longer on Intel since Skylake; waking a thread costs more there too.
 _SPINS, _SPINS_ON_INTEL = 2_000, 10_000
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 * 2**20), (-1, 2**30)  # mallopt(3), bytes
 
 
 def load_torch() -> None:
-    """Import torch and what trains, fast and with settings that training wants."""
+    """Import torch and the training modules fast, and apply the settings of this module."""
     share_the_cores()
     _keep_freed_memory()
     with _without_garbage_collection():
@@ -28,13 +28,13 @@ def load_torch() -> None:
 
         import experiments.run.lifecycle  # noqa: F401
         from experiments.training.updates import without_compiler
-    # A momentum that decays to nothing, of a unit that is dead, would slow the processor down.
+    # The momentum of a dead unit decays to denormal numbers, which slow the processor down.
     torch.set_flush_denormal(True)
     without_compiler()
 
 
 def share_the_cores() -> None:
-    """Let other processes have the cores that torch, once it is imported, leaves idle."""
+    """Leave idle cores to other processes; call this before torch is imported."""
     from experiments.provenance.origin import processor
 
     on_intel = "Intel" in processor()
@@ -42,9 +42,9 @@ def share_the_cores() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc keep the memory of a step's tensors for the next step.
+    """Let glibc keep the memory of a step's tensors for the next step.
 
-    It would give larger blocks back to the system, which then zeroes each page anew.
+    By default it returns large blocks to the system, which then zeroes each page again.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
     if mallopt is not None:
@@ -54,13 +54,13 @@ def _keep_freed_memory() -> None:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Import modules without looking again and again for garbage among what they define."""
+    """Turn garbage collection off during imports, which define many objects and free none."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if "triton" not in sys.modules:  # whose bindings complain of what is not collected
+        if "triton" not in sys.modules:  # its bindings complain of uncollected objects
             gc.freeze()
         if was_enabled:
             gc.enable()

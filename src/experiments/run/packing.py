@@ -1,4 +1,4 @@
-"""Packing: nested state as JSON data, with its tensors beside it, and back to the bit."""
+"""Packing of nested state into JSON data and tensors, and back without any difference."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
     """Return a nested value as JSON data; its tensors go into `tensors`, under their path.
 
     Raises:
-        TypeError: it holds something that a checkpoint cannot keep.
+        TypeError: it holds a value that a checkpoint cannot hold.
     """
     return _pack(value, tensors, "")
 
@@ -52,10 +52,10 @@ def _pack(value: Any, tensors: dict[str, Tensor], path: str) -> Any:
 
 
 def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Return the value that `pack` was given.
+    """Return the value from which `pack` made this data.
 
     Raises:
-        ValueError: `pack` has not made it.
+        ValueError: `pack` did not make this data.
     """
     if isinstance(packed, list):
         return [unpack(item, tensors) for item in packed]
@@ -76,7 +76,7 @@ def unpack(packed: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _strided(saved: Tensor, stride: list[int]) -> Tensor:
-    """Return a tensor with strides that fill its memory without gaps or overlaps."""
+    """Return a copy with the given strides, which must fill its memory without gap or overlap."""
     expected = 1
     for step, size in sorted(zip(stride, saved.shape, strict=True)):
         if size > 1 and saved.numel():

@@ -1,4 +1,4 @@
-"""Preparation: everything about a run that can fail or make it needless, before it begins."""
+"""Preparation of a run: all checks, and the look-up of an earlier run, before it begins."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that has passed all checks and is not begun."""
+    """A run that has passed all checks and has not begun."""
 
     config: RunConfig
     parts: Parts
     ingredients: Ingredients
     here: Earlier | None
-    """the identity's run on this file system"""
+    """the earlier run of this identity on this file system"""
     earlier: Earlier | None
-    """the identity's run, wherever it is"""
+    """the earlier run of this identity, here or on another machine"""
     folder: Path
     """the folder to train in"""
     warning: str | None
-    """what is wrong with the tracking store, if it may pass"""
+    """a problem of the tracking store that may be temporary"""
 
     @property
     def identity(self) -> str:
@@ -44,22 +44,23 @@ class Prepared:
 
     @property
     def finished(self) -> Earlier | None:
-        """The run that makes this one needless."""
+        """The finished earlier run, unless `force` asks for another training."""
         is_needless = self.earlier and self.earlier.state == "finished" and not self.config.force
         return self.earlier if is_needless else None
 
 
 def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepared:
-    """Check and build everything, and find the run that the identity has already.
+    """Check and build everything, and look up the earlier run of the identity.
 
     Args:
-        config: what to run.
-        run_dir: the folder of a new run; one that is continued keeps its own.
-        planned: whether a sweep on this machine has asked the tracking store for runs on other
-            machines, and tried the first step.
+        config: the run's configuration.
+        run_dir: the folder of a new run; a resumed run keeps its own.
+        planned: whether a sweep on this machine has already asked the tracking store for runs on
+            other machines, and tried the first step.
 
     Raises:
-        InputError: something is not as it must be.
+        InputError: a value, folder, part, the data or the tracking store cannot be used, or another
+            process trains this run.
     """
     if not run_dir:
         raise InputError("hydra.run.dir=: is empty; name a folder")
@@ -104,7 +105,10 @@ def _assemble(config: RunConfig, *, tried: bool) -> Parts:
 
 
 def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | None]:
-    """Return the identity's run in the store, and what is wrong with the store if it may pass.
+    """Look up the earlier run of an identity in the tracking store.
+
+    Returns:
+        The run, or None; and a warning if the store cannot be asked at the moment.
 
     Raises:
         InputError: the address is wrong, or the experiment is deleted.
@@ -119,8 +123,8 @@ def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | N
         if answer.mistake:
             raise InputError(answer.text)
         return None, (
-            f"{answer.text}. The run goes on, and `experiments sync` delivers it later; whether it "
-            "was trained before on another machine is not known"
+            f"{answer.text}. The run goes on, and `experiments sync` delivers it later; an "
+            "earlier run on another machine would not be found"
         )
     if answer is None:
         return None, None

@@ -1,4 +1,4 @@
-"""What the user sees while a run goes on: a bar on a terminal, plain lines anywhere else."""
+"""The progress bar of a run, which is shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _REDRAW_SECONDS = 0.1
 
 @contextmanager
 def progress_bar(total: int, *, done: int = 0) -> Iterator[Callable[[], None]]:
-    """Show a bar of `total` batches on a terminal; yield what advances it by one.
+    """Show a bar of `total` batches on a terminal; yield a function that advances it by one.
 
     Args:
-        total: the batches of the whole run.
-        done: how many of them were trained before.
+        total: the number of batches of the whole run.
+        done: the number of batches trained before.
     """
     if not sys.stdout.isatty():
         yield lambda: None

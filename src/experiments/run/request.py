@@ -1,6 +1,6 @@
-"""A request for a run: who asks for it, and the facts that a sweep tells its job.
+"""A request for a run: the overrides and the folder, and for a job the facts from its sweep.
 
-A sweep tells them by the environment that Hydra sets for a job.
+A sweep passes these facts in the environment variables that Hydra sets for a job.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ NUMBER = "EXPERIMENTS_JOB"
 SOURCE = "EXPERIMENTS_SOURCE"
 """the SHA-256 of the source that the sweep was planned with"""
 PLANNED = "EXPERIMENTS_PLANNED"
-"""the identity that the sweep planned it under where it could not know the device, or nothing"""
+"""the identity in the sweep's plan if the plan did not know the device; otherwise empty"""
 DELIVERED = "EXPERIMENTS_DELIVERED"
-"""whether the sweep asks MLflow and delivers to it, so that the job need not: 1 or nothing"""
+"""1 if the sweep asks MLflow and delivers to it in place of the job; otherwise empty"""
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks for a run, beside the run's configuration."""
+    """The facts of a run beside its configuration."""
 
     overrides: Sequence[str]
-    """as they were typed"""
+    """the overrides as they were typed"""
     folder: str
-    """for a new run"""
+    """the folder of a new run"""
     sweep: Path | None = None
-    """the folder of the sweep that the run is a job of"""
+    """the folder of the sweep; None if the run is not a job of one"""
     planned_source: str = ""
     """the SHA-256 of the source that the sweep was planned with"""
     planned_identity: str = ""
-    """the identity in the sweep's plan where it could not know the device"""
+    """the identity in the sweep's plan if the plan did not know the device"""
     is_delivered: bool = False
-    """whether the sweep asks MLflow and delivers to it"""
+    """whether the sweep asks MLflow and delivers to it in place of the job"""
 
 
 def request_of(hydra: Any) -> Request:

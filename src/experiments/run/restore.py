@@ -1,7 +1,7 @@
-"""Restoring: a run's objects put to where a checkpoint stands, once it is known to fit them.
+"""Restoring of a run's objects from a checkpoint, after a check that it fits them.
 
-A checkpoint that is whole may still be of another make. One that does not fit is refused before any
-of it is used, since an optimizer, a schedule or a kernel would take it as it is.
+An undamaged checkpoint may still have another form. It is checked as a whole before any of it is
+used, because an optimizer, a schedule or a kernel would accept it unchecked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Restored:
-    """The rest of a checkpoint, beside the states of a run's parts."""
+    """The contents of a checkpoint beside the states of the run's parts."""
 
     position: Position
     best: Best
@@ -38,10 +38,10 @@ class Restored:
 
 
 def check_journal(folder: Path, state: Mapping[str, Any]) -> None:
-    """Check that the journal in a run's folder leads to a state, as it did when that was saved.
+    """Check that the journal in a run's folder contains the place at which a state was saved.
 
     Raises:
-        InputError: it is another, or not all of it.
+        InputError: it is another journal, or a part of it is missing.
     """
     try:
         is_ours = passes(folder, Place(**state["journal"]))
@@ -63,15 +63,15 @@ def restore(
     epochs: int,
     batches: int,
 ) -> Restored:
-    """Put a run's parts and torch's generators to where a state stands, and return the rest of it.
+    """Restore a run's parts and torch's generators from a state, and return the rest of it.
 
     Args:
-        folder: where the state was saved.
-        state: what was saved.
-        parts: the parts, as they were assembled.
+        folder: the folder of the checkpoints, for messages.
+        state: the saved state.
+        parts: the parts, as `assemble` returns them.
         begin: the position and the best epoch of a run that begins.
-        epochs: how many the run has.
-        batches: how many an epoch has.
+        epochs: the number of epochs of the run.
+        batches: the number of batches of an epoch.
 
     Raises:
         InputError: the state does not fit the run.
@@ -86,7 +86,8 @@ def restore(
         check_architecture(folder, weights, saved=_tensors("model", state["model"]))
         if restored.best_weights:
             check_architecture(folder, weights, saved=restored.best_weights)
-        exactly = _is_torchs(parts.optimizer) and _is_torchs(parts.schedule)  # which adds to groups
+        # A schedule may add keys to the optimizer's groups, so both must be torch's.
+        exactly = _is_torchs(parts.optimizer) and _is_torchs(parts.schedule)
         _check_optimizer(parts.optimizer, state["optimizer"], exactly=exactly)
         schedule = parts.schedule.state_dict()
         _check_alike("schedule", schedule, state["schedule"], exactly=_is_torchs(parts.schedule))
@@ -133,7 +134,7 @@ def _tensors(name: str, saved: Any) -> dict[str, Tensor]:
 
 
 def _check_optimizer(optimizer: Optimizer, saved: Mapping[str, Any], *, exactly: bool) -> None:
-    """Check hyperparameters, and that each state belongs to a parameter as it is."""
+    """Check the hyperparameters, and that each saved state fits its parameter."""
     here = optimizer.state_dict()
     groups = saved["param_groups"]
     _check_alike("param_groups", here["param_groups"], groups, exactly=exactly)
@@ -151,7 +152,7 @@ def _check_optimizer(optimizer: Optimizer, saved: Mapping[str, Any], *, exactly:
 
 
 def _names(optimizer: Optimizer) -> set[str]:
-    """Return the states of a parameter that `Updates` would make anew where they are missing."""
+    """Return the states of a parameter that `Updates` would create if they were missing."""
     if type(optimizer) is SGD:
         return {"momentum_buffer"} if optimizer.defaults["momentum"] else set()
     return {"step", "exp_avg", "exp_avg_sq"} if type(optimizer) is AdamW else set()
@@ -160,24 +161,24 @@ def _names(optimizer: Optimizer) -> set[str]:
 def _fits(optimizer: Optimizer, parameter: Tensor, value: Any) -> bool:
     if not isinstance(value, Tensor):
         return value is None or isinstance(value, int | float)
-    if isinstance(optimizer, Adafactor):  # which keeps sums over rows and columns
+    if isinstance(optimizer, Adafactor):  # it keeps statistics of rows and columns
         return value.dim() in {0, parameter.dim()}
     return value.is_floating_point() and value.shape in {parameter.shape, torch.Size()}
 
 
 def _is_torchs(part: object) -> bool:
-    """Return whether it is known that a part's state has the same form at every step."""
+    """Return whether a part is torch's own, whose state has the same form at every step."""
     return type(part).__module__.startswith("torch.")
 
 
 def _check_alike(place: str, here: Any, saved: Any, *, exactly: bool) -> None:
-    """Check that saved data has the form that it has here, whatever the values.
+    """Check that saved data has the same form as data of this run; values may differ.
 
     Args:
-        place: what it is, for the message.
+        place: the name of the data, for the message.
         here: data of the right form.
         saved: the data to check.
-        exactly: whether nothing may be added or of another length.
+        exactly: whether added keys and other lengths are errors too.
     """
     if here is None or (saved is None and not exactly):
         return
@@ -206,8 +207,8 @@ def _is_alike(here: Any, saved: Any, *, exactly: bool) -> bool:
 
 
 def _restore_optimizer(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
-    """Put an optimizer to where it was; each tensor keeps the precision it had."""
-    optimizer.load_state_dict(dict(saved))  # which casts to the precision of the weights
+    """Restore an optimizer's state; each tensor keeps the precision that it had."""
+    optimizer.load_state_dict(dict(saved))  # this casts to the precision of the weights
     parameters = parameters_of(optimizer)
     for index, entries in saved["state"].items():
         loaded = optimizer.state[parameters[index]]

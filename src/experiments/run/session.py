@@ -1,4 +1,4 @@
-"""A run from its request to its result: prepared, recorded while it trains, reported."""
+"""A run from its request to its result: preparation, training with a record, report."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _log = logging.getLogger(__name__)
 
 
 def prepare_job(config: RunConfig, request: Request) -> Prepared:
-    """Prepare a job of a sweep, in the words of its own log.
+    """Prepare a job of a sweep, and report a finished earlier run in the job's log.
 
     Raises:
-        InputError: it cannot be run, or the source was edited after the sweep was planned.
+        InputError: the job cannot be run, or the source was edited after the sweep was planned.
     """
     prepared = prepare(config, request.folder, planned=request.is_delivered)
     source = prepared.ingredients.source_sha256
-    # Its worker may have imported the source of the plan and would record the edited one.
+    # The worker may have imported the planned source, and would record the edited one.
     if request.planned_source and request.planned_source != source:
         raise InputError(
             "the source was edited after the sweep was planned; repeat the command to plan it anew"
@@ -54,10 +54,10 @@ def prepare_job(config: RunConfig, request: Request) -> Prepared:
 
 
 def _note_planned(prepared: Prepared, request: Request) -> None:
-    """Let a sweep that could not know the device find the run that its plan has led to."""
+    """Enter a job's run under its planned identity, if the plan did not know the device."""
     planned, config = request.planned_identity, prepared.config
     if not planned or planned == prepared.identity:
-        return  # whoever claims the run enters it
+        return  # the claim of the run enters it
     folder = prepared.finished.folder if prepared.finished else prepared.folder
     if folder and planned == prepared.ingredients.on(config.trainer.device).identity:
         note_planned(Path(config.outputs), planned, prepared.identity, folder)
@@ -70,13 +70,13 @@ def report(
     parent: Mapping[str, str] | None = None,
     is_delivered: bool = False,
 ) -> str:
-    """Return a line about a finished run, which is then also where the configuration wants it.
+    """Deliver a finished run to the MLflow experiment of a configuration; return a line about it.
 
     Args:
         finished: the run.
         config: the configuration that asks for it.
         parent: the sweep that asks for it, if any.
-        is_delivered: whether another process takes it to MLflow.
+        is_delivered: whether another process delivers it to MLflow.
     """
     folder, tracking = finished.folder, config.tracking
     run_id, later = finished.run_id, ""
@@ -96,7 +96,7 @@ def report(
 
 @contextmanager
 def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
-    """Claim and record a run while it is trained, and tidy its folder when it has ended."""
+    """Claim and record a run during its training; delete needless checkpoints at its end."""
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
     overrides = hidden_data(request.overrides)
     if prepared.warning:
@@ -134,7 +134,12 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
 
 
 def train(prepared: Prepared, request: Request) -> float:
-    """Train, test and record a run that is prepared; return its objective."""
+    """Train, test and record a prepared run; return its objective, 0 to 1, or NaN if it diverged.
+
+    Raises:
+        Interrupted: a signal has stopped the run, which has saved a checkpoint.
+        RuntimeError: a part of the run called `sys.exit`.
+    """
     with interruptible() as check, recorded(prepared, request) as recorder:
         try:
             result = train_and_test(
@@ -148,6 +153,6 @@ def train(prepared: Prepared, request: Request) -> float:
         except SystemExit as error:
             if isinstance(error, Interrupted):
                 raise
-            # A part of the user's must not end the run as if all were well.
+            # An exit in a user's class must not look like a finished run.
             raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error
     return result.objective

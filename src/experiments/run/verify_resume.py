@@ -1,4 +1,4 @@
-"""The certificate: a run that is killed again and again ends as the one that never was."""
+"""Proof that a killed and resumed run gives the same result as an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pathlib import Path
 from experiments import journal
 from experiments.errors import InputError
 
-_TIMES = frozenset({"epoch_seconds"})  # what no two runs have in common
+_TIMES = frozenset({"epoch_seconds"})  # metrics that differ between any two runs
 _EARLIEST = 0.25  # kills fall between this share of the whole run's duration and its end
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to."""
+    """The recorded result of a run."""
 
     weights_sha256: str
     points: Mapping[tuple[str, int], float]
-    """every metric by key and step, from the journal"""
+    """each metric by key and step, from the journal"""
     stored: Mapping[tuple[str, int], Sequence[float]]
-    """the same from MLflow, with all values that there are"""
+    """the same from MLflow, with all values that it has for a key and step"""
     run_ids: frozenset[str]
 
 
@@ -36,22 +36,22 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
     """Train a run once whole and once killed at random moments; return whether they are equal.
 
     Args:
-        overrides: what to run, as for train.py.
-        kills: how often to kill the second run with SIGKILL.
+        overrides: the overrides of the run, as for train.py.
+        kills: the number of times to kill the second run with SIGKILL.
         say: receives each line of the proof.
 
     Raises:
-        InputError: there is no train.py here, or it does not run with these overrides.
+        InputError: the folder has no train.py, or train.py does not run with these overrides.
     """
     if not Path("train.py").exists():
         raise InputError("train.py: is not in this folder; change to the project's folder")
     for override in overrides:
         key = override.lstrip("+~").partition("=")[0]
         if key in {"force", "outputs", "hydra.run.dir", "tracking", "tracking.uri"}:
-            raise InputError(f"{override}: is the certificate's own choice; leave it out")
+            raise InputError(f"{override}: is set by verify-resume itself; leave it out")
     from experiments.composition.secret_overrides import to_environment
 
-    overrides = to_environment(overrides)  # all users of a machine see its processes' command lines
+    overrides = to_environment(overrides)  # command lines are visible to all users of a machine
     folder = Path(tempfile.mkdtemp(prefix="verify-resume-"))
     try:
         same = _verify(overrides, kills, folder, say)
@@ -59,7 +59,7 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if same:
-        shutil.rmtree(folder, ignore_errors=True)  # a killed run may still be on its way to MLflow
+        shutil.rmtree(folder, ignore_errors=True)  # a delivery process may still write there
     else:
         say(f"Both runs are kept in {folder}")
     return same
@@ -84,7 +84,7 @@ def _verify(overrides: Sequence[str], kills: int, folder: Path, say: Callable[[s
             say(f"not killed: it had ended before {moment:.1f} s")
     _run_to_the_end(overrides, folder / "killed")
     killed = result(folder / "killed")
-    say(f"continued: to the end, weights {killed.weights_sha256[:16]}")
+    say(f"resumed:   to the end, weights {killed.weights_sha256[:16]}")
     differences = compare(whole, killed)
     for difference in differences:
         say(f"DIFFERENT: {difference}")
@@ -98,7 +98,7 @@ def _verify(overrides: Sequence[str], kills: int, folder: Path, say: Callable[[s
 
 
 def result(folder: Path) -> Result:
-    """Return what the only run below a folder came to, from its journal and its database."""
+    """Return the result of the only run below a folder, from its journal and its database."""
     from experiments.tracking.store import connect
 
     (run,) = (path.parent for path in (folder / "outputs").glob(f"*/*/{journal.NAME}"))
@@ -121,7 +121,7 @@ def result(folder: Path) -> Result:
 
 
 def compare(whole: Result, killed: Result) -> list[str]:
-    """Return the differences between a whole run and one that was killed; none if all is well."""
+    """Return the differences between a whole run and a killed one; empty if they are equal."""
     found = []
     if killed.weights_sha256 != whole.weights_sha256:
         found.append(f"weights {killed.weights_sha256} instead of {whole.weights_sha256}")

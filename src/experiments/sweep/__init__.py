@@ -1,1 +1,1 @@
-"""Sweeps: planned before they begin, run on any launcher, continued by the same command."""
+"""Sweeps: planned before they begin, run on any launcher, resumed by the same command."""

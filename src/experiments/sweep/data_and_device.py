@@ -1,4 +1,4 @@
-"""What a plan must know that only torch knows for sure: the data's checksum and the device."""
+"""The data's checksum and the device of each job: facts that a plan needs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Facts = tuple[str, str]
 
 
 def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
-    """Return the facts about each run; a text where they cannot be had, saying why.
+    """Return the facts about each run; the reason as a text if they are not available.
 
     Data sets that ship with the project and machines without an accelerator need no torch. For the
-    rest the worker is asked, which trains the jobs afterwards.
+    rest the plan asks the worker, which trains the jobs afterwards.
 
     Args:
         configs: the runs.
-        here: whether they train on this machine. Elsewhere the device is what the configuration
-            says, and a job notes which run that has led to once it knows its device.
+        here: whether they train on this machine. Otherwise the configuration states the device,
+            and a job records its identity once it knows its own device.
     """
     known: dict[str, Facts | str | None] = {}
     samples = {_about(config): config for config in configs}
@@ -56,12 +56,12 @@ def _about(config: RunConfig) -> str:
 
 
 def _device(wanted: str) -> str | None:
-    """Return the kind of a device; None where only torch can tell."""
+    """Return the kind of a device; None if only torch knows it."""
     return "cpu" if wanted == "cpu" or (wanted == "auto" and not _has_accelerator()) else None
 
 
 def _has_accelerator() -> bool:
-    """Return whether torch may find something better than the CPU."""
+    """Return whether torch may find an accelerator on this machine."""
     if platform.system() == "Darwin":
         return True
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "":

@@ -1,4 +1,4 @@
-"""Taking the jobs' journals to MLflow from the sweep's process, so that no worker loads it."""
+"""Delivery of the jobs' journals by the sweep's process, so that no worker loads MLflow."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _log = logging.getLogger(__name__)
 
 
 class Delivering:
-    """Delivers what the jobs on this machine report; those on other machines do it themselves."""
+    """Delivers the journals of jobs on this machine; jobs on other machines deliver their own."""
 
     def __init__(self, jobs: Sequence[Job], sweep: Path) -> None:
-        """Begin with the jobs of a plan; finished ones are to be under this sweep as well."""
+        """Begin with the jobs of a plan, and nest the finished ones under this sweep as well."""
         self._jobs = {job.number: job for job in jobs if job.config.tracking.uri}
         self._folders = {number: job.folder(sweep) for number, job in self._jobs.items()}
         self._uris = {number: job.config.tracking.uri or "" for number, job in self._jobs.items()}
@@ -35,7 +35,7 @@ class Delivering:
                 self._tell(number)
 
     def note(self, outcome: Outcome) -> None:
-        """Take in how a job stands."""
+        """Take in the state of a job."""
         number = outcome.number
         if number not in self._folders or outcome.host != platform.node():
             return
@@ -47,16 +47,16 @@ class Delivering:
             self._find(number)
             self._tell(number)
             if outcome.state != "finished" and self._has_journal(number):
-                # Killed, it could not say so itself.
+                # A killed job cannot record its own end.
                 sender(self._uris[number]).abandon(self._folders[number])
 
     def look(self) -> None:
-        """Have delivered what the running jobs have reported since the last look."""
+        """Have all new reports of the running jobs delivered."""
         for number in self._running:
             self._tell(number)
 
     def finish(self) -> None:
-        """Wait until all is delivered, or until it is plain that it cannot be."""
+        """Wait until everything is delivered; warn and return if MLflow does not take it."""
         for number in sorted(self._begun):
             if not self._has_journal(number):
                 continue
@@ -70,7 +70,7 @@ class Delivering:
                 return
 
     def _ask_for(self, number: int) -> bool:
-        """Ask for a job's run under this sweep; return whether there is nothing to deliver."""
+        """Ask for a job's run under this sweep; return whether nothing is left to deliver."""
         experiment = self._jobs[number].config.tracking.experiment
         try:
             return ask_for(self._folders[number], self._uris[number], experiment, self._parent)
@@ -79,7 +79,7 @@ class Delivering:
             return True
 
     def _find(self, number: int) -> None:
-        """Find the run that a job came to, which another process may have trained elsewhere."""
+        """Find the folder of a job's run, which another process may have trained elsewhere."""
         job, folder = self._jobs[number], self._folders[number]
         try:
             found = look_up(Path(job.config.outputs), job.identity, folder)
@@ -104,7 +104,7 @@ class Delivering:
 
 
 def deliver_again(jobs: Sequence[Job], sweep: Path) -> None:
-    """Have a finished sweep and its jobs in the place in MLflow where they are asked to be."""
+    """Deliver a finished sweep and its jobs to the MLflow experiment that its settings name."""
     settings = jobs[0].config
     if settings.tracking.uri is not None:
         place = settings.tracking.uri, settings.tracking.experiment

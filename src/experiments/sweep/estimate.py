@@ -1,4 +1,4 @@
-"""How long a sweep may take, told from the epochs of finished runs."""
+"""An estimate of a sweep's duration, from the epoch times of finished runs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LOOKED_AT = 50  # of the newest runs
 
 
 def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
-    """Return the seconds that the jobs left may train, one after the other.
+    """Return the estimated seconds of training for the jobs left, one after the other.
 
-    None where a job has no finished run of the same data, model and batch size to tell it from,
-    and where there is none left.
+    The estimate of a job is its number of epochs times the median epoch time of runs with the same
+    data, model, batch size, threads and device. None if a job has no such run, or no job is left.
     """
     left = plan.of("new", "to continue")
     if not left:
@@ -33,7 +33,7 @@ def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
         try:
             past = journal.history(folder)
         except InputError:
-            continue  # the command that it concerns will say so
+            continue  # the command that needs this run reports the damage
         seconds = [value for (key, _), value in past.points.items() if key == "epoch_seconds"]
         if seconds and "params" in past.start:
             known.setdefault(_kind(past.start["params"]), []).extend(seconds)
@@ -47,7 +47,7 @@ def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
 
 
 def _kind(params: Mapping[str, str]) -> str:
-    """Return what the time of an epoch depends on."""
+    """Return the parameters that determine the time of an epoch, as one key."""
     told = {
         key: value
         for key, value in params.items()

@@ -1,4 +1,4 @@
-"""The first step of each distinct choice of a sweep, tried before the first job begins."""
+"""The first training step of each distinct choice of parts, tried before the first job begins."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _TRAINER = frozenset({"device", "threads", "deterministic", "epochs", "limit_bat
 
 
 def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
-    """Have each distinct choice of the jobs left built and stepped; return what to say of it.
+    """Have the worker build and step each distinct choice of the jobs left; return remarks.
 
     Jobs for other machines are tried on the CPU of this one.
 
     Args:
         plan: the sweep.
-        fetch: whether data may be fetched for it; jobs on this machine whose data is not here are
-            not tried otherwise, those on others never.
+        fetch: whether the worker may fetch missing data for jobs on this machine. Jobs without
+            data are not tried; data for jobs on other machines is never fetched.
 
     Raises:
-        InputError: jobs cannot be trained; the first of them are named.
+        InputError: jobs cannot be trained; the message names the first of them.
     """
     choices: dict[str, list[Job]] = {}
     away = 0
@@ -40,7 +40,8 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
             away += 1
     ordered = [choices[key] for key in sorted(choices)]
     errors: list[str | None] = [None] * len(plan.jobs)
-    told = list(_tried([jobs[0] for jobs in ordered]))  # all that the worker says, to its end
+    # All answers are read, so that the worker is free for the next request.
+    told = list(_tried([jobs[0] for jobs in ordered]))
     for jobs, error in zip(ordered, told, strict=False):
         for job in jobs:
             errors[job.number] = error
@@ -54,7 +55,7 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
 
 
 def _tried(jobs: Sequence[Job]) -> Iterator[str | None]:
-    """Yield for each job why it cannot be trained, up to one that ends the worker."""
+    """Yield each job's error, None if it has none; a job that ends the worker is the last."""
     if not jobs:
         return
     configs = [job.config if job.knows_device else on_the_cpu(job.config) for job in jobs]
@@ -66,7 +67,7 @@ def _tried(jobs: Sequence[Job]) -> Iterator[str | None]:
 
 
 def _choice(config: RunConfig) -> str:
-    """Return what of a job building and stepping it depends on, what takes longest first."""
+    """Return the values that a first step depends on, the slowest part to build first."""
     values = config.model_dump(
         include={"data": True, "model": True, "optimizer": True, "schedule": True}
     )

@@ -1,4 +1,4 @@
-"""Where the jobs of a sweep lie: each in a folder of its own, inside the sweep's."""
+"""The folders of a sweep's jobs: one for each job, inside the sweep's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.tracking import STATE
 
 JOBS, VERDICT = "jobs.csv", "verdict.txt"
 REPORTS = (JOBS, VERDICT)
-"""what a sweep writes about its jobs"""
+"""the files that a sweep writes about its jobs"""
 _OWN = frozenset({journal.NAME, STATE, *REPORTS})
 _LONGEST_NAME = 255  # bytes
 
@@ -24,7 +24,7 @@ def check_unused(folder: Path) -> None:
     """Check that the folder of a new sweep holds nothing that the sweep would overwrite.
 
     Raises:
-        InputError: it does.
+        InputError: the folder holds files of another sweep or run.
     """
     there = [name for name in sorted(_OWN) if (folder / name).exists()]
     if there:
@@ -35,10 +35,10 @@ def check_unused(folder: Path) -> None:
 
 
 def subdir_of(config: DictConfig) -> str:
-    """Return a job's place in the sweep's folder.
+    """Return a job's folder, relative to the sweep's folder.
 
     Raises:
-        InputError: it is no folder inside, or one that the sweep itself uses.
+        InputError: the path lies outside, is too long, or is one that the sweep itself uses.
     """
     subdir = str(OmegaConf.select(config, "hydra.sweep.subdir"))
     said, parts = f"hydra.sweep.subdir={subdir}", PurePath(subdir).parts
@@ -62,10 +62,10 @@ def check_apart(subdirs: Mapping[int, str]) -> None:
     """Check that no two jobs share a folder, and that none lies inside another's.
 
     Args:
-        subdirs: by a job's number, its place.
+        subdirs: each job's relative folder by its number.
 
     Raises:
-        InputError: they do.
+        InputError: two jobs share a folder, or one lies inside another's.
     """
     first: dict[PurePath, int] = {}
     for number, subdir in subdirs.items():
@@ -73,7 +73,7 @@ def check_apart(subdirs: Mapping[int, str]) -> None:
         if other != number:
             raise InputError(
                 f"hydra.sweep.subdir={subdir}: jobs {other} and {number} would share it; "
-                "leave it at ${hydra.job.num}, or have it name what differs"
+                "leave it at ${hydra.job.num}, or name the keys that differ in it"
             )
     for path, number in first.items():
         for parent in path.parents:

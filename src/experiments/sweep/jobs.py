@@ -1,4 +1,4 @@
-"""The jobs of a sweep, checked and looked up, and the plan that they make."""
+"""The jobs of a sweep after the checks and look-ups, and the plan that lists them."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
 
 @dataclass(frozen=True)
 class Job:
-    """One run of a sweep, checked."""
+    """One run of a sweep whose configuration has passed all checks."""
 
     number: int
     overrides: tuple[str, ...]
     config: RunConfig
     identity: str
     source: str
-    """the SHA-256 of what it was planned with"""
+    """the SHA-256 of the source that the sweep was planned with"""
     knows_device: bool
-    """whether it trains on this machine; else its identity is that of the device as configured"""
+    """whether it trains on this machine; otherwise its identity has the device as configured"""
     kind: Kind
     earlier: Earlier | None
-    """the run that the identity has already"""
+    """the earlier run of its identity"""
     subdir: str
-    """its place in the sweep's folder, for a run that is new"""
+    """the folder of a new run, relative to the sweep's folder"""
     log: str
-    """the name of its log, which lies in its folder"""
+    """the name of the log file in its folder"""
     twin: int | None
-    """the job before it that is the same"""
+    """the number of an earlier job with the same identity"""
     varied: tuple[str, ...]
     """the overrides that not all jobs share"""
 
     @property
     def name(self) -> str:
-        """What is different about it."""
+        """Its name in messages: the overrides that not all jobs share."""
         return named(self.varied)
 
     def folder(self, sweep: Path) -> Path:
-        """Return where its run is, or will be."""
+        """Return the folder of its run, which a new job has yet to make."""
         earlier = self.earlier and self.earlier.folder
         return earlier if earlier and self.kind != "new" else sweep / self.subdir
 
     def launched(self, sweep: Path) -> list[str]:
-        """Return the overrides to launch it with."""
+        """Return the overrides that the launcher gets for it."""
         place = self.folder(sweep).absolute()
         told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
         if not self.knows_device:
@@ -60,13 +60,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep, before anything of it is trained."""
+    """A sweep before its training: every job, and the sweep's own identity."""
 
     jobs: Sequence[Job]
     identity: str
 
     def of(self, *kinds: Kind) -> list[Job]:
-        """Return the jobs of some kinds."""
+        """Return the jobs of the given kinds."""
         return [job for job in self.jobs if job.kind in kinds]
 
     @property

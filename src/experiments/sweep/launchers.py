@@ -1,8 +1,8 @@
-"""Launchers: the one that a sweep has chosen, and the facts about it that its YAML file states.
+"""The launcher that a sweep has chosen, and the facts about it that its YAML file states.
 
-A file in `conf/hydra/launcher` has them under `about`, which no launcher is handed. A configuration
-that comes with a plugin, such as `submitit_local`, has none: its facts are those in the file that
-names the same class.
+A file in `conf/hydra/launcher` states them under `about`, which is removed before the launcher is
+made. A configuration that comes with a plugin, such as `submitit_local`, states none. Its facts
+come from the file in `conf/hydra/launcher` that names the same class.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _GROUP = "hydra/launcher"
 
 @dataclass(frozen=True)
 class About:
-    """The facts about a launcher; without a description, those of one on this machine."""
+    """The facts about a launcher; the defaults describe a launcher on this machine."""
 
     remote: bool = False
     """whether jobs may run on other machines"""
@@ -33,22 +33,22 @@ class About:
     in_this_process: bool = False
     """whether jobs are called in the sweep's own process"""
     processes: int | None = None
-    """how many jobs run beside each other; None if nobody can tell"""
+    """the number of jobs that run at the same time; None if it is unknown"""
     extra: str | None = None
-    """the extra of this project that installs it"""
+    """the extra of this project that installs the launcher"""
 
 
 def about(loader: ConfigLoaderImpl, config: DictConfig) -> About:
     """Return the facts about the launcher that runs the jobs of a sweep.
 
     Raises:
-        InputError: there is no launcher, or its YAML file states other facts.
+        InputError: no launcher is chosen, or its YAML file states unknown facts.
     """
     launcher = engine(config)
     stated = launcher.get("about")
     if stated is None:
         stated = _stated_of_class(loader, str(launcher._target_))
-        # Beside the settings that it may interpolate.
+        # The facts may interpolate settings of the launcher, so they are resolved beside them.
         config = copy.deepcopy(config)
         settings: Any = OmegaConf.to_container(launcher, resolve=False)
         settings["about"] = stated
@@ -70,7 +70,7 @@ def about(loader: ConfigLoaderImpl, config: DictConfig) -> About:
 
 
 def _stated_of_class(loader: ConfigLoaderImpl, target: str) -> Any:
-    """Return, unresolved, the facts in the YAML file that names a class; none where none does."""
+    """Return the unresolved facts in the YAML file that names a class; empty if none does."""
     repository = loader.repository
     for name in repository.get_group_options(_GROUP):
         found: Any = repository.load_config(f"{_GROUP}/{name}")
@@ -80,10 +80,10 @@ def _stated_of_class(loader: ConfigLoaderImpl, target: str) -> Any:
 
 
 def engine(config: DictConfig) -> DictConfig:
-    """Return the settings of the launcher that runs the jobs, be it by way of `vectorized`.
+    """Return the settings of the launcher that runs the jobs, also if `vectorized` calls it.
 
     Raises:
-        InputError: there is none.
+        InputError: no launcher is chosen.
     """
     found, choice = config.hydra.launcher, _GROUP
     if isinstance(found, DictConfig) and "workers" in found:
@@ -99,13 +99,13 @@ def make_launcher(
     """Return the launcher that a configuration chooses.
 
     Args:
-        context: Hydra's.
-        task: the function that the launcher is to call for each job.
+        context: Hydra's context.
+        task: the function that the launcher calls for each job.
         config: the sweep's composed configuration.
-        extra: the extra of this project that installs it.
+        extra: the extra of this project that installs the launcher.
 
     Raises:
-        InputError: it cannot be used, perhaps for a package that is not installed.
+        InputError: the launcher cannot be used, for example because its package is not installed.
     """
     try:
         return _instantiate(context, task, config, config.hydra.launcher)
@@ -118,7 +118,7 @@ def make_launcher(
 
 
 def make_workers(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
-    """Return the launcher that runs the jobs of another one, `hydra.launcher.workers`."""
+    """Return the launcher that another launcher uses for its jobs: `hydra.launcher.workers`."""
     return _instantiate(context, task, config, engine(config))
 
 

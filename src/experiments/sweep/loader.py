@@ -1,4 +1,4 @@
-"""From the values of a sweep to the configurations of its jobs, without composing each anew."""
+"""The configurations of a sweep's jobs from its values, without a composition for each job."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from experiments.errors import InputError
 from experiments.run import request
 
 _TOLD = "hydra.job.env_set"
-# Each job has its own.
+# Each job gets its own values.
 NUMBER, SOURCE, PLANNED = (
     f"{_TOLD}.{name}" for name in (request.NUMBER, request.SOURCE, request.PLANNED)
 )
@@ -36,16 +36,16 @@ _composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader w
 
 
 class SweepLoader(ConfigLoaderImpl):
-    """Composes the jobs of a sweep; those made of the same parts share one composition.
+    """Composes the jobs of a sweep; jobs with the same parts share one composition.
 
-    Hydra takes 80 ms for each job. Most of that goes into the parts, and few jobs have parts of
-    their own: what else a job changes is changed in a copy of what Hydra composed.
+    Hydra takes 80 ms for each job, most of it for the parts, and few jobs have parts of their own.
+    The other overrides of a job are applied to a copy of the shared composition.
     """
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
-        """Return the configuration of a job, equal to what Hydra itself returns."""
+        """Return the configuration of a job, equal to the one that Hydra itself composes."""
         parsed = [_parsed(text) for text in sweep_overrides]
         values = [override for override in parsed if not self._chooses(master_config, override)]
         if any(override.type is not OverrideType.CHANGE for override in values):
@@ -57,7 +57,7 @@ class SweepLoader(ConfigLoaderImpl):
         return config
 
     def settle(self, config: DictConfig, folder: Path) -> None:
-        """Fix the sweep's folder in its configuration and in those of all its jobs."""
+        """Fix the sweep's folder in its configuration and in the configurations of all jobs."""
         OmegaConf.update(config, "hydra.sweep.dir", str(folder))
         with open_dict(config.hydra):
             config.hydra.overrides.hydra.append(as_override("hydra.sweep.dir", folder))
@@ -90,7 +90,7 @@ def _parsed(text: str) -> Override:
 
 
 def _note(config: DictConfig, master_config: DictConfig, overrides: Sequence[Override]) -> None:
-    """Write into a configuration what it was made with, as Hydra does."""
+    """Write the overrides of a configuration into it, as Hydra does."""
     task = [override for override in overrides if not override.is_hydra_override()]
     hydra = [override for override in overrides if override.is_hydra_override()]
     names = config.hydra.job.config.override_dirname
@@ -112,7 +112,7 @@ def expand(arguments: Sequence[str], loader: SweepLoader, *, at_most: int) -> li
     """Return the overrides of each job: all combinations of the values, the last key fastest.
 
     Raises:
-        InputError: there are more jobs than `at_most`, none, or values that no grid has.
+        InputError: there are more jobs than `at_most`, a key has no values, or one has an interval.
     """
     overrides = {
         override.get_key_element(): override
@@ -158,5 +158,5 @@ def _alternatives(override: Override) -> list[str]:
 
 
 def as_override(key: str, value: object) -> str:
-    """Return an override that gives a key this very text."""
+    """Return an override that sets a key to exactly this text."""
     return f"{key}={QuotedString(str(value), Quote.single).with_quotes()}"

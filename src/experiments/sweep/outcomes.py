@@ -1,7 +1,7 @@
-"""What became of each job: a small file per job in the sweep's folder, written by whoever runs it.
+"""The outcome of each job: a small file in the sweep's folder, written by the process that runs it.
 
-So the sweep knows how its jobs stand on whatever launcher and machine they run, while they run, and
-after a worker died without a word.
+So the sweep knows the state of its jobs on every launcher and machine, while they run and after a
+worker has died.
 """
 
 from __future__ import annotations
@@ -26,36 +26,37 @@ State = Literal["running", "finished", "failed", "interrupted", "in use", "held 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job stands."""
+    """The state of a job, and its objective once it has finished."""
 
     number: int
     state: State
     reason: str = ""
-    """why it is not finished, in one line"""
+    """the reason why it is not finished, in one line"""
     objective: float = math.nan
-    """what the job returned"""
+    """the value that the job returned, 0 to 1; NaN if it diverged or has not finished"""
     time: float = field(default_factory=time.time)
+    """seconds since the epoch"""
     host: str = field(default_factory=platform.node)
 
 
 class Outcomes:
-    """The outcomes of a sweep's jobs in one turn; a sweep that is restarted has another."""
+    """The outcomes of a sweep's jobs in one turn; each command that runs the sweep is a turn."""
 
     def __init__(self, sweep_folder: Path, turn: str) -> None:
         self._folder = sweep_folder / _FOLDER / turn
         self._seen: dict[int, int] = {}
 
     def begin(self) -> None:
-        """Begin a turn; what the last one knew is in the runs' journals."""
+        """Begin a turn and drop the outcomes of the last one, which the runs' journals hold too."""
         shutil.rmtree(self._folder.parent, ignore_errors=True)
         self._folder.mkdir(parents=True)
 
     def write(self, outcome: Outcome) -> None:
-        """Note how a job stands.
+        """Write the state of a job to its file.
 
         Raises:
             FileNotFoundError: the turn is over.
-            RunError: the disk does not take it.
+            RunError: the file cannot be written.
         """
         if not self._folder.exists():
             raise FileNotFoundError(self._folder)
@@ -66,19 +67,19 @@ class Outcomes:
         write_atomically(self._folder / f"{outcome.number}.json", content)
 
     def read(self, number: int) -> Outcome | None:
-        """Return how a job stands; None for one that has not begun."""
+        """Return the outcome of a job; None if it has not begun."""
         try:
             return Outcome(**json.loads((self._folder / f"{number}.json").read_text()))
         except FileNotFoundError:
             return None
 
     def all(self) -> dict[int, Outcome]:
-        """Return how all jobs stand that have begun."""
+        """Return the outcomes of all jobs that have begun, by number."""
         numbers = [int(file.stem) for file in self._folder.glob("*.json")]
         return {number: found for number in numbers if (found := self.read(number))}
 
     def news(self) -> list[Outcome]:
-        """Return what has changed since the last call, in the order of time."""
+        """Return the outcomes that have changed since the last call, in the order of time."""
         changed = []
         with os.scandir(self._folder) as entries:
             for entry in entries:

@@ -1,4 +1,4 @@
-"""The plan of a sweep: every job composed and checked, and what is left to train of it."""
+"""The plan of a sweep: every job composed, checked and compared with earlier runs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def make_plan(
         here: whether all jobs run on this machine.
 
     Raises:
-        InputError: jobs cannot be run; the first of them are named.
+        InputError: jobs cannot be run; the message names the first of them.
     """
     composed = [_compose(loader, master, number, each) for number, each in enumerate(combinations)]
     shared = set.intersection(*map(set, combinations))
@@ -109,12 +109,13 @@ def _weights_problem(folder: Path) -> str | None:
 
 
 def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
-    """Return the plan with what the tracking store knows of runs on other machines.
+    """Look up the jobs left in the tracking store, which knows runs on other machines too.
 
-    And what is wrong with the store, if it may pass.
+    Returns:
+        The plan with these runs, and a warning if the store cannot be asked at the moment.
 
     Raises:
-        InputError: its address is wrong, or the experiment is deleted.
+        InputError: the store's address is wrong, or the experiment is deleted.
     """
     for uri in filter(None, {job.config.tracking.uri for job in plan.left}):
         check_store(uri)
@@ -131,7 +132,7 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
 
 
 def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
-    """Return what is to be done where an identity has this run already."""
+    """Return the kind of a job whose identity has this earlier run."""
     if earlier is None:
         return "new"
     if earlier.state == "alive":
@@ -144,7 +145,7 @@ def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
 def _compose(
     loader: SweepLoader, master: DictConfig, number: int, overrides: tuple[str, ...]
 ) -> tuple[RunConfig | None, tuple[str, str], str | None]:
-    """Return a job's configuration, its place and its log's name; or what is wrong."""
+    """Return a job's configuration, its folder and log's name; or None, blanks and the error."""
     try:
         config = loader.load_sweep_config(master, overrides)
         with open_dict(config.hydra.job):
@@ -159,20 +160,20 @@ def _compose(
 
 
 def refuse_errors(varied: Sequence[tuple[str, ...]], errors: Iterable[str | None]) -> None:
-    """Refuse a sweep because of its jobs.
+    """Refuse a sweep if any of its jobs has an error.
 
     Args:
-        varied: what is different about each job.
-        errors: what is wrong with each, None where nothing is.
+        varied: the overrides of each job that not all jobs share.
+        errors: the error of each job, None if it has none.
 
     Raises:
-        InputError: something is wrong; the first jobs are named.
+        InputError: a job has an error; the message names the first of them.
     """
     found = [(number, error) for number, error in enumerate(errors) if error is not None]
     if not found:
         return
     if len(found) == len(varied) and len({error for _, error in found}) == 1:
-        raise InputError(found[0][1])  # no matter of the values that differ
+        raise InputError(found[0][1])  # the cause is in the values that all jobs share
     first = [f"job {number} ({named(varied[number])}): {error}" for number, error in found[:_SHOWN]]
     count = f"{len(found)} of {len(varied)} jobs are invalid and none was begun"
     raise InputError(f"{count}; {'; '.join(first)}{'; …' if len(found) > _SHOWN else ''}")

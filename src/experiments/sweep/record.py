@@ -1,4 +1,4 @@
-"""The sweep's own run: a journal in its folder, in MLflow the parent of its jobs' runs."""
+"""The record of a sweep: a journal in its folder, and in MLflow the parent of its jobs' runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
-    """Record a sweep in its journal and in MLflow, with the right status however it ends."""
+    """Record a sweep in its journal and in MLflow, with the right status if it fails or stops."""
     settings = plan.jobs[0].config
     pairs = [argument.lstrip("+").partition("=") for argument in arguments]
     source = commit_of_command(None)
@@ -46,7 +46,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
 
 
 def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> None:
-    """Record what a sweep found.
+    """Record a sweep's counts, its best job, `jobs.csv` and `verdict.txt`.
 
     Raises:
         RunError: jobs have not finished.

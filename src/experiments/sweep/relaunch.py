@@ -1,4 +1,4 @@
-"""Launching jobs until each has an outcome, whatever happens to the launcher's processes."""
+"""Launching of jobs until each has an outcome, even if the launcher loses processes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, Outcomes
 
 _log = logging.getLogger(__name__)
-_ATTEMPTS = 3  # to launch a job whose launcher's process dies under it
+_ATTEMPTS = 3  # to launch a job that a dying process takes down
 _LOOK_SECONDS = 1.0
 _TRY_SECONDS = 15.0
 
 
 def run_jobs(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep: Path) -> None:
-    """Run jobs until each has an outcome; those that another process trains come last.
+    """Run jobs until each has an outcome; jobs that another process trains come last.
 
-    A launcher may lose a process, and with it jobs that it ran or that were next, and a machine may
-    be taken from a job: these are launched again, continue where they were, and count as failed the
-    third time.
+    A launcher may lose a process or a machine, and with it jobs that ran there or came next. Such a
+    job is launched again and its run is resumed. A job that is lost three times has failed.
+
+    Raises:
+        RunError: the launcher cannot launch any job.
     """
     queue = [job for job in jobs if job.kind != "in use"]
     elsewhere = [job for job in jobs if job.kind == "in use"]
@@ -60,10 +62,10 @@ def _launch(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep: 
     except Exception as error:
         if all(outcomes.read(job.number) == before[job.number] for job in jobs):
             raise RunError(
-                f"the launcher cannot launch ({type(error).__name__}: {error}); once that is put "
-                "right, the same command goes on"
+                f"the launcher cannot launch ({type(error).__name__}: {error}); mend that and "
+                "repeat the command, which resumes the sweep"
             ) from error
-        _log.warning("The launcher lost a process (%s); launching again what it ran", error)
+        _log.warning("The launcher lost a process (%s); launching its jobs again", error)
     for job, returned in zip(jobs, returns, strict=False):
         if returned.status == JobStatus.FAILED and outcomes.read(job.number) == before[job.number]:
             raised = returned._return_value
@@ -71,11 +73,11 @@ def _launch(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep: 
 
 
 def _wait_for_one(jobs: Sequence[Job], sweep: Path) -> list[Job]:
-    """Return those that no other process trains any more, once there is one."""
+    """Wait until another process has let go of a job; return all such jobs."""
     while True:
         time.sleep(_LOOK_SECONDS)
         found = [look_up(Path(job.config.outputs), job.identity, job.folder(sweep)) for job in jobs]
-        if all(run is None for run in found):  # on other machines, where only trying tells
+        if all(run is None for run in found):  # on other machines, whose state only a launch shows
             time.sleep(_TRY_SECONDS)
             return list(jobs)
         ended = [job for job, run in zip(jobs, found, strict=True) if run and run.state != "alive"]

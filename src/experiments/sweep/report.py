@@ -1,4 +1,4 @@
-"""What a sweep found: how its jobs ended, which did best, what to do about those that failed."""
+"""The report of a sweep: the outcome of each job, the ranking, and how to repeat failed jobs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _SHOWN = 10  # settings in the ranking
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a job."""
+    """The outcome of a job, with its run."""
 
     job: Job
     run: Earlier | None
-    """its run, where there is one"""
+    """its run; None if it has none"""
     outcome: Outcome | None
-    """how it went this time; None where it was not begun"""
+    """the outcome in this turn; None if it was not begun"""
 
     @property
     def finished(self) -> bool:
@@ -41,7 +41,7 @@ class Result:
 
     @property
     def objective(self) -> float:
-        """What it is ranked by; NaN where there is nothing to rank."""
+        """The accuracy that ranks it, 0 to 1; NaN if it has none."""
         if self.run is not None:
             return self.run.objective
         return self.outcome.objective if self.outcome else math.nan
@@ -53,12 +53,12 @@ class Result:
 
     @property
     def reason(self) -> str:
-        """Why it is not finished."""
+        """The reason why it is not finished."""
         return self.outcome.reason if self.outcome and self.outcome.reason else "not begun"
 
 
 def results_of(plan: Plan, sweep: Path, outcomes: Mapping[int, Outcome]) -> list[Result]:
-    """Return what became of each job, but for duplicates."""
+    """Return the outcome of each job, without duplicates."""
     results = []
     for job in plan.jobs:
         if job.twin is not None:
@@ -76,7 +76,7 @@ def command(*overrides: str) -> str:
 
 
 def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
-    """Yield lines that name each job that is not finished, why, its log and how to repeat it."""
+    """Yield lines for each unfinished job: the reason, its log and the command that repeats it."""
     for result in results:
         if result.finished or result.held_back:
             continue
@@ -88,7 +88,7 @@ def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
 
 
 def best(results: Sequence[Result]) -> Result | None:
-    """Return the job with the highest objective, the first of several."""
+    """Return the job with the highest objective, the first if several have it; None without any."""
     ranked = [result for result in results if not math.isnan(result.objective)]
     return max(ranked, key=lambda result: result.objective, default=None)
 
@@ -113,13 +113,13 @@ def ranking(results: Sequence[Result]) -> Iterator[str]:
         yield f"  and {len(ranked) - _SHOWN} more settings"
     if measure == "test accuracy" and len(ranked) > 1:
         yield (
-            "  Picked on the test images, so the winner's figure flatters it; with "
-            "data.validation_size=5000 the validation images pick"
+            "  Ranked by the test images, so the best figure is too high; with "
+            "data.validation_size=5000 the validation images rank"
         )
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean, the least there is where a run diverged."""
+    """Return the mean; -1, which ranks last, if any run diverged."""
     return -1.0 if any(math.isnan(value) for value in values) else statistics.mean(values)
 
 
@@ -139,7 +139,7 @@ def _measure(results: Sequence[Result]) -> str:
 
 
 def as_csv(results: Sequence[Result], sweep: Path) -> str:
-    """Return a line for each job: its number, state, overrides, metrics, folder and failure."""
+    """Return a CSV table of the jobs: number, state, overrides, metrics, folder and reason."""
     keys = sorted({key for result in results if result.run for key in result.run.metrics})
     table = io.StringIO()
     writer = csv.writer(table)

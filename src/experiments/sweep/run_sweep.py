@@ -1,4 +1,4 @@
-"""A sweep from its command line to its verdict."""
+"""A whole sweep, from its command line to its verdict."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ from experiments.worker.client import worker
 def run_grid(
     context: HydraContext, main: TaskFunction, config: DictConfig, arguments: Sequence[str]
 ) -> None:
-    """Run what is left to run of the sweep over all combinations.
+    """Plan a sweep over all combinations and run every job that is not finished.
 
     Args:
-        context: Hydra's.
+        context: Hydra's context.
         main: the program's main function.
         config: the sweep's composed configuration.
         arguments: the overrides, some of them with several values.
 
     Raises:
-        InputError: the sweep, or a job of it, cannot be run; nothing was begun.
+        InputError: the sweep or one of its jobs cannot be run; nothing was begun.
         RunError: jobs have failed.
     """
     check_hydra(config)
@@ -66,12 +66,12 @@ def run_grid(
     plan = make_plan(loader, config, combinations, here=not launched_by.remote)
     settings = plan.jobs[0].config
     if plan.left:
-        worker()  # it imports torch meanwhile
+        worker()  # imports torch while the store is asked
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
         _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
         if not (launched_by.in_this_process or "workers" in config.hydra.launcher):
-            worker().dismiss()  # its memory is for the launcher's own
+            worker().dismiss()  # frees its memory for the workers of the launcher
     _print_plan(plan, launched_by)
     if settings.sweep.plan_only:
         return
@@ -116,10 +116,10 @@ def run_grid(
             results = results_of(plan, folder, outcomes.all())
             record_end(recorder, results, folder)
     except (Interrupted, KeyboardInterrupt):
-        _say("Stopped; the same command goes on from the last checkpoints")
+        _say("Stopped; the same command resumes from the last checkpoints")
         raise
     finally:
-        if results:  # all is recorded by now, whatever becomes of the output
+        if results:  # after the record, because printing may fail
             _print_verdict(results, folder)
 
 
@@ -128,8 +128,8 @@ def _pickled(main: TaskFunction) -> bytes:
         return bytes(cloudpickle.dumps(main))
     except Exception as error:
         raise InputError(
-            f"train.py: its main function cannot be sent to another process ({error}); move what "
-            "it uses into a module"
+            f"train.py: its main function cannot be sent to another process ({error}); move the "
+            "objects that it uses into a module"
         ) from error
 
 
@@ -141,15 +141,15 @@ def _max_jobs(config: DictConfig) -> int:
 
 
 def _folder_of(earlier: Earlier | None) -> Path | None:
-    """Return the folder of the sweep to continue.
+    """Return the folder of the sweep to resume; None if it has none.
 
     Raises:
-        AliveError: another process runs it.
+        AliveError: another process runs the sweep.
     """
     if earlier and earlier.state == "alive":
         raise AliveError(
             f"this sweep is being run by process {earlier.pid} on {earlier.host}; wait for it, or "
-            "stop it and repeat the command, which then continues it"
+            "stop it and repeat the command, which then resumes it"
         )
     return earlier.folder if earlier else None
 

@@ -1,7 +1,7 @@
-"""What a launcher calls for each job: it has a worker train the job and notes what became of it.
+"""The function that launchers call for each job: it has a worker train it and writes the outcome.
 
-The same on every launcher: the worker is a process of its own, so that a job that exits, is killed
-or runs out of memory ends nothing but itself.
+It is the same on every launcher. The worker is a separate process, so a job that exits, is killed
+or runs out of memory ends no other job.
 """
 
 from __future__ import annotations
@@ -27,27 +27,28 @@ from experiments.run.request import DELIVERED, number_of
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.worker.client import WorkerDiedError, worker
 
-_LOOK_SECONDS = 1.0  # from one look at whether the sweep is alive to the next
+_LOOK_SECONDS = 1.0  # between two checks whether the sweep is alive
 
 
 @dataclass(frozen=True)
 class Task:
-    """Trains one job of a sweep; launchers send it to wherever they run jobs."""
+    """Trains one job of a sweep; launchers send it to the process that runs the job."""
 
     function: bytes
     """the program's main function, pickled"""
     sweep: Path
     """the sweep's folder"""
     turn: str
-    """which of a restarted sweep's turns this is"""
+    """the name of the turn; each command that runs the sweep is a turn"""
     host: str
+    """the machine of the sweep's process"""
     pid: int
-    """the sweep's process"""
+    """the id of the sweep's process"""
     fail_fast: bool
     """whether no further job begins once one has failed"""
 
     def __call__(self, config: DictConfig) -> float:
-        """Have a job trained; return what it returned, NaN where it did not finish."""
+        """Have a job trained; return its objective, 0 to 1, or NaN if it diverged or failed."""
         self._end_with_the_sweep()
         try:
             return self._outcome(config)
@@ -69,7 +70,7 @@ class Task:
     def _see_through(
         self, configs: Mapping[int, DictConfig], outcomes: Outcomes
     ) -> Mapping[int, float]:
-        """Have jobs trained and note what becomes of each; return what they returned."""
+        """Have jobs trained and write the outcome of each; return their objectives by number."""
         objectives = dict.fromkeys(configs, math.nan)
         left = set(configs)
         rest = {"state": "interrupted", "reason": "interrupted"}
@@ -98,7 +99,7 @@ class Task:
         return objectives
 
     def _train(self, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
-        """Yield what becomes of jobs; those that died together are tried each alone."""
+        """Yield the outcomes of jobs; if they die as lanes together, each is tried again alone."""
         left = {number_of(config.hydra): config for config in configs}
         try:
             for answer in worker().ask({"function": self.function, "jobs": list(configs)}):
@@ -119,28 +120,28 @@ class Task:
                 yield from self._train([config])
 
     def _configs(self, config: DictConfig) -> list[DictConfig]:
-        """Return the configurations of what is trained for a job that a launcher has begun."""
+        """Return the configurations of all jobs that one call of the launcher trains."""
         return [self._whole(config, HydraConfig.get())]
 
     def _whole(self, config: DictConfig, hydra: Any) -> DictConfig:
-        """Return a job's configuration with Hydra's part, such that another process can read it."""
+        """Return a job's configuration with Hydra's part, readable by another process."""
         with open_dict(config):
             config.hydra = hydra
         hydra = config.hydra
         with read_write(hydra), open_dict(hydra):
-            # A launcher counts what it launches, not what there is.
+            # A launcher numbers the jobs that it launches, not all jobs of the sweep.
             hydra.job.num = number_of(hydra)
             if platform.node() == self.host:
                 hydra.job.env_set[DELIVERED] = "1"
-            for plugin in ("launcher", "sweeper"):  # of classes that only this process has, perhaps
+            for plugin in ("launcher", "sweeper"):  # the other process may lack their classes
                 hydra[plugin] = OmegaConf.to_container(hydra[plugin])
         return config
 
     def _end_with_the_sweep(self) -> None:
         """End this process once the sweep's is gone; its worker then saves a checkpoint and ends.
 
-        That is what a launcher's process on the sweep's machine is to do, busy or not. One on
-        another machine belongs to whoever gave the machine away.
+        This holds for a launcher's process on the sweep's machine, busy or not. On another machine
+        the scheduler decides.
         """
         if platform.node() == self.host and os.getpid() != self.pid:
             if not journal.is_open(self.sweep):

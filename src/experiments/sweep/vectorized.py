@@ -1,4 +1,4 @@
-"""The launcher `vectorized`: jobs that may be lanes of one stack go to one worker together."""
+"""The launcher `vectorized`: it sends jobs that can share a stack to one worker together."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.task import Task
 from experiments.worker.client import WorkerDiedError, worker
 
-# What lanes have in common; everything else each has of its own.
+# The settings of the trainer that lanes share.
 _COMMON = ("device", "threads", "deterministic", "limit_batches")
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A job to launch."""
+    """A job to launch, with its checked configuration."""
 
     number: int
     overrides: Sequence[str]
@@ -39,13 +39,13 @@ class _Job:
 
 @dataclass(frozen=True)
 class LanesTask(Task):
-    """Trains a job and those that are lanes with it."""
+    """Trains a job and the other lanes of its stack."""
 
     loader: SweepLoader
     master: DictConfig
-    """the sweep's configuration, of which each job's is made"""
+    """the sweep's configuration; each job's is composed from it"""
     lanes: Mapping[int, Sequence[Sequence[str]]] = field(default_factory=dict)
-    """by the number of the job that is launched, the overrides of the others"""
+    """the overrides of the other lanes, by the number of the job that is launched"""
 
     def _configs(self, config: DictConfig) -> list[DictConfig]:
         (first,) = super()._configs(config)
@@ -53,7 +53,7 @@ class LanesTask(Task):
         return [first, *map(self._compose, others)]
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
-        """Return a job's configuration, and make its folder, as Hydra does for one it launches."""
+        """Return a job's configuration, and make its folder, as Hydra does for a launched job."""
         config = self.loader.load_sweep_config(self.master, list(overrides))
         hydra = config.hydra
         with read_write(hydra), open_dict(hydra):
@@ -74,15 +74,18 @@ def launch(
     job_overrides: Sequence[Sequence[str]],
     first: int,
 ) -> Sequence[JobReturn]:
-    """Launch jobs, those that may be lanes together as one.
+    """Launch jobs; jobs that can share a stack are launched together as one.
 
     Args:
-        lanes: at most so many jobs as one; None leaves it to `experiments.lanes.limits`.
-        context: Hydra's.
-        task: what Hydra would have called for each job.
+        lanes: the largest number of lanes in a stack; None lets `experiments.lanes.limits` choose.
+        context: Hydra's context.
+        task: the function that Hydra calls for each job.
         config: the sweep's composed configuration.
-        job_overrides: what to launch.
-        first: the number that Hydra's own count begins with.
+        job_overrides: the overrides of each job.
+        first: the number of the first job in Hydra's own count.
+
+    Returns:
+        Hydra's result for each job, in the order of `job_overrides`.
     """
     loader = context.config_loader
     if not isinstance(task, Task) or not isinstance(loader, SweepLoader):
@@ -112,7 +115,7 @@ def _job(loader: SweepLoader, master: DictConfig, overrides: Sequence[str]) -> _
 
 
 def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Iterator[Sequence[_Job]]:
-    """Yield the jobs in parts that are launched as one, and say why some are alone."""
+    """Yield the groups of jobs to launch as one; print their sizes and why jobs are alone."""
     groups: dict[str, list[_Job]] = {}
     for job in jobs:
         groups.setdefault(_kind(job.config), []).append(job)
@@ -134,7 +137,7 @@ def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Itera
 
 
 def _examined(config: RunConfig, lanes: int | None) -> dict[str, Any]:
-    """Return how many jobs like this one to train as one, or why none."""
+    """Return `{"lanes": number}` for the job's stack; `{"reason": text}` if it must be alone."""
     try:
         (answer,) = worker().ask({"examine": config, "lanes": lanes})
     except WorkerDiedError as died:
@@ -143,15 +146,16 @@ def _examined(config: RunConfig, lanes: int | None) -> dict[str, Any]:
 
 
 def _kind(config: RunConfig) -> str:
-    """Return what lanes have in common."""
+    """Return the settings that lanes share, as one key."""
     values = config.model_dump(include={"data": True, "model": True, "trainer": set(_COMMON)})
     return canonical(values)
 
 
 def _parts(group: Sequence[_Job], most: int, *, processes: int) -> list[Sequence[_Job]]:
-    """Return a group in parts of about one size; jobs of a seed stay together, and share batches.
+    """Split a group into parts of about equal size.
 
-    There are as many parts as there are processes, if each can have two jobs.
+    Jobs with the same seed stay together, because they share batches. There are at least as many
+    parts as processes, if each part can have two jobs.
     """
     count = max(-(-len(group) // most), min(processes, len(group) // 2))
     ordered = sorted(group, key=lambda job: (job.config.seed, job.number))
@@ -166,10 +170,10 @@ def _say(group: Sequence[_Job], what: str) -> None:
 
 
 def check_lanes(lanes: object) -> int | None:
-    """Return the launcher's setting.
+    """Return the launcher's setting `lanes`.
 
     Raises:
-        InputError: it is neither null nor a whole number from 1 on.
+        InputError: it is neither null nor a whole number above 0.
     """
     if lanes is None or (isinstance(lanes, int) and not isinstance(lanes, bool) and lanes >= 1):
         return lanes

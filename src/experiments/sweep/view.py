@@ -1,4 +1,4 @@
-"""How a sweep stands while it runs: one bar on a terminal, plain lines anywhere else."""
+"""The display of a running sweep: one bar on a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LOOK_SECONDS = 0.2
 
 
 class View:
-    """Counts what the jobs report, and says it."""
+    """Counts the jobs by state and puts the counts into words."""
 
     def __init__(self, jobs: Sequence[Job], *, finished: Sequence[float]) -> None:
-        """Begin with jobs to run beside some that are finished with these objectives."""
+        """Begin with the jobs to run and the objectives of the jobs that are already finished."""
         self._jobs: Mapping[int, Job] = {job.number: job for job in jobs}
         self._finished_before = len(finished)
         self.total = len(jobs) + len(finished)
@@ -32,7 +32,7 @@ class View:
         self.console = Console(soft_wrap=True, highlight=False)
 
     def note(self, outcome: Outcome) -> str:
-        """Take in how a job stands; return a line that says it."""
+        """Take in the state of a job; return a line that reports it."""
         job = self._jobs[outcome.number]
         self._states[job.number] = outcome.state
         if outcome.state == "running":
@@ -62,7 +62,7 @@ class View:
 
     @property
     def done(self) -> int:
-        """The jobs that are not to run any more."""
+        """The number of jobs that have ended in any state."""
         ended = [state for state in self._states.values() if state != "running"]
         return self._finished_before + len(ended)
 
@@ -72,12 +72,12 @@ class View:
 
 
 def accuracy(value: float) -> str:
-    """Return an objective as people read it."""
+    """Return an objective, 0 to 1, as a percentage, or `diverged` for NaN."""
     return "diverged" if math.isnan(value) else f"{100 * value:.2f} %"
 
 
 def duration(seconds: float) -> str:
-    """Return a time as people read it."""
+    """Return a number of seconds as text in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -85,7 +85,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def watching(view: View, outcomes: Outcomes, delivering: Delivering) -> Iterator[None]:
-    """Show how the jobs stand, and have it delivered, until the block ends."""
+    """Show and deliver the outcomes of the jobs until the block ends."""
     ended = threading.Event()
 
     def watch() -> None:

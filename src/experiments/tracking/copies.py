@@ -1,7 +1,7 @@
-"""Copies: the destinations of a run in MLflow, and how far each has come; `mlflow.json`.
+"""Copies: the destinations of a run in MLflow, and the progress of each; the note `mlflow.json`.
 
-The journal is the run; MLflow has a copy wherever one was asked for. The note is made again from
-the journal where it is lost, but for destinations that were asked for later.
+The journal is the run itself. MLflow has a copy at each destination that was asked for. A lost note
+is made again from the journal, but without the destinations that were asked for after the start.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ STATE = "mlflow.json"
 
 @dataclass(frozen=True)
 class Destination:
-    """Where in MLflow a run is to be."""
+    """A place in MLflow to which a run is delivered."""
 
     store: str
-    """an address from `address`"""
+    """the store's address, from `address`"""
     experiment: str
     parent: Mapping[str, str] | None = None
-    """the sweep to be under, by its journal's `id` and its `folder`; None for wherever"""
+    """the sweep above the run, by its journal's `id` and `folder`; None for any sweep or none"""
 
     def is_met_by(self, other: Destination) -> bool:
-        """Return whether a copy at another destination is one at this."""
+        """Return whether a copy at the other destination counts as a copy at this one."""
         there = self.experiment == other.experiment and same_store(other.store, self.store)
         return there and (self.parent is None or self._sweep == other._sweep)
 
@@ -52,16 +52,16 @@ class Copy:
     offset: int = 0
     """the bytes of the journal that are delivered"""
     time: int = 0
-    """when the last event delivered was written, in milliseconds since 1970"""
+    """the time of the last delivered event, in milliseconds since 1970"""
     complete: bool = False
-    """whether the run had ended by then"""
+    """whether the run had ended at that event"""
     lost_id: str | None = None
-    """the id that it had in a store that has lost it"""
+    """its former id, if the store has lost it"""
 
     def is_whole(self, folder: Path) -> bool:
-        """Return whether the run has ended and MLflow has all of it, as far as can be told here.
+        """Return whether the run has ended and MLflow has all of it.
 
-        A sqlite file is asked; what a server was given it is believed to have.
+        A sqlite file is asked for the run. A server is not asked.
         """
         if not self.complete or self.offset < (folder / journal.NAME).stat().st_size:
             return False
@@ -76,7 +76,7 @@ class Copies:
         """Read the note.
 
         Raises:
-            InputError: there is none, and the journal is damaged.
+            InputError: there is no note, and the journal is damaged.
         """
         self.folder = folder.absolute()
         self._last = 0
@@ -91,18 +91,18 @@ class Copies:
         return self._copies[self._last] if self._copies else None
 
     def in_store(self, store: str) -> list[Copy]:
-        """Return the copies in a store, be it moved with its project."""
+        """Return the copies in a store, which may have moved with its project."""
         return [copy for copy in self._copies if same_store(copy.destination.store, store)]
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Let one process at a time read and change the note."""
         with locked(self.folder / ".mlflow.lock"):
-            self._copies = self._load()  # another process may have been here since
+            self._copies = self._load()  # another process may have changed it
             yield
 
     def ask_for(self, destination: Destination) -> Copy:
-        """Note that the run is to be at a destination; return its copy, which is then the last."""
+        """Add a destination unless it is known; return its copy, which becomes `last`."""
         last = self.last
         store = last and last.destination.store
         if last and store == destination.store and destination.is_met_by(last.destination):
@@ -111,7 +111,7 @@ class Copies:
             return self.add(destination)
 
     def add(self, destination: Destination) -> Copy:
-        """Do what `ask_for` does. Only for who is `alone`."""
+        """Do the same as `ask_for`, for a caller that is `alone` already."""
         found = next(
             (copy for copy in self._copies if destination.is_met_by(copy.destination)), None
         )
@@ -127,7 +127,7 @@ class Copies:
         return copy
 
     def change(self, copy: Copy, **changes: Any) -> Copy:
-        """Note how far a copy has come; return it as it is then. Only for who is `alone`."""
+        """Change the fields of a copy; return the changed copy. Only inside `alone`."""
         changed = replace(copy, **changes)
         self._copies = [changed if each is copy else each for each in self._copies]
         self._save()
@@ -147,7 +147,7 @@ class Copies:
             ]
             before, self._last = Path(note["folder"]), range(len(copies))[note["last"]]
         except (OSError, ValueError, TypeError, LookupError):
-            # None yet, or damaged; the store is told all again, and finds the run by its journal.
+            # None yet, or damaged: all is delivered again, to the MLflow run of this journal.
             self._last = 0
             return self._from_journal()
         return [replace(copy, destination=self._here(copy.destination, before)) for copy in copies]
@@ -160,9 +160,9 @@ class Copies:
         return [Copy(self._here(destination, _folder_in(past.start, self.folder)))]
 
     def add_all(self, store: str) -> list[Copy]:
-        """Note that the run is to be in a store as it is elsewhere. Only for who is `alone`.
+        """Add destinations in a store that match the known destinations. Only inside `alone`.
 
-        In each experiment and under each sweep, or where it began if it is nowhere yet.
+        Each has the experiment and sweep of a known one, or of the run's start if none is known.
         """
         begun = journal.history(self.folder).start
         if not begun:
@@ -177,7 +177,7 @@ class Copies:
         return Destination(store, begun["experiment"], begun.get("parent"))
 
     def _here(self, destination: Destination, before: Path) -> Destination:
-        """Return a destination as it is named now, if the folder was another when it was noted."""
+        """Return a destination with its present paths, if the run's folder has moved since."""
         if before == self.folder:
             return destination
         store, parent = destination.store, destination.parent
@@ -189,10 +189,10 @@ class Copies:
         return Destination(store, destination.experiment, parent)
 
     def _moved(self, path: Path, before: Path) -> Path:
-        """Return where a path is if it has come along with the run's folder, else the path.
+        """Return the new place of a path that moved with the run's folder, else the path itself.
 
-        It has if the run is called as before from the folder on that it shares with the path. Where
-        the run is still in its old place as well, this one belongs to a copy of the project.
+        The path moved too if the run's folder has the same names as before below the folder that
+        both share. If the old folder still exists, this project is a copy of the old one.
         """
         shared = Path(os.path.commonpath((path, before)))
         names = before.relative_to(shared).parts
@@ -203,24 +203,24 @@ class Copies:
 
 
 def _folder_in(begun: Mapping[str, Any], folder: Path) -> Path:
-    """Return the folder that a run was begun in; the one it has where its journal does not say."""
+    """Return the folder in which a run began; `folder` if the journal does not name it."""
     return Path(begun["folder"]) if "folder" in begun else folder
 
 
 def ask_for(folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None) -> bool:
-    """Note that a run is to be at a destination in MLflow; return whether all of it is there.
+    """Add a destination in MLflow to a run; return whether the run is complete there.
 
     Args:
         folder: the run's folder.
         uri: the tracking address.
         experiment: the name of the MLflow experiment.
-        parent: the sweep to be under, as `parent_of` returns it; None for wherever.
+        parent: the sweep above the run, from `parent_of`; None for any sweep or none.
     """
     copies = Copies(folder)
     return copies.ask_for(Destination(address(uri), experiment, parent)).is_whole(folder)
 
 
 def run_id_of(folder: Path) -> str | None:
-    """Return the MLflow run of a folder's run, at the destination that was asked for last."""
+    """Return the MLflow run id of a folder's run, at the destination that was asked for last."""
     last = Copies(folder).last
     return last.run_id if last else None

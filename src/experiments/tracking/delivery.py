@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """Delivers a run's journal to a store, from where the last delivery stopped, whoever made that.
+    """Delivers a run's journal to a store, from the byte at which the last delivery stopped.
 
-    Without a destination in that store the run gets one: the experiment and sweep of its beginning.
+    For a run without a destination in the store, `Copies.add_all` adds destinations.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
-        """Look at where the run is to be.
+        """Read the run's destinations.
 
         Raises:
             InputError: its journal is damaged.
@@ -35,7 +35,7 @@ class Delivery:
 
     @property
     def run_id(self) -> str | None:
-        """The MLflow run at the destination that was asked for last, once it is created."""
+        """The MLflow run id at the destination that was asked for last; None before it exists."""
         copies, last = self._here(), self._copies.last
         return (last if last in copies else copies[-1]).run_id if last and copies else None
 
@@ -48,40 +48,44 @@ class Delivery:
 
     @property
     def is_there(self) -> bool:
-        """Whether nothing that is delivered is known to be lost or deleted in MLflow."""
+        """Whether no complete copy is known to be lost or deleted in MLflow."""
         return all(copy.is_whole(self.folder) for copy in self._here() if copy.complete)
 
     @property
     def ended(self) -> bool:
-        """Whether the run has said how it ended, delivered or not."""
+        """Whether the journal says that the run has ended, delivered or not."""
         return self.complete or journal.history(self.folder).status is not None
 
     def deliver(self, client: MlflowClient, *, abandoned: bool = False) -> None:
-        """Deliver what is new; where the run's process is gone before its end, mark it KILLED.
+        """Deliver the new events.
+
+        Args:
+            client: a client to the store.
+            abandoned: whether the run's process is gone; a run without an end is marked KILLED.
 
         Raises:
             InputError: the journal is damaged, or the experiment is deleted.
-            MlflowException: the store does not take it; the next call begins where this one ended.
+            MlflowException: the store fails; the next call delivers the rest.
         """
         problems: list[Exception] = []
         with self._copies.alone():
             for copy in self._here() or self._copies.add_all(self._store):
                 try:
                     self._deliver(client, copy, abandoned=abandoned)
-                except Exception as error:  # noqa: BLE001  (raised once the others are delivered)
+                except Exception as error:  # noqa: BLE001  (raised after the other copies)
                     problems.append(error)
         if problems:
             raise problems[0]
 
     def revive(self, client: MlflowClient, *, everything: bool = False) -> bool:
-        """Restore a run that somebody has deleted in MLflow; forget one that the store has lost.
+        """Restore the run if it was deleted in MLflow; return whether anything was restored.
 
-        The next delivery tells it all again. Return whether something was restored.
+        If the store has lost the run, the next delivery delivers all of it again.
 
         Args:
-            client: the store's.
-            everything: whether to see to all copies and to their experiments, and not only to
-                the copy that was asked for last.
+            client: a client to the store.
+            everything: whether to restore all copies and their experiments, and not only the copy
+                that was asked for last.
 
         Raises:
             InputError: the experiment of the copy asked for last is deleted.
@@ -114,10 +118,10 @@ class Delivery:
         return restored
 
     def renew_lease(self, client: MlflowClient) -> None:
-        """Prove that the run's process is alive.
+        """Renew the lease, which proves that the run's process is alive.
 
         Raises:
-            MlflowException: the store does not take it.
+            MlflowException: the store refuses the tag.
         """
         for copy in self._here():
             if copy.run_id is not None and not copy.complete:
@@ -137,7 +141,7 @@ class Delivery:
             MlflowRun(client, str(copy.run_id), self.folder).apply(events)
             told = {"offset": offset, "time": events[-1]["time"]}
             copy = self._copies.change(copy, **told, complete=_has_ended(events))
-        alive = not abandoned or journal.is_open(self.folder)  # perhaps continued meanwhile
+        alive = not abandoned or journal.is_open(self.folder)  # another process may resume it
         if not alive and copy.run_id is not None and not copy.complete:
             MlflowRun(client, copy.run_id, self.folder).end("KILLED", copy.time)
             self._copies.change(copy, complete=True)
@@ -145,7 +149,7 @@ class Delivery:
     def _create(self, client: MlflowClient, copy: Copy, begun: Mapping[str, Any]) -> str:
         experiment = experiment_id(client, self._uri, copy.destination.experiment)
         parent = self._parent_of(client, copy.destination)
-        # Killed between creating the run and noting its id, a delivery finds it again.
+        # A delivery may have been killed between creating the run and noting its id.
         known = {each.run_id for each in self._here()}
         run = next(
             (
@@ -177,12 +181,12 @@ class Delivery:
         return str(run.info.run_id)
 
     def _original(self, copy: Copy) -> dict[str, str]:
-        """Return the tag that tells one of several copies in a store from the first."""
+        """Return the tag that marks each copy in a store but the first."""
         first = self._here()[0]
         return {"copy_of": first.run_id} if first is not copy and first.run_id else {}
 
     def _parent_of(self, client: MlflowClient, destination: Destination) -> dict[str, str]:
-        """Return the tag that nests a job's run under its sweep's, delivered now if need be."""
+        """Return the tag that nests a job under its sweep, which is delivered first if needed."""
         if destination.parent is None:
             return {}
         folder = Path(destination.parent["folder"])

@@ -1,9 +1,9 @@
-"""The lease: how a run on another machine is known to be alive.
+"""The lease: proof that a run on another machine is alive.
 
-While a run's process lives, its delivery process renews the tag `heartbeat`; a dead process cannot.
-On one file system the lock on the journal tells it exactly and at once; across machines a run
-counts as dead when it has not been renewed for longer than `LEASE_SECONDS`, which leaves room for
-clocks that differ by minutes, as Kerberos does.
+While a run's process lives, its delivery process renews the tag `heartbeat`. On one file system the
+lock on the journal is an exact and immediate proof. Across machines a run counts as dead if its tag
+was not renewed for `LEASE_SECONDS`. This is long enough for clocks that differ by minutes, as in
+Kerberos.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ def folder_of(run: Run) -> Path | None:
     folder = Path(run.data.tags.get("folder", ""))
     try:
         begun = journal.history(folder).start.get("id")
-    except (InputError, OSError):  # damaged, or another user's: its own command will say so
+    except (InputError, OSError):  # damaged, or another user's: `experiments sync` reports it
         return None
     return folder if begun is not None and begun == run.data.tags.get("journal_id") else None
 
 
 def is_alive(run: Run) -> bool:
-    """Return whether a process is training a run that its store says is RUNNING."""
+    """Return whether a process is training the run; False if its status is not RUNNING."""
     if run.info.status != "RUNNING":
         return False
     if (folder := folder_of(run)) is not None:

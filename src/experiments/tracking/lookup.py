@@ -1,4 +1,4 @@
-"""What the store knows of runs: the one that has an identity, and those that died unnoticed."""
+"""Lookups in the store: the run with an identity, and runs that died unnoticed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ _PAGE = 1000
 
 
 def find(client: MlflowClient, identity: str) -> dict[str, Any] | None:
-    """Return the store's run with an identity as plain data: finished before alive before dead."""
+    """Return the store's run with an identity as plain data; None if there is none.
+
+    Of several runs a finished one comes before one alive, and this before a dead one.
+
+    Raises:
+        ValueError: the text is no identity.
+        MlflowException: the store does not answer.
+    """
     if not re.fullmatch(r"[0-9a-f]{64}", identity):
         raise ValueError(f"{identity} is no identity")
     runs = client.search_runs(
@@ -32,21 +39,25 @@ def find(client: MlflowClient, identity: str) -> dict[str, Any] | None:
 
 
 def mark_dead(client: MlflowClient) -> None:
-    """Mark the runs KILLED that the store believes RUNNING and whose process is gone."""
+    """Mark runs as KILLED if the store has them as RUNNING and their process is gone.
+
+    Raises:
+        MlflowException: the store does not answer.
+    """
     running = client.search_runs(
         _experiments(client), "attributes.status = 'RUNNING'", max_results=_PAGE
     )
     for run in running:
         if TAG not in run.data.tags or is_alive(run):
-            continue  # not ours, or training
+            continue  # not from this framework, or alive
         folder = folder_of(run)
         try:
             if folder is None:
                 raise FileNotFoundError
             Delivery(folder, client.tracking_uri).deliver(client, abandoned=True)
         except (InputError, OSError):
-            # Its folder is out of sight, another user's, or says another name of the store; what
-            # is left of it in the journal `experiments sync` delivers.
+            # Its folder is elsewhere, is another user's, or has the store under another address.
+            # `experiments sync` delivers the rest of its journal.
             client.set_terminated(run.info.run_id, "KILLED")
 
 

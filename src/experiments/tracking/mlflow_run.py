@@ -19,8 +19,8 @@ from experiments.tracking import lease
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_BATCH = 100  # MLflow's bound on the params and tags of one request; that on metrics is 1,000
-_LONGEST_KEY = 250  # MLflow's bound, in characters
+_BATCH = 100  # MLflow's limit for params and tags in one request; for metrics it is 1,000
+_LONGEST_KEY = 250  # MLflow's limit, in characters
 _NAMED = 20  # refused entries that are named in a tag
 
 
@@ -32,13 +32,13 @@ class MlflowRun:
         self._refused: list[str] = []
 
     def apply(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Tell MLflow events of the run's journal, in few calls.
+        """Deliver events of the run's journal to MLflow, in few calls.
 
-        What MLflow refuses for what it is, such as a value that is too long, is named in the tag
-        `mlflow_refused`, and holds back nothing else.
+        The tag `mlflow_refused` names the entries that MLflow refuses as invalid, such as a value
+        that is too long. All other entries are delivered.
 
         Raises:
-            MlflowException: the store does not take it.
+            MlflowException: the store fails.
         """
         is_over = bool(events) and events[-1]["event"] == "end"
         for kind, group in itertools.groupby(events, key=lambda event: str(event["event"])):
@@ -92,7 +92,7 @@ class MlflowRun:
                 self._refused.append(name)
 
     def _log(self, kind: str, entries: Sequence[Any]) -> None:
-        """Log entries in batches, and each alone where MLflow refuses one of a batch."""
+        """Log entries in batches; if MLflow refuses a batch, log its entries one by one."""
         for batch in _batches(entries):
             if not _accepts(self._client.log_batch, self._id, **{kind: batch}):
                 self._refused += [
@@ -108,14 +108,22 @@ class MlflowRun:
             self._client.set_tag(self._id, "mlflow_refused", count + ", ".join(named))
 
     def _take(self, event: Mapping[str, Any], *, alive: bool) -> None:
-        """Say which process trains the run from now on."""
+        """Record the process that trains the run from now on."""
         process = {"host": event["host"], "pid": str(event["pid"]), "folder": str(self._folder)}
         self._log_tags(process | ({lease.TAG: lease.now()} if alive else {}))
         if alive:
             self._client.update_run(self._id, status="RUNNING")
 
     def end(self, status: str, when: int) -> None:
-        """Say how the run ended."""
+        """Record the status of a run that has ended.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+            when: milliseconds since 1970.
+
+        Raises:
+            MlflowException: the store fails.
+        """
         from mlflow.exceptions import MlflowException
 
         self._client.set_terminated(self._id, status, end_time=when)
@@ -125,7 +133,7 @@ class MlflowRun:
 
 
 def _is_as_recorded(folder: Path, name: str) -> bool:
-    """Return whether a file is there and, if it holds the run's weights, unaltered."""
+    """Return whether a file exists and, if it holds the run's weights, is unaltered."""
     if name == WEIGHTS:
         try:
             check_weights(folder)
@@ -135,7 +143,7 @@ def _is_as_recorded(folder: Path, name: str) -> bool:
 
 
 def _accepts(call: Callable[..., object], *arguments: Any, **named: Any) -> bool:
-    """Call MLflow; return False where it refuses what it is given."""
+    """Call MLflow; return False if it refuses the arguments as invalid."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -152,15 +160,16 @@ def _batches(entries: Sequence[Any]) -> Iterable[list[Any]]:
 
 
 def storable(text: str) -> str:
-    r"""Return a text that every database takes: without a NUL, and lone surrogates as `\udcff`."""
+    r"""Return a text that every database takes, with `\0` for NUL and `\udcff` for a surrogate."""
     return text.replace("\0", r"\0").encode(errors="backslashreplace").decode()
 
 
 def spelled(params: Mapping[str, str]) -> dict[str, str]:
-    """Return parameters by keys that MLflow takes, no two of which fall together.
+    """Return parameters with keys that MLflow accepts; different keys stay different.
 
-    MLflow refuses keys with other characters than letters, digits and `_-. :/`, keys that are no
-    plain path, and long ones. A key that is spelled as another one gets a digest of its own.
+    MLflow refuses keys with characters other than letters, digits and `_-. :/`, keys that are no
+    plain path, and keys of more than 250 characters. If two keys would become equal, the changed
+    key gets a digest.
     """
     keys = {key: _spelled(key) for key in params}
     counts = Counter(keys.values())

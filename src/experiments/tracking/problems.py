@@ -1,4 +1,4 @@
-"""What a tracking store complains about, in one line: the user's mistakes, and what may pass."""
+"""Errors of a tracking store, in one line: mistakes of the user, and passing problems."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Problem:
     """A store that cannot be used."""
 
     text: str
-    """what is wrong, in one line, without a password"""
+    """the problem and its remedy, in one line, without a password"""
     mistake: bool
-    """whether the user has to mend something; otherwise the store may answer later"""
+    """whether the user has to act; otherwise the store may answer later"""
 
 
 NO_MLFLOW = "there is a server, but it is no MLflow; check the host and the port"
 
-# By what MLflow's message says, or its error code. The first that is found tells.
+# By a pattern for the error's class, code and message. The first match counts.
 _MISTAKES = {
     r"unsupported URI '(?P<what>[^']*)'": (
         "is no kind of address; write sqlite:///mlflow.db, http://host:5000 or the like"
@@ -39,7 +39,7 @@ _MISTAKES = {
     r"SSLError": "the server speaks no TLS, or its certificate is not trusted; is it http://?",
     r"NameResolutionError": "there is no host of that name; check the spelling and the network",
     r"UNAUTHENTICATED": (
-        "the server asks who you are (401); set MLFLOW_TRACKING_USERNAME and "
+        "the server asks for a login (401); set MLFLOW_TRACKING_USERNAME and "
         "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
     ),
     r"PERMISSION_DENIED": "the server does not let you in (403); ask its owner for the permission",
@@ -62,7 +62,8 @@ _MISTAKES = {
         "makes it again from outputs/"
     ),
     r"must be in the 'active' state": (
-        "the run was deleted in MLflow; `experiments sync --rebuild` restores it with all it lacks"
+        "the run was deleted in MLflow; `experiments sync --rebuild` restores it, and delivers the "
+        "rest"
     ),
 }
 _PASSING = {
@@ -77,7 +78,7 @@ _PASSING = {
 
 
 def problem_of(error: Exception, uri: str) -> Problem:
-    """Return what went wrong between us and a store."""
+    """Return the problem that an error of a store shows."""
     if isinstance(error, InputError):
         return Problem(str(error), mistake=True)
     said = " ".join(f"{type(error).__name__} {getattr(error, 'error_code', '')}: {error}".split())

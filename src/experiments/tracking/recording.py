@@ -1,4 +1,4 @@
-"""Recording: what a run reports goes to its journal, and from there to MLflow."""
+"""Recording: the reports of a run go to its journal, and from there to MLflow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Recorder:
-    """What a run may report. Every report is on the disk when its method returns."""
+    """The reports of a run. Each is on the disk when its method returns."""
 
     def __init__(self, journal: Journal, past: History, to: Sender | None) -> None:
         self._journal, self._to = journal, to
@@ -37,7 +37,7 @@ class Recorder:
 
     @property
     def place(self) -> Place:
-        """Where the journal stands."""
+        """The present end of the journal."""
         return self._journal.place
 
     @property
@@ -47,7 +47,7 @@ class Recorder:
         return Result(metrics, "diverged" in self._tags)
 
     def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record values at a step; a resumed run does not repeat values that it has recorded."""
+        """Record values at a step; after a resume, values that the journal has are skipped."""
         new = {key: value for key, value in metrics.items() if (key, step) not in self._points}
         if new:
             self._points |= {(key, step): value for key, value in new.items()}
@@ -59,15 +59,15 @@ class Recorder:
         self.write("tags", tags=dict(tags))
 
     def artifacts(self, *names: str) -> None:
-        """Record files of the run's folder as artifacts; they stay where they are."""
+        """Record files of the run's folder as artifacts; the files are not moved."""
         self.write("artifacts", names=names)
 
     def end(self, status: Status) -> None:
-        """Record how the run ended."""
+        """Record the status at the end of the run."""
         self.write("end", status=status)
 
     def write(self, event: str, **fields: Any) -> None:
-        """Record an event, durably, and have it delivered."""
+        """Write an event to the disk, and have it delivered."""
         self._journal.write(event, **fields)
         self._journal.sync()
         if self._to is not None:
@@ -89,22 +89,22 @@ def recording(
     parent: Mapping[str, str] | None = None,
     delivered: bool = False,
 ) -> Iterator[Recorder]:
-    """Record a run in its folder and in MLflow, with the right status however it ends.
+    """Record a run in its folder and in MLflow, and at its end the right status.
 
-    A run that its journal tells of already is the same MLflow run as before.
+    A resumed run stays the same MLflow run.
 
     Args:
         journal: the run's journal.
-        past: what the journal tells.
+        past: the history in the journal.
         uri: MLflow's tracking address; None keeps the run in its folder only.
-        identity: what determines the run's result, as a hash.
+        identity: the hash of everything that determines the run's result.
         experiment: the MLflow experiment.
         name: the run's name in MLflow.
         params: the configuration, flat.
         tags: searchable texts about the run.
         dataset: the data's `name`, `digest` (at most 36 characters) and `source`; None for a sweep.
         parent: the sweep that the run belongs to, as `parent_of` returns it.
-        delivered: whether another process takes the journal to MLflow.
+        delivered: whether another process delivers the journal to MLflow.
     """
     to = sender(uri) if uri is not None and not delivered else None
     recorder = Recorder(journal, past, to)
@@ -135,7 +135,7 @@ def recording(
         recorder.end("KILLED")
         raise
     except BaseException as error:
-        # On a full disk the journal stays without an end, like that of any dead run.
+        # On a full disk the journal gets no end, as after a kill.
         with contextlib.suppress(RunError):
             said = hidden(f"{type(error).__name__}: {text_of(error)}")
             recorder.tags({"failure": shortened(said, 500)})
@@ -149,7 +149,7 @@ def recording(
 
 
 def parent_of(folder: Path) -> dict[str, str] | None:
-    """Return what a run's journal says of the sweep in `folder`; None where there is none."""
+    """Return the `id` and `folder` by which jobs name a sweep; None if its journal is missing."""
     begun = history(folder).start
     return {"id": begun["id"], "folder": str(folder.absolute())} if begun else None
 
@@ -157,13 +157,13 @@ def parent_of(folder: Path) -> dict[str, str] | None:
 def record_again(
     folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None
 ) -> tuple[str | None, Problem | None]:
-    """Have a finished run in a place in MLflow; return its MLflow run id and what went wrong.
+    """Deliver a finished run to a place in MLflow; return its MLflow run id and the problem.
 
     Args:
         folder: the run's folder.
         uri: the tracking address.
         experiment: the MLflow experiment.
-        parent: the sweep to be under, if any.
+        parent: the sweep above the run, if any.
     """
     try:
         if ask_for(folder, uri, experiment, parent):
@@ -186,6 +186,6 @@ def _confirm(to: Sender, journal: Journal, experiment: str) -> None:
 
 
 def what_to_do(problem: Problem, folder: Path) -> str:
-    """Return what kept MLflow from taking what a folder holds, and how it gets it."""
-    later = "with that put right, " if problem.mistake else ""
+    """Return the reason why MLflow lacks data of a folder, and the command that delivers it."""
+    later = "after that, " if problem.mistake else ""
     return f"{problem.text}; {later}`experiments sync {os.path.relpath(folder)}` delivers it"

@@ -1,7 +1,7 @@
-"""The training process's end of delivery: say that there is news, and wait for it once, at the end.
+"""The training process's side of delivery: it announces news, and waits once, at the end.
 
-The other process imports MLflow while this one imports torch, and waits for the server so that
-training never does. See docs/decisions/0002-delivery-process.md.
+The delivery process imports MLflow while this process imports torch. It also waits for the server,
+so that training never does. See docs/decisions/0002-delivery-process.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from experiments.process.messages import start
 from experiments.process.signals import is_asked
 from experiments.tracking.problems import Problem
 
-_INTERRUPTED_SECONDS = 5.0  # people who stop a run will not wait long; the rest is delivered later
+_INTERRUPTED_SECONDS = 5.0  # users who stop a run do not wait long; the rest comes later
 _LOADING_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 
 
@@ -41,12 +41,12 @@ class Sender:
         self._unread: deque[dict[str, Any]] = deque()
         self._ended: dict[str, dict[str, Any]] = {}
         self._ready_at: float | None = None
-        # The address may hold a password, so it goes through the pipe: no command line, no file.
+        # The address may hold a password: a pipe hides it, unlike a command line or a file.
         self._child.requests.send({"uri": self._uri})
         os.set_blocking(self._child.requests.fileno(), False)
 
     def tell(self, folder: Path) -> None:
-        """Say that a folder's journal has news; never waits. A process that died is replaced."""
+        """Announce news in a folder's journal; never waits. A dead delivery process is replaced."""
         name = str(folder.absolute())
         self._folders.add(name)
         self._unsent.add(name)
@@ -62,21 +62,19 @@ class Sender:
             self._send_news()
 
     def abandon(self, folder: Path) -> None:
-        """Say that a run's process is gone, which perhaps could not say so itself."""
-        with contextlib.suppress(BrokenPipeError):  # then the next command finds the run
+        """Announce that a run's process is gone, in case it could not write its end."""
+        with contextlib.suppress(BrokenPipeError):  # the next command will mark the run
             self._send({"gone": str(folder.absolute())})
 
     def find(
         self, identity: str, experiment: str, *, patience: float = 4.0
     ) -> dict[str, Any] | Problem | None:
-        """Return the store's run with an identity, None if there is none, or why it cannot tell.
-
-        The wait ends so many seconds after MLflow is loaded.
+        """Return the store's run with an identity, None if there is none, or the store's problem.
 
         Args:
-            identity: what to look for.
-            experiment: where a run of it would be recorded; one that is deleted is a problem.
-            patience: seconds.
+            identity: the identity to look up.
+            experiment: the experiment for a new run; a deleted one is a problem.
+            patience: the longest wait after MLflow is loaded, in seconds.
         """
         asked = time.monotonic()
         try:
@@ -97,10 +95,12 @@ class Sender:
     def wait(
         self, folder: Path, *, patience: float = 30.0, attempts: int = 3
     ) -> tuple[str | None, Problem | None]:
-        """Wait until an ended run is delivered; return its MLflow run id and what went wrong.
+        """Wait until an ended run is delivered; return its MLflow run id and the problem.
 
-        The wait ends after so many seconds, fewer where the process is asked to stop, or after so
-        many attempts that failed.
+        Args:
+            folder: the run's folder.
+            patience: the longest wait in seconds; a stop signal shortens it to 5.
+            attempts: the failed attempts after which the wait ends.
         """
         name, began = str(folder.absolute()), time.monotonic()
         problem: Problem | None = None
@@ -113,7 +113,7 @@ class Sender:
         for answer in self._answers(lambda: began + bearable()):
             if answer.get("folder") != name:
                 if "folder" in answer:
-                    self._ended[answer["folder"]] = answer  # asked for later, perhaps
+                    self._ended[answer["folder"]] = answer  # for a later call
                 continue
             if answer["problem"] is None:
                 self._folders.discard(name)
@@ -125,38 +125,38 @@ class Sender:
         return None, problem or Problem(self._silence(bearable()), mistake=False)
 
     def close(self) -> None:
-        """Let the process deliver what it has and end by itself."""
+        """Let the delivery process deliver the rest and then end."""
         self._child.requests.close()
 
     def _send_news(self) -> None:
-        """Say of which folders there is news, as far as the pipe takes it; the rest comes later."""
-        self._receive()  # or the other process may wait for room in its own pipe
+        """Announce news of folders until the pipe is full; the rest is announced later."""
+        self._receive()  # so that the delivery process never waits for room in its own pipe
         while self._unsent and self._send({"news": next(iter(self._unsent))}):
             self._unsent.pop()
 
     def _send(self, message: dict[str, str]) -> bool:
         try:
-            self._child.requests.send(message)  # so short that the pipe takes all of it or nothing
+            self._child.requests.send(message)  # short: the pipe takes all of it or nothing
         except BlockingIOError:
             return False
         return True
 
     def _answers(self, deadline: Callable[[], float]) -> Iterator[dict[str, Any]]:
-        """Yield answers until a time, or until the process ends."""
+        """Yield answers until the deadline, or until the delivery process ends."""
         while (left := deadline() - time.monotonic()) > 0:
             while self._unread:
                 answer = self._unread.popleft()
                 if "ready" in answer:
                     self._ready_at = time.monotonic()
                 yield answer
-            with contextlib.suppress(BrokenPipeError):  # which the next read says
+            with contextlib.suppress(BrokenPipeError):  # the next read notices it
                 self._send_news()
             if not self._unread and not self._receive(min(left, 1.0)):
                 self._child.process.wait()
                 return
 
     def _receive(self, seconds: float = 0.0) -> bool:
-        """Take in answers for at most so long; return False once the process has ended."""
+        """Read answers for at most `seconds`; return False once the delivery process has ended."""
         try:
             while self._child.answers.poll(seconds):
                 self._unread.append(self._child.answers.recv())

@@ -1,9 +1,10 @@
 """The delivery process: `python -m experiments.tracking.server`, started by `sender`.
 
-It is sent dictionaries: first the tracking address, then the folders of runs with news or
-whose process is gone, and identities to look up. It answers in kind: that MLflow is loaded, what an
-identity has, and, once a run has ended, each attempt to deliver it. While runs go on it renews the
-leases. When its input ends, the training process is gone; a run without an end was killed.
+It receives dictionaries: first the tracking address, then folders of runs that have news or lost
+their process, and identities to look up. It answers with dictionaries: a notice once MLflow is
+loaded, the run of an identity, and the result of each attempt to deliver a run that has ended.
+Meanwhile it renews the leases of runs. When its input ends, the training process is gone; runs
+without an end are then marked KILLED.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _RETRY_SECONDS = 1.0
-_LAST_SECONDS = 60.0  # how long to go on trying when the training process is gone
+_LAST_SECONDS = 60.0  # for attempts after the training process is gone
 
 
 def _received(requests: Connection, seconds: float | None) -> list[dict[str, str]] | None:
-    """Return the messages that have come, none after so many seconds, None at the end."""
+    """Return new messages; an empty list if none comes within `seconds`; None at the end."""
     messages: list[dict[str, str]] = []
     try:
         while requests.poll(0 if messages else seconds):
@@ -52,7 +53,7 @@ def _received(requests: Connection, seconds: float | None) -> list[dict[str, str
 
 
 class _Server:
-    """What the process knows: the store, and the runs that are not delivered whole."""
+    """The state of the process: the store, and the runs that are not delivered whole."""
 
     def __init__(self, uri: str, answers: Connection) -> None:
         self._uri, self._answers = uri, answers
@@ -72,13 +73,13 @@ class _Server:
             return None
         try:
             contact(self._uri)
-        except Exception as error:  # noqa: BLE001  (said when the other side asks)
+        except Exception as error:  # noqa: BLE001  (`_find` reports it)
             return problem_of(error, self._uri)
         self._marks_dead = True
         return None
 
     def serve(self, requests: Connection) -> None:
-        """Deliver until the other end closes the pipe, and then what is left."""
+        """Deliver until the other side closes the pipe, and then deliver the rest."""
         received: list[dict[str, str]] | None = []
         while received is not None:
             for message in received:
@@ -102,12 +103,12 @@ class _Server:
             self._deliver_all()
 
     def _deliver_all(self) -> None:
-        """Deliver what is left; a sweep's jobs may still be saving their last checkpoints."""
+        """Deliver the rest; a sweep's jobs may still be saving their last checkpoints."""
         self._pending |= self._unfinished
         self._deliver(abandoned=True)
 
     def _mark_dead(self) -> None:
-        """Mark the runs that died unnoticed, once, when nobody waits for an answer."""
+        """Mark runs that died unnoticed, once, while nobody waits for an answer."""
         if self._marks_dead:
             self._marks_dead = False
             try:
@@ -122,12 +123,12 @@ class _Server:
                 client = connect(self._uri)
                 self._check_experiment(client, experiment)
                 found = find(client, identity)
-            except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+            except Exception as error:  # noqa: BLE001  (the other side reports it)
                 problem = problem_of(error, self._uri)
         self._answer({"find": identity, "found": found, "problem": problem and asdict(problem)})
 
     def _check_experiment(self, client: MlflowClient, name: str) -> None:
-        """Check, once, that an experiment is not deleted; one that is still to be made is not."""
+        """Check, once, that an experiment is not deleted; it need not exist yet."""
         if name not in self._checked:
             found = experiment_named(client, self._uri, name)
             if found is not None:
@@ -143,7 +144,7 @@ class _Server:
                 self._pending.discard(folder)
             if answer["complete"]:
                 self._unfinished.discard(folder)
-            if answer.pop("ended"):  # before that nobody reads the answers
+            if answer.pop("ended"):  # nobody reads earlier answers
                 self._answer(answer)
         if renew:
             self._renewed = time.monotonic()
@@ -155,13 +156,13 @@ class _Server:
             answer["ended"] = run.ended
             client = connect(self._uri)
             if str(folder) not in self._revived:
-                run.revive(client)  # who trains or asks for a run wants it to be there
+                run.revive(client)  # a new command for the run undoes its deletion
                 self._revived.add(str(folder))
             run.deliver(client, abandoned=abandoned)
             if renew:
                 run.renew_lease(client)
             self._problem = None
-        except Exception as error:  # noqa: BLE001  (whatever it is, the other side says it)
+        except Exception as error:  # noqa: BLE001  (the other side reports it)
             return answer | {"problem": asdict(problem_of(error, self._uri))}
         ended = answer["ended"] or run.complete
         told = {"run_id": run.run_id, "ended": ended, "complete": run.complete, "problem": None}
@@ -174,12 +175,12 @@ class _Server:
 
 @guarded_output()
 def main() -> None:
-    """Serve on the standard input and output; what MLflow prints goes to the standard error."""
+    """Serve on the standard input and output; MLflow's prints go to the standard error."""
     requests, answers = parent()
     try:
         uri = requests.recv()["uri"]
     except (EOFError, OSError):
-        return  # whoever has started it is gone already
+        return  # the training process is gone already
     keep(*passwords_in(uri))
     _Server(uri, answers).serve(requests)
 

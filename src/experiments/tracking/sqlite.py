@@ -1,4 +1,4 @@
-"""A store that is a sqlite file: its address, and what is wrong with the file, without MLflow."""
+"""A sqlite file as the store: its address, and checks of the file, without MLflow."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def sqlite_file(uri: str) -> Path | None:
 def sqlite_address(database: Path) -> str:
     """Return the address of a sqlite file, quoted as SQLAlchemy reads it.
 
-    A quoted one names the driver too: MLflow makes the folders of a plain `sqlite:///` address, and
-    takes its quoted characters literally.
+    A quoted address names the driver too. For a plain `sqlite:///` address MLflow would make the
+    file's folder, with the quoted characters taken literally.
     """
     path = str(database)
     quoted = "".join(quote(char) if char in "?#%" else char for char in path)
@@ -35,23 +35,23 @@ def sqlite_address(database: Path) -> str:
 
 
 def is_there(database: Path) -> bool:
-    """Return whether a database has been made; an empty file is what is left of an attempt."""
+    """Return whether a database exists; an empty file, left by a failed attempt, is none."""
     return database.exists() and (database.is_dir() or database.stat().st_size > 0)
 
 
 def check_database(uri: str, database: Path) -> None:
-    """Check that a database can be written, or made where there is none.
+    """Check that a database can be written, or created if there is none.
 
-    One that another program has locked passes.
+    A database that another program has locked passes.
 
     Raises:
-        InputError: it cannot; the text says what mends it.
+        InputError: it cannot be written or created; the text names the remedy.
     """
     said = f"tracking.uri={uri}"
     query = uri.partition("?")[2]
     if query and "=" not in query.partition("&")[0]:
         raise InputError(
-            f"{said}: what follows ? is no option of sqlite; write %3F for a ? in a path"
+            f"{said}: the text after ? is no option of sqlite; write %3F for a ? in a path"
         )
     if database.name == ":memory:":
         raise InputError(f"{said}: forgets all when a process ends; name a file")
@@ -74,7 +74,7 @@ def _problem(database: Path) -> str | None:
         return f"the file is not a database; name another file, or {_ASIDE}"
     try:
         with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
-            # This rolls back what a killed writer left, and keeps others from the file meanwhile.
+            # This rolls back the changes of a killed writer, and keeps other processes out.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("SELECT count(*) FROM sqlite_master")
             connection.execute("ROLLBACK")
@@ -86,7 +86,7 @@ def _problem(database: Path) -> str | None:
 
 
 def has_run(database: Path, run_id: str) -> bool:
-    """Return whether a database that can be read has a run that nobody has deleted."""
+    """Return whether a database can be read and has a run that is not deleted."""
     if not is_there(database):
         return False
     try:
@@ -94,11 +94,11 @@ def has_run(database: Path, run_id: str) -> bool:
             query = "SELECT lifecycle_stage FROM runs WHERE run_uuid = ?"
             return bool(connection.execute(query, (run_id,)).fetchone() == ("active",))
     except sqlite3.DatabaseError:
-        return False  # whoever delivers to it says what is wrong
+        return False  # a delivery to it reports the problem
 
 
 def rename_run(database: Path, run_id: str, wanted: str) -> None:
-    """Give a run that has nothing but tags the id that it had in a database that is lost."""
+    """Give a run the id that it had in a lost database; it may have tags, but no other data."""
     with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:
         connection.execute("UPDATE tags SET run_uuid = ? WHERE run_uuid = ?", (wanted, run_id))
         connection.execute(
@@ -109,16 +109,16 @@ def rename_run(database: Path, run_id: str, wanted: str) -> None:
 
 
 def artifacts_beside(database: Path) -> Path:
-    """Return the folder of the artifacts of a database that this project has made."""
+    """Return the folder for the artifacts of a database that this project has made."""
     return database.parent / "outputs" / "mlflow"
 
 
 def follow_a_move(database: Path) -> None:
-    """Let a database that was moved or copied with its project find artifacts and folders again.
+    """Correct the paths in a database that was moved or copied with its project.
 
-    MLflow stores absolute addresses. This project makes them end in `outputs/mlflow` beside the
-    database. If they end so in another folder, the project was there before. Artifacts that have
-    not come along are left there.
+    MLflow stores absolute paths. The paths of this project end in `outputs/mlflow` beside the
+    database. A path that ends so in another folder shows the project's former place. The paths of
+    artifacts that are still in the former place only are kept.
     """
     here = artifacts_beside(database)
     with contextlib.closing(sqlite3.connect(database, timeout=60)) as connection, connection:

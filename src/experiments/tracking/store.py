@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
-# Where the user has set nothing: no usage reports, and an answer within seconds, not minutes.
+# Unless the user sets them: no usage reports, and an answer within seconds, not minutes.
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
@@ -38,11 +38,11 @@ _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_T
 
 
 def preload(uri: str) -> None:
-    """Import what `connect` will need, without touching the store."""
+    """Import the modules that `connect` needs, without touching the store."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     importlib.import_module("mlflow")
-    # What it says of a database that is being made is no news to anybody.
+    # It reports each step of making a database, which no user needs.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     if sqlite_file(uri) is not None:
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
@@ -50,10 +50,11 @@ def preload(uri: str) -> None:
 
 @functools.lru_cache(maxsize=4)
 def connect(uri: str) -> MlflowClient:
-    """Return a client; a database is created where there is none, one process at a time.
+    """Return a client; a missing sqlite database is created, by one process at a time.
 
     Raises:
-        InputError: a sqlite database cannot be used or made.
+        InputError: a sqlite database cannot be used or created.
+        MlflowException: the store does not answer.
     """
     check_store(uri)
     preload(uri)
@@ -72,8 +73,9 @@ def connect(uri: str) -> MlflowClient:
 def _create(database: Path) -> None:
     """Create a database whole or not at all, with an index on tags by their value.
 
-    Killed while it makes its tables, MLflow leaves a database that it cannot use and cannot mend.
-    And it has no such index, so that finding an identity would take longer with every run.
+    If MLflow is killed while it creates tables, it leaves a database that it can neither use nor
+    repair. And MLflow makes no such index; without it, finding an identity would take longer with
+    every run.
     """
     from mlflow import MlflowClient
 
@@ -86,10 +88,10 @@ def _create(database: Path) -> None:
 
 
 def check_store(uri: str) -> None:
-    """Check what can be told of a store without MLflow and the network: a sqlite file.
+    """Check a store without MLflow and the network: only a sqlite file can be checked so.
 
     Raises:
-        InputError: it cannot be used or made.
+        InputError: the file cannot be used or created.
     """
     database = sqlite_file(uri)
     if database is not None:
@@ -97,7 +99,7 @@ def check_store(uri: str) -> None:
 
 
 def contact(uri: str) -> MlflowClient:
-    """Return a client as `connect` does, or fail within few seconds.
+    """Return a client as `connect` does, or fail within a few seconds.
 
     Raises:
         OperationalError: a sqlite database is locked; MLflow would try for minutes.
@@ -118,14 +120,14 @@ def contact(uri: str) -> MlflowClient:
 
 
 def exists(uri: str) -> bool:
-    """Return whether there is a store to ask: false for a sqlite database still to be created."""
+    """Return whether there is a store to ask; False before a sqlite database is created."""
     database = sqlite_file(uri)
     return database is None or is_there(database)
 
 
 @contextlib.contextmanager
 def _schema_lock(uri: str) -> Iterator[Path | None]:
-    """Let one process at a time look at a sqlite database and create it; yield its file."""
+    """Let one process at a time inspect and create a sqlite database; yield its file."""
     database = sqlite_file(uri)
     if database is None:
         yield None
@@ -138,13 +140,13 @@ def _schema_lock(uri: str) -> Iterator[Path | None]:
 
 
 def address(uri: str) -> str:
-    """Return a tracking address that holds no password and means the same in every folder."""
+    """Return a tracking address without a password, and with an absolute path."""
     database = sqlite_file(uri)
     return without_passwords(uri) if database is None else sqlite_address(database)
 
 
 def same_store(recorded: str, wanted: str) -> bool:
-    """Return whether two addresses from `address` are one store, perhaps moved with its folder."""
+    """Return whether two addresses from `address` name one store, which may have moved."""
     if recorded == wanted:
         return True
     before, now = sqlite_file(recorded), sqlite_file(wanted)
@@ -152,9 +154,9 @@ def same_store(recorded: str, wanted: str) -> bool:
 
 
 def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
-    """Return the id of an experiment, created where there is none.
+    """Return the id of an experiment, which is created if there is none.
 
-    Beside a sqlite database the artifacts lie in outputs/mlflow; a server decides for itself.
+    The artifacts of a sqlite database lie in outputs/mlflow beside it; a server chooses a place.
 
     Raises:
         InputError: the experiment is deleted in MLflow.
@@ -176,10 +178,10 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
 
 
 def experiment_named(client: MlflowClient, uri: str, name: str) -> Experiment | None:
-    """Return an experiment, deleted or not; None where there is none.
+    """Return an experiment, deleted or not; None if there is none.
 
     Raises:
-        InputError: the store answers nonsense.
+        InputError: the store answers with another experiment, so it is no MLflow.
     """
     found = client.get_experiment_by_name(name)
     if found is not None and found.name != name:

@@ -1,4 +1,4 @@
-"""`experiments sync`: deliver what MLflow has not taken yet, or all of it again."""
+"""`experiments sync`: delivers the missing part of each run to MLflow, or all of it again."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ Outcome = Literal["delivered", "failed", "still running", "had no need"]
 
 @dataclass(frozen=True)
 class Synced:
-    """What became of one run."""
+    """The outcome for one run."""
 
     folder: Path
     outcome: Outcome
     said: str = ""
-    """why, in one line; nothing where a run before had the same reason"""
+    """the details in one line; empty if an earlier run had the same problem"""
 
 
 def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
-    """Deliver every run below `folder` that MLflow has not taken whole, the oldest first.
+    """Deliver every run below `folder` that MLflow does not have whole, the oldest first.
 
-    A run whose process is gone without a word is delivered as KILLED; one that is still going on is
-    left to its own delivery process. A run that was begun without tracking is delivered only to an
-    address that is given; one that was asked for in several places is delivered to each.
+    A run whose process ended without recording an end is delivered as KILLED. A run that is alive
+    is left to its own delivery process. A run that began without tracking is delivered only if
+    `uri` is given. A run with several destinations is delivered to each.
 
     Args:
-        folder: where to look for runs.
-        uri: the tracking address; None for those where each run is to be.
-        rebuild: restore what was deleted in MLflow, and deliver a run again, whole and under its
-            old id, where the store has lost it. A server chooses its ids itself; what was added in
-            the MLflow UI is in no journal.
+        folder: the folder that holds the runs.
+        uri: the tracking address; None for each run's own destinations.
+        rebuild: restore runs that were deleted in MLflow, and deliver runs that the store has lost
+            again, whole and under their old ids. But a server chooses new ids, and no journal holds
+            additions from the MLflow UI.
 
     Raises:
         InputError: there is no such folder.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder; name the one that holds the runs")
+        raise InputError(f"{folder}: there is no such folder; name the folder that holds the runs")
     begun: list[History] = []
     for path in sorted(folder.rglob(journal.NAME)):
         try:
@@ -87,7 +87,7 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
             elif not run.is_there:
                 unusable.add(store)
                 failed.append(f"{store}: has lost runs, or they are deleted there; {_REBUILD}")
-        except Exception as error:  # noqa: BLE001  (said, and the other runs go on)
+        except Exception as error:  # noqa: BLE001  (reported; the other runs go on)
             failed.append(problem_of(error, store).text)
     if failed:
         return Synced(folder, "failed", "; ".join(filter(None, failed)))
@@ -95,13 +95,13 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
 
 
 def _with_password(store: str) -> str:
-    """Return a store's address as the environment has it; what is recorded holds no password."""
+    """Return a store's address as in the environment, since a recorded one has no password."""
     known = os.environ.get("MLFLOW_TRACKING_URI", "")
     return known if known and address(known) == store else store
 
 
 def _reached(store: str, unusable: set[str]) -> MlflowClient:
-    """Return a client to a store; note where there is none, so that it is tried and said once."""
+    """Return a client to a store; note an unusable store, so that it is tried and reported once."""
     database = sqlite_file(store)
     if database is not None and not database.parent.exists():
         unusable.add(store)

@@ -1,1 +1,1 @@
-"""Training: plain functions and torch, nothing else."""
+"""Training: the loop, evaluation, updates and the best epoch; plain functions on torch alone."""

@@ -1,4 +1,4 @@
-"""Monitoring: the best epoch by a validation metric, and when to stop waiting for a better one."""
+"""Monitoring: find the best epoch by a validation metric, and end the wait for a better one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ from typing import Literal
 
 @dataclass
 class Best:
-    """The best epoch up to now; the first of several that are equally good.
+    """The best epoch up to now; the first of several equal ones.
 
-    An epoch is an improvement if it is better by more than `min_delta`; NaN never is.
+    An epoch is the best if its metric is better than the best one by more than `min_delta`; NaN
+    never is.
     """
 
     monitor: Literal["val_loss", "val_accuracy"]
+    """the metric to compare"""
     patience: int | None
+    """the number of epochs without improvement before the run stops; None for never"""
     min_delta: float
+    """the change that an improvement must exceed, 0 or more"""
     epoch: int = 0
     """the best epoch, counted from 1; 0 before the first"""
     metrics: dict[str, float] = field(default_factory=dict)
-    """its `val_loss` and `val_accuracy`"""
+    """`val_loss` and `val_accuracy` of the best epoch"""
 
     def update(self, metrics: Mapping[str, float], epoch: int) -> bool:
-        """Take an epoch's metrics; return whether it is the best."""
+        """Compare an epoch, counted from 1, with the best; return whether it is the new best."""
         sign = -1 if self.monitor == "val_loss" else 1
         value = sign * metrics[self.monitor]
         best = sign * self.metrics[self.monitor] if self.metrics else float("-inf")
@@ -34,5 +38,5 @@ class Best:
         return True
 
     def exhausted(self, epoch: int) -> bool:
-        """Return whether patience has run out after an epoch."""
+        """Return whether patience has run out after an epoch, counted from 1."""
         return self.patience is not None and epoch - self.epoch >= self.patience

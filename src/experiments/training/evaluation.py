@@ -1,4 +1,4 @@
-"""How models do on a split."""
+"""Evaluation: the loss and accuracy of models on a split."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from experiments.data.batches import batches
 from experiments.data.splits import Split
 from experiments.randomness import have_moved, random_state, seed_all
 
-EVALUATION_BATCH = 1000  # no gradients are kept, so this is about speed alone
+EVALUATION_BATCH = 1000  # affects only the speed, as no gradients are kept
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model did on `total` examples: mean cross-entropy, and how many it got right."""
+    """A model's mean cross-entropy, and the number of correct answers, on `total` examples."""
 
     loss: float
     correct: int
@@ -26,7 +26,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The share of examples classified correctly, 0 to 1."""
+        """The share of correct answers, 0 to 1."""
         return self.correct / self.total
 
 
@@ -38,10 +38,17 @@ def evaluate(
     limit_batches: int | None,
     after_batch: Callable[[], None],
 ) -> list[Evaluation]:
-    """Return how each model does on a split, in batches of `EVALUATION_BATCH`.
+    """Return the evaluation of each model on a split, in batches of `EVALUATION_BATCH`.
 
-    Models share the batches, unless they draw random numbers: then each is evaluated by itself,
-    with those of its seed.
+    The models share the batches. If a model draws random numbers, each model is evaluated alone,
+    with the random numbers of its seed.
+
+    Args:
+        models: each takes float32 (B, C, H, W) and returns logits (B, K), on the split's device.
+        seeds: one per model.
+        split: the examples.
+        limit_batches: the largest number of batches; None for all.
+        after_batch: called after every batch; an exception of it ends the evaluation.
     """
     device = split.labels.device
     seed_all(seeds[0])
@@ -74,7 +81,7 @@ def _evaluate(
     losses = [torch.zeros((), device=device) for _ in models]
     correct = [torch.zeros((), device=device, dtype=torch.long) for _ in models]
     total = 0
-    with torch.no_grad():  # what a model keeps from `inference_mode` could not be trained with
+    with torch.no_grad():  # tensors that a model keeps from `inference_mode` would break training
         for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
             for number, model in enumerate(models):
                 logits = model(images)
@@ -89,5 +96,5 @@ def _evaluate(
 
 
 def value_of(scalar: Tensor) -> float:
-    """Wait for the device and return a scalar: once an epoch, never in a loop over batches."""
+    """Return a scalar after a wait for the device; never call it in a loop over batches."""
     return float(scalar)

@@ -13,20 +13,20 @@ from experiments.training.memory_layout import is_dense, is_laid_out_like
 
 
 class Kernel:
-    """Steps parameters with gradients, given as lists of equal length.
+    """The fused step of one optimizer class, on lists of parameters, gradients and states.
 
     A kernel pairs the elements of a parameter, its gradient and its states by their places in
-    memory and checks nothing: on a weight with gaps it writes over memory that is not the weight's.
+    memory, without any check. For a weight with gaps in memory it would overwrite other memory.
     """
 
     @staticmethod
     def hyperparameters(group: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the kernel takes beside tensors, for a parameter with such a state."""
+        """Return the arguments of the kernel that are not tensors, for a parameter's state."""
         raise NotImplementedError
 
     @classmethod
     def steps(cls, group: Mapping[str, Any]) -> bool:
-        """Return whether the optimizer's own step would call the kernel, with plain numbers."""
+        """Return whether the optimizer's own step would call the kernel with plain numbers."""
         told = cls.hyperparameters(group, {}).values()
         others = (group.get(name) for name in ("differentiable", "foreach", "capturable"))
         return (
@@ -37,12 +37,12 @@ class Kernel:
 
     @staticmethod
     def fits(parameter: Tensor, state: Mapping[str, Any]) -> bool:
-        """Return whether a parameter's state is one that the kernel has left, or none."""
+        """Return whether the state of a parameter is empty or one that the kernel can update."""
         raise NotImplementedError
 
     @staticmethod
     def states(group: Mapping[str, Any], parameter: Tensor, optimizer: Optimizer) -> list[Tensor]:
-        """Return the states of a parameter, made where missing."""
+        """Return the states of a parameter as the kernel takes them; make missing ones."""
         raise NotImplementedError
 
     @staticmethod
@@ -52,7 +52,7 @@ class Kernel:
         states: Sequence[list[Tensor]],
         **hyperparameters: Any,
     ) -> None:
-        """Step parameters; each kind of state is a list."""
+        """Step parameters in place; `states` holds a list per kind of state, as long as theirs."""
         raise NotImplementedError
 
 
@@ -60,7 +60,7 @@ class _SGD(Kernel):
     @staticmethod
     def hyperparameters(group: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         names = ("weight_decay", "momentum", "lr", "dampening", "nesterov", "maximize")
-        # The first step takes the gradient for the momentum, whatever the dampening.
+        # The first step sets the momentum to the gradient, without dampening.
         is_first = bool(group["momentum"]) and state.get("momentum_buffer") is None
         return {name: group[name] for name in names} | {"is_first_step": is_first}
 
@@ -137,7 +137,7 @@ KERNELS: Mapping[type[Optimizer], type[Kernel]] = {SGD: _SGD, AdamW: _AdamW}
 
 
 def suits_a_kernel(parameter: Tensor, gradient: Tensor) -> bool:
-    """Return whether a fused kernel meets the right numbers at a parameter and its gradient."""
+    """Return whether the types and memory layouts of a parameter and its gradient suit a kernel."""
     return (
         parameter.is_floating_point()
         and gradient.layout is torch.strided

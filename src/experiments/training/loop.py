@@ -1,4 +1,7 @@
-"""Training as plain functions. Shapes: B batch, K classes."""
+"""The training loop as plain functions. Shapes: B batch, C channels, H and W pixels, K classes.
+
+"The article" is "Model definition and training in PyTorch", shared/article/article.txt.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +27,26 @@ Log = Callable[[Mapping[str, float], int], None]
 
 @dataclass
 class Position:
-    """Where a training stands.
+    """The position of a run in its training.
 
-    `fit` moves it on. A copy of it, of the model, of the optimizer, of the schedule and of
-    `random_state` is all that it takes to continue.
+    `fit` advances it. Copies of the position, the model, the optimizer, the schedule and
+    `random_state` suffice to resume a run.
     """
 
     epoch: int = 1
-    """the epoch in training, counted from 1; one more than the last when all are done"""
+    """the current epoch, counted from 1; one more than the last when all are done"""
     batches: int = 0
-    """the batches trained in that epoch"""
+    """the number of batches trained in the current epoch"""
     loss: float = 0.0
-    """the sum of their losses, exactly"""
+    """the sum of the losses of these batches, exactly as on the device"""
     lr: float = 0.0
-    """the learning rate as the epoch began"""
+    """the learning rate at the beginning of the epoch"""
     seconds: float = 0.0
-    """the time they took"""
+    """the training time of these batches, in seconds"""
     steps: int = 0
-    """the optimizer steps since the first epoch"""
+    """the number of optimizer steps since the first epoch"""
     stopped: bool = False
-    """whether the training is over before its last epoch"""
+    """whether the training ends before its last epoch"""
 
 
 def fit(
@@ -65,27 +68,27 @@ def fit(
 ) -> None:
     """Train a model in place with cross-entropy, from a position to the end.
 
-    After every epoch, counted from 1, `log` gets `train_loss` (the mean over the batches of each
-    batch's mean loss, as the article prints it), `lr` (as the epoch began), `epoch_seconds`
-    (training alone) and, with a validation split, `val_loss` and `val_accuracy`.
+    After every epoch, counted from 1, `log` gets `train_loss` (the mean of the batch losses, as
+    the article prints it), `lr` (at the beginning of the epoch), `epoch_seconds` (training alone,
+    in seconds) and, with a validation split, `val_loss` and `val_accuracy` (0 to 1).
 
     Args:
         model: takes float32 (B, C, H, W), returns logits (B, K).
         optimizer: holds the model's parameters.
         schedule: holds the optimizer.
-        schedule_interval: when the schedule steps.
+        schedule_interval: the schedule steps after each epoch, or after each batch.
         train: the training split, on the model's device.
         validation: evaluated after each epoch if given.
-        epochs: passes over the training split.
+        epochs: the number of passes over the training split.
         batch_size: B.
-        limit_batches: at most so many batches an epoch.
-        seed: shuffles, dropout and whatever else is drawn in epoch e derive from (seed, e).
-        position: where to begin; the other objects must stand there too.
+        limit_batches: the largest number of batches in an epoch; None for all.
+        seed: shuffles, dropout and all other random numbers of epoch e derive from (seed, e).
+        position: the position to begin at; the other objects must be in the same state.
         log: receives the metrics and the epoch.
-        after_epoch: called when all stands at the beginning of the next epoch; may set
-            `position.stopped`.
-        after_batch: called after every batch; whatever it raises ends the training, with all
-            standing where it can be continued.
+        after_epoch: called after every epoch, when the position is at the beginning of the next;
+            may set `position.stopped`.
+        after_batch: called after every batch, also in evaluation. An exception of it ends the
+            training at a position from which the run can be resumed.
     """
     updates = Updates([optimizer])
     while position.epoch <= epochs and not position.stopped:
@@ -118,7 +121,7 @@ def fit(
 
 
 def begin_epoch(position: Position, schedule: LRScheduler, seed: int) -> None:
-    """Note and seed what an epoch begins with, where it does."""
+    """At the beginning of an epoch, seed its random numbers and note its learning rate."""
     if position.batches == 0:
         seed_all(derive(seed, "forward", position.epoch))
         position.lr = float(schedule.get_last_lr()[0])
@@ -127,7 +130,7 @@ def begin_epoch(position: Position, schedule: LRScheduler, seed: int) -> None:
 def end_epoch(
     position: Position, train_loss: float, validation: Evaluation | None, log: Log
 ) -> None:
-    """Log a trained epoch and move the position to the beginning of the next."""
+    """Log the metrics of an epoch, and move the position to the beginning of the next epoch."""
     metrics = {"train_loss": train_loss, "lr": position.lr, "epoch_seconds": position.seconds}
     if validation is not None:
         metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
@@ -156,7 +159,7 @@ def train_epoch(
 ) -> float:
     """Train a model from a position to the end of its epoch; return the mean of the batch losses.
 
-    The arguments are those of `fit`; `schedule` is one that steps after every batch, if any.
+    The arguments are the same as for `fit`, except `schedule`: it steps after every batch.
     """
     began = time.perf_counter() - position.seconds
     model.train()

@@ -1,4 +1,4 @@
-"""How tensors lie in memory: fused kernels pair a weight with its gradient by their places."""
+"""The memory layout of tensors; fused kernels pair a weight with its gradient by position."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 def is_dense(tensor: Tensor) -> bool:
-    """Return whether a tensor fills its memory without gaps or overlaps, in whatever order."""
+    """Return whether a tensor fills its memory without gaps or overlaps, in any order."""
     return torch.empty_like(tensor, device="meta").stride() == tensor.stride()
 
 
 def is_laid_out_like(tensor: Tensor, other: Tensor) -> bool:
-    """Return whether two tensors of a shape have each element at the same place."""
+    """Return whether two tensors of equal shape have each element at the same memory offset."""
     pairs = zip(tensor.shape, tensor.stride(), other.stride(), strict=True)
     return all(mine == its for size, mine, its in pairs if size > 1)
 
 
 def like(parameter: Tensor, value: Tensor) -> Tensor:
-    """Return a value of a parameter's shape laid out in memory as the parameter is."""
+    """Return a tensor with the values of `value` and the memory layout of `parameter`."""
     if value.stride() == parameter.stride():
         return value
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -1,9 +1,10 @@
-"""Updates: the optimizer of one run, or those of many lanes, stepped with few kernels.
+"""Updates: step the optimizer of one run, or the optimizers of many lanes, with few kernels.
 
-`torch.optim` makes its lists of tensors anew at every step, runs hooks around it, and imports
-torch's compiler for the first. The fused kernels of SGD and AdamW are called without all that: the
-same kernels on the same numbers, so the same bits. Anything else, such as another optimizer, a
-hook, a sparse gradient or a weight with gaps in memory, goes through the optimizer's own step.
+`torch.optim` builds its lists of tensors anew at every step, runs hooks around the step, and
+imports torch's compiler for the first step. This module calls the fused kernels of SGD and AdamW
+without this overhead. They are the same kernels on the same numbers, so the results are equal to
+the bit. In all other cases (another optimizer, a hook, a sparse gradient, a weight with gaps in
+memory) the optimizer's own step runs.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ Gradients = Sequence[Tensor | None]
 
 
 def without_compiler() -> None:
-    """Spare the optimizers the import of torch's compiler, which takes as long as torch itself.
+    """Keep optimizers from importing torch's compiler, which takes as long as importing torch.
 
-    They wrap some methods in `torch._dynamo.disable` for programs that compile what calls these;
-    nothing here does.
+    Optimizers wrap some methods in `torch._dynamo.disable`, for programs that compile the callers
+    of these methods. This program does not.
     """
     for method in (
         Optimizer.add_param_group,
@@ -49,8 +50,8 @@ class Updates:
     """Steps optimizers, each by the gradients of its parameters.
 
     Optimizers with equal hyperparameters share a kernel call. The calls are planned at the first
-    step, and again where another parameter has a gradient or one lies otherwise in memory, where a
-    hook comes or goes, and after `refresh`.
+    step. They are planned again after `refresh`, and if other parameters have gradients, a memory
+    layout changes, or a hook is added or removed.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
@@ -61,11 +62,11 @@ class Updates:
             optimizer._opt_called = True  # type: ignore[attr-defined]
 
     def refresh(self) -> None:
-        """Read groups, hyperparameters and states again, which a schedule may have changed."""
+        """Read groups, hyperparameters and states again, after a schedule may have changed them."""
         self._planned = None
 
     def step(self) -> None:
-        """Step by the gradients that `backward` left at the parameters, and take these away."""
+        """Step by the gradients that `backward` left in the parameters, then set them to None."""
         parameters = [parameters_of(optimizer) for optimizer in self._optimizers]
         gradients = [[parameter.grad for parameter in each] for each in parameters]
         forms = [
@@ -79,7 +80,7 @@ class Updates:
                 parameter.grad = None
 
     def step_by(self, gradients: Sequence[Gradients]) -> None:
-        """Step by gradients of each optimizer's parameters, laid out in memory as these are."""
+        """Step by gradients of each optimizer's parameters, with the memory layout of these."""
         self._step(gradients, [gradient is None for given in gradients for gradient in given])
         for number in self._alone:
             for parameter in parameters_of(self._optimizers[number]):
@@ -99,7 +100,7 @@ class Updates:
             self.refresh()
 
     def _plan(self, gradients: Sequence[Gradients]) -> None:
-        """Decide which optimizers step alone, and what is called for the others together."""
+        """Choose the optimizers that step alone, and plan shared kernel calls for the others."""
         self._alone: list[int] = []
         calls: dict[object, _Call] = {}
         for number, (optimizer, given) in enumerate(zip(self._optimizers, gradients, strict=True)):
@@ -127,7 +128,7 @@ class _Call:
         self._states: list[list[Tensor]] = []
 
     def add(self, place: tuple[int, int], parameter: Tensor, states: Sequence[Tensor]) -> None:
-        """Add a parameter, the place of its gradient among those given, and its states."""
+        """Add a parameter, its states, and the place of its gradient: (optimizer, index)."""
         self._places.append(place)
         self._parameters.append(parameter)
         self._states = self._states or [[] for _ in states]
@@ -159,7 +160,7 @@ def _has_hooks(optimizer: Optimizer) -> bool:
 def _with_gradients(
     optimizer: Optimizer, gradients: Gradients
 ) -> Iterator[tuple[int, dict[str, Any], Tensor]]:
-    """Yield the number, the group and the parameter of each gradient that there is."""
+    """Yield the index, the group and the parameter of each gradient that is not None."""
     pairs = [(group, each) for group in optimizer.param_groups for each in group["params"]]
     for index, ((group, parameter), gradient) in enumerate(zip(pairs, gradients, strict=True)):
         if gradient is not None:
@@ -167,9 +168,9 @@ def _with_gradients(
 
 
 def _follow_layout(optimizer: Optimizer) -> None:
-    """Lay each state that has its parameter's shape out in memory as the parameter is.
+    """Give each state with the shape of its parameter the memory layout of the parameter.
 
-    Fused kernels pair a weight with its momentum by their places in memory.
+    Fused kernels pair a weight with its momentum by their positions in memory.
     """
     for parameter in parameters_of(optimizer):
         state = optimizer.state.get(parameter, {})
@@ -179,7 +180,7 @@ def _follow_layout(optimizer: Optimizer) -> None:
 
 
 def _kernel(optimizer: Optimizer, gradients: Gradients) -> type[Kernel] | None:
-    """Return the kernel that does what the optimizer's own step would; None if there is none."""
+    """Return the kernel that is equivalent to the optimizer's own step, or None."""
     kernel = KERNELS.get(type(optimizer))
     parameters = parameters_of(optimizer)
     scales = (getattr(optimizer, name, None) for name in ("grad_scale", "found_inf"))
@@ -212,7 +213,7 @@ def _step_alone(optimizer: Optimizer, gradients: Gradients) -> None:
 def _can_be_fused(
     group: Mapping[str, Any], gradients: Mapping[int, Tensor], optimizer: Optimizer
 ) -> bool:
-    """Return whether torch's fused kernels can step a group; they do not check it themselves."""
+    """Return whether torch's fused kernels can step a group; torch does not check it."""
     there = [parameter for parameter in group["params"] if id(parameter) in gradients]
     begun = set()
     if group.get("momentum"):
@@ -223,7 +224,7 @@ def _can_be_fused(
 
 @contextmanager
 def _unfused(groups: Sequence[dict[str, Any]]) -> Iterator[None]:
-    """Have torch step groups parameter by parameter."""
+    """Make torch step groups without fused kernels, parameter by parameter."""
     fused = [group for group in groups if group.get("fused")]
     for group in fused:
         group["fused"] = False

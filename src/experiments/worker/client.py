@@ -1,4 +1,4 @@
-"""The launcher's end of a worker: ask it to train, hear of its death, start another.
+"""The client of a worker: it starts the process, sends requests and notices its death.
 
 The process itself is `experiments.worker.process`.
 """
@@ -16,28 +16,28 @@ from typing import Any
 
 from experiments.process.messages import start
 
-_END_SECONDS = 60.0  # for a job that was asked to stop
+_END_SECONDS = 60.0  # for a job to save a checkpoint and stop
 
 
 class WorkerDiedError(Exception):
-    """The worker ended in the middle of a request; the text says how."""
+    """The worker ended in the middle of a request; the text gives the exit code or signal."""
 
 
 class Worker:
     """The process that trains jobs; see `experiments.worker.process`."""
 
     def __init__(self) -> None:
-        child = start("experiments.worker")  # Ctrl-C reaches it through us, who hear of its end
+        child = start("experiments.worker")  # Ctrl-C reaches it through this process
         self._process, self._requests, self._answers = child.process, child.requests, child.answers
         self._requests.send({"path": sys.path})
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process can be asked."""
+        """Whether the process is running and can take requests."""
         return self._process.poll() is None
 
     def ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the answers to a request that `experiments.worker.process` knows, as they come.
+        """Send a request that `experiments.worker.process` knows; yield its answers as they come.
 
         Raises:
             WorkerDiedError: the process ended.
@@ -50,10 +50,10 @@ class Worker:
             raise WorkerDiedError(_how(self._process.wait())) from None
 
     def stop(self) -> Iterator[dict[str, Any]]:
-        """Have the jobs in training save a checkpoint and stop; they have a minute.
+        """Have the jobs in training save a checkpoint and stop within 60 s; yield their answers.
 
-        They are asked by the end of the pipe: a scheduler may send its signal to every process of a
-        sweep, and another one from here would be their second.
+        The request is the end of the pipe. A scheduler may send its signal to every process of a
+        sweep, and a signal from here would be their second, which ends them at once.
         """
         self._requests.close()
         timer = threading.Timer(_END_SECONDS, self._process.kill)
@@ -67,7 +67,7 @@ class Worker:
             timer.cancel()
 
     def dismiss(self) -> None:
-        """End the process, which has no request."""
+        """End the process; only between requests."""
         self._requests.close()
         self._process.wait()
 
@@ -81,7 +81,7 @@ def _how(returncode: int) -> str:
 
 
 def worker() -> Worker:
-    """Return this process's worker, another one where it died or other GPUs are to be seen."""
+    """Return this process's worker; start one if it died or CUDA_VISIBLE_DEVICES has changed."""
     gpus = os.environ.get("CUDA_VISIBLE_DEVICES")
     if not _worker(gpus).is_alive:
         _worker.cache_clear()

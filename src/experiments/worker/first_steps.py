@@ -1,8 +1,8 @@
-"""The distinct choices of a sweep, each built and stepped before a job begins.
+"""A trial of each distinct choice of a sweep's parts: built and stepped before a job begins.
 
-Models are kept while jobs with the same follow one another. Every optimizer and schedule is built,
-which is cheap and finds what is wrong with their values; of those that differ in real numbers
-alone, the first is stepped.
+A model is kept while consecutive jobs have the same one. Every optimizer and schedule is built,
+which is cheap and finds errors in their values. If several differ only in real numbers, only the
+first is stepped.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from experiments.run.first_step import compute_gradients, step
 
 
 def try_choices(configs: Sequence[RunConfig]) -> Iterator[str | None]:
-    """Yield for each configuration why its training cannot begin, None where it can.
+    """Yield each configuration's error in one line, None if its training can begin.
 
-    Those with the same data and model are best neighbours.
+    Configurations with the same data and model should be neighbours: the last model is kept.
     """
     trials = _Trials()
     for config in configs:
         try:
             trials.run(config)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  (it is said, and the others go on)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (reported; the others are tried)
             yield in_one_line(error) or f"{type(error).__name__}: {error}"
         else:
             yield None
 
 
 class _Trials:
-    """First steps, one after the other."""
+    """Trials of first steps, which share the last model."""
 
     def __init__(self) -> None:
         self._last: tuple[str, nn.Module] | None = None
         self._stepped: set[str] = set()
 
     def run(self, config: RunConfig) -> None:
-        """Try a first step, or build what steps where one of the kind has stepped.
+        """Build the parts of a configuration, and try a step if none of the same form was tried.
 
         Raises:
-            InputError: something of it cannot be built, or fails.
+            InputError: a part cannot be built, or its first step fails.
         """
         splits = load_splits(config)
         told = [splits.sha256, config.model.model_dump(), config.trainer.device]
@@ -66,13 +66,13 @@ class _Trials:
 
     def _model(self, key: str, config: RunConfig, splits: Splits) -> nn.Module:
         if self._last is None or self._last[0] != key:
-            self._last = None  # before there is another: they may be large
+            self._last = None  # freed before the next is built: models may be large
             self._last = key, build_model(config, splits)
         return self._last[1]
 
 
 def _form(value: Any) -> Any:
-    """Return nested data with every real number but 0 as the same."""
+    """Return nested data with each real number other than 0 replaced by the same text."""
     match value:
         case dict():
             return {str(key): _form(entry) for key, entry in value.items()}

@@ -1,7 +1,7 @@
 """The process that trains jobs, one after the other: `python -m experiments.worker`.
 
-Torch is imported once for all of them. Whatever a job does to its process, it does to
-this one: the launcher's own process lives on, says what happened, and starts another.
+Torch is imported once for all of them. If a job ends or damages its process, it harms only this
+one: the launcher's own process lives on, reports the end, and starts another worker.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from experiments.run.request import number_of
 
 @guarded_output()
 def main() -> None:
-    """Answer requests from the standard input until it ends; what jobs print goes to their logs."""
+    """Answer requests until the other process closes the pipe; jobs print to their own logs."""
     channel, answers = parent()
     setup_globals()
     busy, alone = threading.Event(), threading.Event()
     threading.Thread(target=_stop_when_alone, args=(busy, alone), daemon=True).start()
     requests = _requests(channel)
     if (beginning := next(requests, None)) is None:
-        return  # the sweep was stopped before it could say anything
+        return  # the sweep was stopped before its first message
     sys.path[:] = beginning["path"]
     load_torch()
-    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+    with contextlib.suppress(BrokenPipeError):  # the other process is gone
         for request in requests:
             busy.set()
             if alone.is_set():
@@ -57,11 +57,11 @@ def main() -> None:
             for answer in _answer(request):
                 answers.send(answer)
             busy.clear()
-            answers.send(None)  # that was all
+            answers.send(None)  # the last answer
 
 
 def _stop_when_alone(busy: threading.Event, alone: threading.Event) -> None:
-    """Stop the job, which saves a checkpoint, when the process that asked for it lets go."""
+    """Stop the job, which saves a checkpoint, when the requesting process closes the pipe."""
     poller = select.poll()
     poller.register(sys.stdin.fileno(), 0)  # reports a closed pipe only
     poller.poll()
@@ -71,7 +71,7 @@ def _stop_when_alone(busy: threading.Event, alone: threading.Event) -> None:
 
 
 def _requests(channel: Connection) -> Iterator[dict[str, Any]]:
-    """Yield requests until the other process lets go, perhaps in the middle of one."""
+    """Yield requests until the other process closes the pipe, perhaps in the middle of one."""
     while True:
         try:
             request = channel.recv()
@@ -95,7 +95,7 @@ def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """Answer what is wrong with the first step of each; a plan leaves no trace, nor does this."""
+    """Answer with the error of each first step; like a plan, this writes no file."""
     from experiments.worker.first_steps import try_choices
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -117,7 +117,7 @@ def _examine(config: Any, wanted: int | None) -> dict[str, Any]:
         return {"reason": str(error)}
     except Interrupted:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001  (alone it may recur, and is said)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  (the job alone may fail and report it)
         return {"reason": f"{type(error).__name__}: {error}"}
 
 
@@ -173,7 +173,7 @@ def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
             return number | {"state": "finished", "objective": objective}
         except Refused as refused:
             return number | _failure(refused.error)
-        except BaseException as error:  # noqa: BLE001  (the sweep goes on, and says what it was)
+        except BaseException as error:  # noqa: BLE001  (reported; the sweep goes on)
             return number | _failure(error)
         finally:
             for handler in list(root.handlers):
@@ -182,7 +182,7 @@ def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    """Return what to say of a job that has not finished; the traceback goes to its log."""
+    """Return the state and reason of a job that has not finished; a traceback goes to its log."""
     match error:
         case Interrupted() | KeyboardInterrupt():
             return {"state": "interrupted", "reason": "interrupted"}
@@ -202,7 +202,7 @@ def _failure(error: BaseException) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _output_to(file: IO[bytes]) -> Iterator[None]:
-    """Send all that the process prints to a file."""
+    """Send everything that the process prints to a file."""
     before = [os.dup(number) for number in (1, 2)]
     for number in (1, 2):
         os.dup2(file.fileno(), number)
