@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.report import report, spread
-from experiments.registry.claims import claimed, look_up
+from experiments.registry.identities import claimed, look_up
 from experiments.tracking.lookup import find
 from experiments.tracking.store import connect
 

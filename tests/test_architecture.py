@@ -146,7 +146,7 @@ def test_only_the_worker_and_runs_load_torch() -> None:
         for path in FILES
         if "experiments.run.load_torch" in set(imports(path, everywhere=True))
     }
-    assert importers == {"experiments.run.prepare", "experiments.worker.process"}
+    assert importers == {"experiments.run.prepare", "experiments.worker.server"}
 
 
 @pytest.mark.parametrize("name", ["experiments_sweeper", "experiments_launcher"])

@@ -64,7 +64,7 @@ def run(cfg: DictConfig) -> float:
 
     The objective is the validation accuracy of the tested epoch if there is a validation split,
     otherwise the test accuracy: 0 to 1, and NaN for a run that diverged. A finished run is not
-    trained again, and an interrupted run is resumed: see `experiments.registry.claims`.
+    trained again, and an interrupted run is resumed: see `experiments.registry.identities`.
 
     Raises:
         Refused: the run could not begin or has failed; its `error` gives the reason.

@@ -12,7 +12,7 @@ from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.journal import NAME, history
 from experiments.process.signals import Interrupted
-from experiments.registry.claims import claimed, look_up
+from experiments.registry.identities import claimed, look_up
 from experiments.run.lifecycle import tidy, train_and_test
 from experiments.run.prepare import Prepared, prepare
 from experiments.tracking import recording

@@ -14,9 +14,9 @@ from experiments.files.folders import check_writable
 from experiments.files.safe_writes import open_to_append, write_all, write_atomically
 from experiments.journal import Journal
 from experiments.process.logs import LogFile
-from experiments.registry.claims import claimed, look_up, newest
+from experiments.registry.identities import claimed, look_up, newest
 from experiments.run.checkpoint import Checkpoints
-from tests.registry.test_claims import ONE, begin
+from tests.registry.test_identities import ONE, begin
 
 
 def dangling(path: Path) -> None:

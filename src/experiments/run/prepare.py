@@ -10,7 +10,7 @@ from experiments.errors import InputError
 from experiments.files.folders import check_writable
 from experiments.identity.ingredients import Ingredients, ingredients_of
 from experiments.identity.sources import refuse_unseen
-from experiments.registry.claims import look_up
+from experiments.registry.identities import look_up
 from experiments.registry.earlier import Earlier, foremost
 from experiments.registry.integrity import check_weights
 from experiments.run.folder import check_free

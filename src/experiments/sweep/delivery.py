@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.errors import InputError, RunError
-from experiments.registry.claims import look_up
+from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome
 from experiments.tracking import ask_for, parent_of, record_again, sender, what_to_do

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.errors import InputError
-from experiments.registry.claims import newest
+from experiments.registry.identities import newest
 from experiments.sweep.jobs import Plan
 
 _LOOKED_AT = 50  # of the newest runs

@@ -18,7 +18,7 @@ from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.files.folders import check_writable
 from experiments.identity.ingredients import ingredients_of
-from experiments.registry.claims import look_up
+from experiments.registry.identities import look_up
 from experiments.registry.earlier import Earlier, foremost
 from experiments.registry.integrity import check_weights
 from experiments.run.prepare import ask_store

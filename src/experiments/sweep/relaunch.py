@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from experiments.errors import RunError
-from experiments.registry.claims import look_up
+from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, Outcomes
 

@@ -1,6 +1,6 @@
 """The client of a worker: it starts the process, sends requests and notices its death.
 
-The process itself is `experiments.worker.process`.
+The process itself is `experiments.worker.server`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class WorkerDiedError(Exception):
 
 
 class Worker:
-    """The process that trains jobs; see `experiments.worker.process`."""
+    """The process that trains jobs; see `experiments.worker.server`."""
 
     def __init__(self) -> None:
         child = start("experiments.worker")  # Ctrl-C reaches it through this process
@@ -37,7 +37,7 @@ class Worker:
         return self._process.poll() is None
 
     def ask(self, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """Send a request that `experiments.worker.process` knows; yield its answers as they come.
+        """Send a request that `experiments.worker.server` knows; yield its answers as they come.
 
         Raises:
             WorkerDiedError: the process ended.

@@ -14,7 +14,7 @@ import pytest
 
 from experiments.errors import InputError
 from experiments.journal import Journal
-from experiments.registry.claims import claimed, look_up
+from experiments.registry.identities import claimed, look_up
 
 ONE, TWO = "1" * 64, "2" * 64
 
@@ -140,7 +140,7 @@ def test_of_many_at_once_one_trains(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from experiments.registry.claims import claimed, look_up\n"
+        "from experiments.registry.identities import claimed, look_up\n"
         "from experiments.errors import InputError\n"
         "outputs, folder = Path(sys.argv[1]), Path(sys.argv[1]) / sys.argv[2]\n"
         "folder.mkdir(parents=True)\n"
