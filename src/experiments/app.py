@@ -12,7 +12,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments.composition.entry_point import Refused, past_hydra
 from experiments.composition.hydra_config import check_hydra, checked, log_of, own
-from experiments.process.signals import keep
+from experiments.process.signals import postpone
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -49,7 +49,7 @@ class Preflight(Callback):
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(prepared.folder))
         Preflight.passed = own(config), prepared
-        keep()  # a folder exists from here on, so a signal must leave a run in it
+        postpone()  # a folder exists from here on, so a signal must leave a run in it
 
     @classmethod
     def take(cls, config: DictConfig) -> Prepared | None:

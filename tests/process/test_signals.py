@@ -16,7 +16,7 @@ from tests.conftest import PROJECT, clean_environment
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 BEGINNING = """
 import os, signal, sys, time
-from experiments.process.signals import end_at_once, interruptible, keep, raising
+from experiments.process.signals import end_at_once, interruptible, postpone, raising
 end_at_once()
 def send(name): os.kill(os.getpid(), getattr(signal, name))
 """
@@ -77,7 +77,7 @@ def test_before_a_run_the_first_signal_ends_the_process(number: signal.Signals) 
 
 def test_a_signal_that_comes_before_the_loop_is_kept_for_it() -> None:
     done = ended(
-        *("keep()", "send('SIGTERM')", "print('on', flush=True)"),
+        *("postpone()", "send('SIGTERM')", "print('on', flush=True)"),
         *("with interruptible() as check:", "    check()"),
     )
     assert done.returncode == 143
@@ -87,7 +87,7 @@ def test_a_signal_that_comes_before_the_loop_is_kept_for_it() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_after_the_run_a_signal_ends_the_process_again(number: signal.Signals) -> None:
     done = ended(
-        *("keep()", "with interruptible() as check:", "    check()"),
+        *("postpone()", "with interruptible() as check:", "    check()"),
         *(f"send('{number.name}')", "print('alive')"),
     )
     assert (done.returncode, done.stdout) == (128 + number, "")

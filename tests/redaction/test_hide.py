@@ -13,7 +13,7 @@ import yaml
 
 from experiments.process.streams import guarded_output
 from experiments.redaction.forms import is_secret, passwords_in, without_secrets
-from experiments.redaction.hide import hidden, hidden_data, hidden_patch, keep
+from experiments.redaction.hide import hidden, hidden_data, hidden_patch, remember
 
 NASTY = """p/w:o"r d's@%\\ü{]"""
 
@@ -134,7 +134,7 @@ def test_a_key_tells_whether_its_value_is_secret(path: str, value: object, secre
 
 
 def test_of_nested_data_the_keys_stay() -> None:
-    keep("correct-horse")
+    remember("correct-horse")
     data = {"correct-horse": ["a correct-horse b", 1, {"x": ("http://a:b@c",)}]}
     assert hidden_data(data) == {"correct-horse": ["a *** b", 1, {"x": ["http://a:***@c"]}]}
 

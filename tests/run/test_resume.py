@@ -109,7 +109,7 @@ def test_a_job_of_a_sweep_that_is_finished_is_not_trained(offline: Program, tmp_
     assert offline("seed=1").returncode == 0
     done = offline("hydra.mode=MULTIRUN", "seed=0,1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("2 jobs: 1 finished, 0 to continue, 1 new")
+    assert done.stdout.startswith("2 jobs: 1 finished, 0 to resume, 1 new")
     assert len(journals_of_jobs(tmp_path)) == 1
 
 

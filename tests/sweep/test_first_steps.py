@@ -130,7 +130,7 @@ def test_a_plan_fetches_no_data_and_says_so(own: Sweep) -> None:
     done = ran(own, *overrides, "sweep.plan_only=true", multirun=True)
     assert done.returncode == 0, done.stderr
     assert "2 jobs could not be tried before: their data is not on this machine" in done.stdout
-    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to continue, 2 new")
+    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to resume, 2 new")
     assert not list((own.folder / "empty").iterdir())
 
 

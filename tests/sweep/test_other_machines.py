@@ -41,9 +41,9 @@ def test_the_runs_are_found_under_their_own_identities(remote: Sweep) -> None:
         assert float(job["test_accuracy"]) > 0
         assert (remote.folder / job["folder"] / "weights.safetensors").exists()
     again = remote.run("seed=0,1", *overrides)
-    assert plan_of(again.stdout).startswith("2 jobs: 2 finished, 0 to continue, 0 new")
+    assert plan_of(again.stdout).startswith("2 jobs: 2 finished, 0 to resume, 0 new")
     more = remote.run("seed=0,1,2", *overrides)
-    assert plan_of(more.stdout).startswith("3 jobs: 2 finished, 0 to continue, 1 new")
+    assert plan_of(more.stdout).startswith("3 jobs: 2 finished, 0 to resume, 1 new")
 
 
 def test_data_of_the_user_s_needs_no_device_of_the_other_machine_s(remote: Sweep) -> None:
@@ -51,7 +51,7 @@ def test_data_of_the_user_s_needs_no_device_of_the_other_machine_s(remote: Sweep
     chosen = ("data._target_=own_data.Own", "trainer.device=cuda:7", "sweep.plan_only=true")
     done = remote.run("seed=0,1", *chosen, "tracking=none")
     assert done.returncode == 0, done.stderr
-    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to continue, 2 new")
+    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to resume, 2 new")
 
 
 def test_what_failed_there_is_continued_and_nothing_else(remote: Sweep) -> None:
@@ -59,7 +59,7 @@ def test_what_failed_there_is_continued_and_nothing_else(remote: Sweep) -> None:
     assert failed.returncode == 1, failed.stderr
     repaired = remote.run("model.fate=a,b", "tracking=none")
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
-    assert plan_of(repaired.stdout).startswith("2 jobs: 1 finished, 1 to continue, 0 new")
+    assert plan_of(repaired.stdout).startswith("2 jobs: 1 finished, 1 to resume, 0 new")
     assert all(job["test_accuracy"] for job in remote.jobs())
     third = remote.run("model.fate=a,b", "tracking=none")
     assert plan_of(third.stdout).startswith("2 jobs: 2 finished")
@@ -71,7 +71,7 @@ def test_a_run_that_was_trained_here_before_is_named_with_its_folder(remote: Swe
     assert local.run(*overrides).returncode == 0
     before = {job["folder"] for job in local.jobs()}
     done = remote.run(*overrides)
-    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to continue, 2 new")
+    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to resume, 2 new")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("Finished before") <= 2
     table = (remote.folders[-1] / "jobs.csv").read_text()

@@ -32,9 +32,7 @@ def test_a_plan_creates_nothing_and_loads_neither_torch_nor_mlflow(sweep: Sweep)
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "pydantic" in loaded
     assert not loaded & {"torch", "mlflow", "numpy", "sklearn"}
-    assert (
-        plan_of(done.stdout) == "2 jobs: 0 finished, 0 to continue, 2 new, 0 invalid, 0 duplicates"
-    )
+    assert plan_of(done.stdout) == "2 jobs: 0 finished, 0 to resume, 2 new, 0 invalid, 0 duplicates"
     assert "  job 1: new, seed=1" in done.stdout.splitlines()
     assert {path.name for path in sweep.folder.iterdir()} <= {"own.py"}
 
@@ -82,14 +80,14 @@ def test_finished_it_is_reported_and_extended_it_trains_what_is_new(sweep: Sweep
     first = sweep.run("seed=0,1", *overrides)
     assert first.returncode == 0, first.stderr
     again = sweep.run("seed=0,1", *overrides)
-    assert plan_of(again.stdout).startswith("2 jobs: 2 finished, 0 to continue, 0 new")
+    assert plan_of(again.stdout).startswith("2 jobs: 2 finished, 0 to resume, 0 new")
     assert (
         again.stdout.splitlines()[1:]
         == first.stdout.splitlines()[-len(again.stdout.splitlines()) + 1 :]
     )
     assert len(sweep.folders) == 1
     more = sweep.run("seed=0,1,2", *overrides)
-    assert plan_of(more.stdout).startswith("3 jobs: 2 finished, 0 to continue, 1 new")
+    assert plan_of(more.stdout).startswith("3 jobs: 2 finished, 0 to resume, 1 new")
     assert "job 2: begun, seed=2" in more.stdout
     assert "job 1: begun" not in more.stdout
     assert [len(list(folder.glob("*/journal.jsonl"))) for folder in sweep.folders] == [2, 1]
@@ -101,7 +99,7 @@ def test_a_failed_job_is_tried_again_and_nothing_else(sweep: Sweep) -> None:
     assert [job["state"] for job in sweep.jobs()] == ["finished", "failed"]
     repaired = sweep.run("model.fate=a,b", "tracking=none")
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
-    assert plan_of(repaired.stdout).startswith("2 jobs: 1 finished, 1 to continue, 0 new")
+    assert plan_of(repaired.stdout).startswith("2 jobs: 1 finished, 1 to resume, 0 new")
     assert [job["state"] for job in sweep.jobs()] == ["finished", "finished"]
     (folder,) = sweep.folders
     assert journal.history(folder).status == "FINISHED"
@@ -130,7 +128,7 @@ def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
         assert journal.history(folder / "0").status == "KILLED"
     done = sweep.run("seed=0,1", "trainer.epochs=4", "tracking=none", model="Slow", SLOW="0")
     assert done.returncode == 0, done.stderr
-    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 1 to continue, 1 new")
+    assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 1 to resume, 1 new")
     assert "Resuming at" in (folder / "0" / "train.log").read_text()
 
 

@@ -112,7 +112,7 @@ def test_a_lane_goes_on_alone_and_a_job_as_a_lane(lanes: Sweep, root: str, begin
     process.communicate(timeout=60)
     done = second.run(*overrides, model="Slow", SLOW="0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{4 if begins == 'lanes' else 1} to continue" in done.stdout
+    assert f"{4 if begins == 'lanes' else 1} to resume" in done.stdout
     for job in second.jobs():
         told = journal.history(lanes.folder / job["folder"])
         assert [k for k in told.points if k[0] == "train_loss"] == [

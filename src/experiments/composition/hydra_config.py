@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.composition.environment import from_environment
 from experiments.composition.hydra_errors import TOO_DEEP, in_one_line
 from experiments.errors import InputError
-from experiments.redaction.hide import keep_secrets_of
+from experiments.redaction.hide import remember_secrets_of
 
 if TYPE_CHECKING:
     from experiments.config import RunConfig
@@ -54,7 +54,7 @@ def checked(cfg: DictConfig) -> RunConfig:
         raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
     written = from_environment(given)
     told = {str(key): value for key, value in values.items()}
-    keep_secrets_of(told, written)
+    remember_secrets_of(told, written)
     return check(told, written)
 
 

@@ -51,11 +51,11 @@ def end_at_once() -> None:
         signal.signal(number, _end)
 
 
-def keep() -> None:
+def postpone() -> None:
     """From now on keep a signal for the next `interruptible`, if `end_at_once` was called."""
     for number in _heeded():
         if signal.getsignal(number) is _end:
-            signal.signal(number, _keep)
+            signal.signal(number, _postpone)
 
 
 def is_asked() -> bool:
@@ -65,7 +65,7 @@ def is_asked() -> bool:
 
 def stop() -> None:
     """Ask the process to stop, from any thread; the next signal still counts as the first."""
-    if signal.getsignal(signal.SIGTERM) is not _keep:
+    if signal.getsignal(signal.SIGTERM) is not _postpone:
         _end(signal.SIGTERM)
     if not is_asked():
         _request.signum = signal.SIGTERM
@@ -82,7 +82,7 @@ def interruptible() -> Iterator[Callable[[], None]]:
         if _request.signum is not None:
             raise Interrupted(_request.signum)
 
-    with _handled_by(_keep):
+    with _handled_by(_postpone):
         yield check
 
 
@@ -94,7 +94,7 @@ def raising() -> Iterator[None]:
     up. Nothing changes outside the main thread, or inside an `interruptible`, which ends only at
     its checks.
     """
-    is_kept = signal.getsignal(signal.SIGTERM) is _keep
+    is_kept = signal.getsignal(signal.SIGTERM) is _postpone
     with contextlib.nullcontext() if is_kept else _handled_by(_raise):
         yield
 
@@ -111,7 +111,7 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
     finally:
         _request = _Request()
         for number, earlier in before.items():
-            signal.signal(number, _end if earlier is _keep else earlier)
+            signal.signal(number, _end if earlier is _postpone else earlier)
 
 
 def _heeded() -> list[signal.Signals]:
@@ -120,7 +120,7 @@ def _heeded() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
 
 
-def _keep(signum: int, _frame: FrameType | None) -> None:
+def _postpone(signum: int, _frame: FrameType | None) -> None:
     _note(signum)
     # `logging` and `print` are not reentrant.
     said = f"{signal.Signals(signum).name}: stopping; once more to stop at once\n"

@@ -4,7 +4,7 @@ Every text that leaves the process passes `hidden`: the journal, the files besid
 and the output of Python code (`experiments.process.streams`). `hidden` hides everything with the
 form of a secret (`forms`) and the secrets that the process knows. The process knows the values of
 environment variables with a telling name, passwords in addresses that any variable holds, and the
-texts given to `keep`.
+texts given to `remember`.
 """
 
 from __future__ import annotations
@@ -75,19 +75,19 @@ def _hidden_in_file(changes: str) -> str:
     return without_secrets_in_code(changes) if is_code else without_secrets(changes)
 
 
-def keep(*secrets: str) -> None:
+def remember(*secrets: str) -> None:
     """Make `hidden` hide these texts from now on, except texts too short to be distinctive."""
     _kept.update(filter(_is_telling, secrets))
 
 
-def keep_secrets_of(values: Mapping[str, Any], from_environment: Collection[Path]) -> None:
+def remember_secrets_of(values: Mapping[str, Any], from_environment: Collection[Path]) -> None:
     """Keep the values of a configuration that are secret by their keys or by their origin."""
     for path, leaf in _leaves(values):
         if isinstance(leaf, str) and "://" in leaf:
-            keep(*passwords_in(leaf))
+            remember(*passwords_in(leaf))
         came = any(path[:depth] in from_environment for depth in range(1, len(path) + 1))
         if is_secret(path, leaf) or (came and path not in _TOLD and isinstance(leaf, str)):
-            keep(str(leaf))
+            remember(str(leaf))
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

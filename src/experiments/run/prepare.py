@@ -10,8 +10,8 @@ from experiments.errors import InputError
 from experiments.files.folders import check_writable
 from experiments.identity.ingredients import Ingredients, ingredients_of
 from experiments.identity.sources import refuse_unseen
-from experiments.registry.identities import look_up
 from experiments.registry.earlier import Earlier, foremost
+from experiments.registry.identities import look_up
 from experiments.registry.integrity import check_weights
 from experiments.run.folder import check_free
 from experiments.run.load_torch import load_torch

@@ -14,8 +14,8 @@ from experiments.errors import InputError, shortened
 from experiments.process.signals import Interrupted, interruptible
 from experiments.provenance.origin import commit_of_command, tags, write_origin
 from experiments.redaction.hide import hidden_data
-from experiments.registry.identities import claimed, note_planned
 from experiments.registry.earlier import Earlier
+from experiments.registry.identities import claimed, note_planned
 from experiments.run.lifecycle import tidy, train_and_test
 from experiments.run.prepare import Prepared, prepare
 from experiments.run.request import Request

@@ -21,7 +21,7 @@ def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
     The estimate of a job is its number of epochs times the median epoch time of runs with the same
     data, model, batch size, threads and device. None if a job has no such run, or no job is left.
     """
-    left = plan.of("new", "to continue")
+    left = plan.of("new", "to resume")
     if not left:
         return None
     folders = {job.earlier.folder for job in plan.of("finished") if job.earlier}

@@ -12,7 +12,7 @@ from experiments.config import RunConfig
 from experiments.registry.earlier import Earlier
 from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, as_override
 
-Kind = Literal["finished", "to continue", "new", "in use", "duplicate"]
+Kind = Literal["finished", "to resume", "new", "in use", "duplicate"]
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,11 @@ class Plan:
     @property
     def left(self) -> list[Job]:
         """The jobs that are not finished."""
-        return self.of("new", "to continue", "in use")
+        return self.of("new", "to resume", "in use")
 
     def __str__(self) -> str:
         counts = Counter(job.kind for job in self.jobs)
-        told = [f"{counts['finished']} finished", f"{counts['to continue']} to continue"]
+        told = [f"{counts['finished']} finished", f"{counts['to resume']} to resume"]
         told += [f"{counts['new']} new", "0 invalid", f"{counts['duplicate']} duplicates"]
         if counts["in use"]:
             told.append(f"{counts['in use']} trained by another process")

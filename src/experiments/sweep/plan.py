@@ -18,8 +18,8 @@ from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.files.folders import check_writable
 from experiments.identity.ingredients import ingredients_of
-from experiments.registry.identities import look_up
 from experiments.registry.earlier import Earlier, foremost
+from experiments.registry.identities import look_up
 from experiments.registry.integrity import check_weights
 from experiments.run.prepare import ask_store
 from experiments.sweep.data_and_device import facts_of
@@ -122,7 +122,7 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
     jobs, warning = [], None
     for job in plan.jobs:
         config, earlier = job.config, job.earlier
-        if job.kind in {"new", "to continue"} and config.tracking.uri and not warning:
+        if job.kind in {"new", "to resume"} and config.tracking.uri and not warning:
             there, warning = ask_store(config, job.identity)
             earlier = foremost(earlier, there)
             jobs.append(replace(job, earlier=earlier, kind=_kind(earlier, force=config.force)))
@@ -139,7 +139,7 @@ def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
         return "in use"
     if force or (earlier.state == "dead" and earlier.folder is None):
         return "new"
-    return "finished" if earlier.state == "finished" else "to continue"
+    return "finished" if earlier.state == "finished" else "to resume"
 
 
 def _compose(

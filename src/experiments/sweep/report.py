@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.redaction.hide import hidden_data
-from experiments.registry.identities import look_up
 from experiments.registry.earlier import Earlier
+from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job, Plan
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.view import accuracy

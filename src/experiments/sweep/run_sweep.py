@@ -18,8 +18,8 @@ from experiments.composition.secret_overrides import without_secrets
 from experiments.errors import AliveError, InputError
 from experiments.files.folders import check_writable
 from experiments.process.signals import Interrupted, raising
-from experiments.registry.identities import claimed, look_up
 from experiments.registry.earlier import Earlier
+from experiments.registry.identities import claimed, look_up
 from experiments.run.folder import removed_if_refused
 from experiments.sweep.delivery import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training

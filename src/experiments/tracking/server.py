@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.process.messages import parent
 from experiments.process.streams import guarded_output
 from experiments.redaction.forms import passwords_in
-from experiments.redaction.hide import keep
+from experiments.redaction.hide import remember
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead
@@ -181,7 +181,7 @@ def main() -> None:
         uri = requests.recv()["uri"]
     except (EOFError, OSError):
         return  # the training process is gone already
-    keep(*passwords_in(uri))
+    remember(*passwords_in(uri))
     _Server(uri, answers).serve(requests)
 
 
