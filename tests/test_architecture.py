@@ -18,7 +18,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # A module imports only from its own folder and from the floors before its floor in this list.
 FLOORS = (
     *("errors", "redaction", "files", "process"),
-    *("randomness", "targets", "models", "config", "data", "composition", "training"),
+    *("randomness", "target_classes", "models", "config", "data", "composition", "training"),
     *("journal", "identity", "provenance", "registry", "tracking"),
     *("run", "lanes", "worker", "sweep"),
     *("app", "cli"),

@@ -57,8 +57,8 @@ def test_every_option_can_be_built(option: str, root: str) -> None:
 def test_every_data_set_s_class_is_there(option: str) -> None:
     from torch.utils.data import Dataset
 
-    from experiments.data.sets import IdxImages
-    from experiments.targets import resolve
+    from experiments.data.datasets import IdxImages
+    from experiments.target_classes import resolve
 
     assert resolve("data", checked(composed(option)).data.target, Dataset, IdxImages).__doc__
 

@@ -20,7 +20,7 @@ from experiments.randomness import (
     seed_all,
     set_random_state,
 )
-from experiments.targets import resolve
+from experiments.target_classes import resolve
 from experiments.training.evaluation import evaluate
 from tests.own_models import Drawing, Dropping
 

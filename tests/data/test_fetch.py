@@ -21,7 +21,7 @@ import torch
 import torchvision
 
 from experiments.data import Digits, fetch, idx
-from experiments.data.sets import IdxImages
+from experiments.data.datasets import IdxImages
 from experiments.errors import InputError
 
 

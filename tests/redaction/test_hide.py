@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from experiments.process.streams import guarded_output
-from experiments.redaction.forms import is_secret, passwords_in, without_secrets
 from experiments.redaction.hide import hidden, hidden_data, hidden_patch, remember
+from experiments.redaction.secret_forms import is_secret, passwords_in, without_secrets
 
 NASTY = """p/w:o"r d's@%\\ü{]"""
 

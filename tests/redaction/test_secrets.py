@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.sweep.loader import as_override
+from experiments.sweep.compose import as_override
 from tests.conftest import PROJECT, clean_environment
 
 MODEL = """

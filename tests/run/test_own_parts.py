@@ -14,7 +14,7 @@ from torch import nn
 
 from experiments.errors import InputError
 from experiments.run.build import assemble
-from experiments.targets import accepts, build, resolve
+from experiments.target_classes import accepts, build, resolve
 from tests.run.test_lifecycle import configuration
 
 RAISED = {

@@ -13,8 +13,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments.composition.environment import nodes
 from experiments.errors import InputError
-from experiments.redaction.forms import HIDDEN, is_secret, names_a_secret
 from experiments.redaction.hide import hidden
+from experiments.redaction.secret_forms import HIDDEN, is_secret, names_a_secret
 
 
 def without_secrets(config: DictConfig, arguments: Sequence[str], *, reached: bool) -> list[str]:

@@ -14,7 +14,7 @@ from experiments.config.model import Model
 from experiments.config.optimizer import Optimizer
 from experiments.config.schedule import Schedule
 from experiments.config.types import Count, NonNegative, Strict
-from experiments.redaction.forms import HIDDEN, is_secret, without_secrets
+from experiments.redaction.secret_forms import HIDDEN, is_secret, without_secrets
 
 
 class Trainer(Strict):

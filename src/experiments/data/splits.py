@@ -13,7 +13,7 @@ from torch import Tensor
 
 from experiments.errors import InputError
 from experiments.randomness import derive, generator, seed_all
-from experiments.targets import build
+from experiments.target_classes import build
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from experiments.redaction.forms import (
+from experiments.redaction.secret_forms import (
     HIDDEN,
     is_secret,
     names_a_secret,

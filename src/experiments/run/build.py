@@ -14,12 +14,12 @@ from torch.utils.data import Dataset
 
 from experiments.config import DataPart, RunConfig, Scheduled, Trainer
 from experiments.data.batches import count_batches, normalise
-from experiments.data.sets import IdxImages
+from experiments.data.datasets import IdxImages
 from experiments.data.splits import Splits, hold_out, load
 from experiments.errors import InputError
 from experiments.randomness import derive, seed_all
-from experiments.run.first_step import check_can_be_saved, try_on_a_copy
-from experiments.targets import accepts, build, explained, resolve
+from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
+from experiments.target_classes import accepts, build, explained, resolve
 
 
 @dataclass(frozen=True)

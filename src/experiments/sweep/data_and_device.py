@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 
 from experiments.config import RunConfig
-from experiments.data.sets import shipped
+from experiments.data.datasets import shipped
 from experiments.identity.canonical import canonical
 from experiments.worker.client import worker
 

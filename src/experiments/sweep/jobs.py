@@ -10,7 +10,7 @@ from typing import Literal
 
 from experiments.config import RunConfig
 from experiments.registry.earlier import Earlier
-from experiments.sweep.loader import NUMBER, PLANNED, SOURCE, as_override
+from experiments.sweep.compose import NUMBER, PLANNED, SOURCE, as_override
 
 Kind = Literal["finished", "to resume", "new", "in use", "duplicate"]
 

@@ -22,10 +22,10 @@ from experiments.registry.earlier import Earlier, foremost
 from experiments.registry.identities import look_up
 from experiments.registry.integrity import check_weights
 from experiments.run.prepare import ask_store
+from experiments.sweep.compose import SweepLoader
 from experiments.sweep.data_and_device import facts_of
 from experiments.sweep.folders import check_apart, subdir_of
 from experiments.sweep.jobs import Job, Kind, Plan, named
-from experiments.sweep.loader import SweepLoader
 from experiments.tracking import check_store
 
 _SHOWN = 5  # errors

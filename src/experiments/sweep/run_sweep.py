@@ -21,19 +21,19 @@ from experiments.process.signals import Interrupted, raising
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, look_up
 from experiments.run.folder import removed_if_refused
-from experiments.sweep.delivery import Delivering, deliver_again
+from experiments.sweep.compose import SweepLoader, expand
+from experiments.sweep.deliver_jobs import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
-from experiments.sweep.first_steps import try_first_steps
 from experiments.sweep.folders import check_unused
 from experiments.sweep.jobs import Plan
 from experiments.sweep.launchers import About, about, make_launcher
-from experiments.sweep.loader import SweepLoader, expand
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
 from experiments.sweep.relaunch import run_jobs
 from experiments.sweep.report import Result, failures, ranking, results_of
 from experiments.sweep.task import Task
+from experiments.sweep.try_first_steps import try_first_steps
 from experiments.sweep.view import View, duration, watching
 from experiments.tracking import run_id_of
 from experiments.worker.client import worker

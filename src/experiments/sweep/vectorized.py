@@ -18,8 +18,8 @@ from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.identity.canonical import canonical
 from experiments.run.request import number_of
+from experiments.sweep.compose import SweepLoader
 from experiments.sweep.launchers import about, make_workers
-from experiments.sweep.loader import SweepLoader
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.task import Task
 from experiments.worker.client import WorkerDiedError, worker

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments.sweep.delivery import Delivering
+from experiments.sweep.deliver_jobs import Delivering
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, Outcomes
 

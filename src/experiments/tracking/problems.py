@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from experiments.errors import InputError, shortened
-from experiments.redaction.forms import without_passwords
 from experiments.redaction.hide import hidden
+from experiments.redaction.secret_forms import without_passwords
 
 _LONGEST = 400  # characters; MLflow quotes whole stacks
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.process.messages import parent
 from experiments.process.streams import guarded_output
-from experiments.redaction.forms import passwords_in
 from experiments.redaction.hide import remember
+from experiments.redaction.secret_forms import passwords_in
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import InputError
-from experiments.redaction.forms import without_passwords
+from experiments.redaction.secret_forms import without_passwords
 from experiments.tracking.problems import NO_MLFLOW
 from experiments.tracking.sqlite import (
     artifacts_beside,

@@ -96,7 +96,7 @@ def _answer(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
     """Answer with the error of each first step; like a plan, this writes no file."""
-    from experiments.worker.first_steps import try_choices
+    from experiments.worker.try_first_steps import try_choices
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:

@@ -18,7 +18,7 @@ from experiments.data.batches import count_batches
 from experiments.data.splits import Splits
 from experiments.identity.canonical import canonical
 from experiments.run.build import build_model, build_updates, load_splits
-from experiments.run.first_step import compute_gradients, step
+from experiments.run.try_first_step import compute_gradients, step
 
 
 def try_choices(configs: Sequence[RunConfig]) -> Iterator[str | None]:

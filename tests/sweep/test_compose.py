@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 import experiments.composition.hydra_config  # noqa: F401  (for its resolvers)
 from experiments.errors import InputError
-from experiments.sweep.loader import SweepLoader, _composed, expand
+from experiments.sweep.compose import SweepLoader, _composed, expand
 from tests.conftest import PROJECT
 
 JOBS = [

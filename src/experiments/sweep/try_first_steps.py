@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from experiments.config import RunConfig
-from experiments.data.sets import shipped
+from experiments.data.datasets import shipped
 from experiments.identity.canonical import canonical
 from experiments.sweep.data_and_device import on_the_cpu
 from experiments.sweep.jobs import Job, Plan

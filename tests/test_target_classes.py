@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.errors import InputError
 from experiments.models import SimpleNet
-from experiments.targets import accepts, build, resolve
+from experiments.target_classes import accepts, build, resolve
 
 executed: list[object] = []
 

@@ -23,7 +23,7 @@ from experiments.data.splits import Split
 from experiments.errors import InputError, text_of
 from experiments.randomness import random_state, set_random_state
 from experiments.run.packing import pack
-from experiments.targets import explained
+from experiments.target_classes import explained
 from experiments.training.updates import Updates
 
 _log = logging.getLogger(__name__)

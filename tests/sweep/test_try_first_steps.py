@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from experiments.run.build import assemble
-from experiments.worker.first_steps import try_choices
+from experiments.worker.try_first_steps import try_choices
 from tests.conftest import PROJECT, clean_environment
 from tests.identity.test_ingredients import configuration
 from tests.sweep.conftest import Sweep

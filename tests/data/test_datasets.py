@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from experiments.data import Digits
+from experiments.data.datasets import shipped
 from experiments.data.files import FILES
-from experiments.data.sets import shipped
 from experiments.data.splits import Splits, load
 
 
