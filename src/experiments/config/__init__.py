@@ -2,7 +2,8 @@
 
 from experiments.config.data import DataPart
 from experiments.config.explain import check
-from experiments.config.run import RunConfig, Trainer
+from experiments.config.run import RunConfig
 from experiments.config.schedule import Scheduled
+from experiments.config.trainer import Trainer
 
 __all__ = ["DataPart", "RunConfig", "Scheduled", "Trainer", "check"]

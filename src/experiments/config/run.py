@@ -3,72 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from experiments.config.data import Data
 from experiments.config.model import Model
 from experiments.config.optimizer import Optimizer
 from experiments.config.schedule import Schedule
-from experiments.config.types import Count, NonNegative, Strict
+from experiments.config.sweep import Sweep
+from experiments.config.tracking import Tracking
+from experiments.config.trainer import Trainer
+from experiments.config.types import Strict
 from experiments.redaction.secret_forms import HIDDEN, is_secret, without_secrets
-
-
-class Trainer(Strict):
-    """The length of the training, its device and its checkpoints."""
-
-    epochs: Count = Field(examples=[10])
-    """the number of passes over the training set"""
-    device: str = Field(examples=["cpu"])
-    """the device to train on: auto, cpu, cuda, cuda:N or mps"""
-    threads: Count = Field(le=1024, examples=[2])
-    """the number of CPU threads that torch uses"""
-    deterministic: bool = Field(examples=["true"])
-    """whether operations without a repeatable kernel are refused"""
-    limit_batches: Count | None = Field(examples=[5])
-    """the largest number of batches in an epoch and in a test; null for all"""
-    checkpoint_every: Count = Field(examples=[1])
-    """the number of epochs from one checkpoint to the next"""
-    stop_on_divergence: bool = Field(examples=["true"])
-    """whether the run ends early when the loss or a weight is NaN or infinite"""
-    monitor: Literal["val_loss", "val_accuracy"] = Field(examples=["val_loss"])
-    """the validation metric that patience and save_best compare"""
-    patience: Count | None = Field(examples=[5])
-    """the number of epochs without improvement before the run stops; null for never"""
-    min_delta: NonNegative = Field(examples=[0.001])
-    """the change of the monitored metric that an improvement must exceed"""
-    save_best: bool = Field(examples=["true"])
-    """whether the weights of the best epoch are tested and kept, not those of the last"""
-
-    @field_validator("device")
-    @classmethod
-    def _is_a_device(cls, device: str) -> str:
-        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-            raise ValueError(f"trainer.device={device}: choose from auto, cpu, cuda, cuda:N or mps")
-        return device
-
-
-class Tracking(Strict):
-    """The place of the runs in MLflow."""
-
-    uri: Annotated[str, Field(min_length=1)] | None = Field(examples=["sqlite:///mlflow.db"])
-    """the tracking address of MLflow; null sends nothing"""
-    experiment: str = Field(min_length=1, examples=["mnist"])
-    """the name of the MLflow experiment"""
-
-
-class Sweep(Strict):
-    """The settings of a sweep; they have no effect on a single run."""
-
-    plan_only: bool = Field(examples=["true"])
-    """whether to print the plan and train nothing"""
-    fail_fast: bool = Field(examples=["true"])
-    """whether no further job begins after a job has failed"""
-    max_jobs: Count = Field(examples=[5000])
-    """the largest number of jobs that a sweep may have"""
 
 
 class RunConfig(Strict):

@@ -1,0 +1,44 @@
+"""The length of a training, its device, its checkpoints and its early end."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from experiments.config.types import Count, NonNegative, Strict
+
+
+class Trainer(Strict):
+    """The length of the training, its device and its checkpoints."""
+
+    epochs: Count = Field(examples=[10])
+    """the number of passes over the training set"""
+    device: str = Field(examples=["cpu"])
+    """the device to train on: auto, cpu, cuda, cuda:N or mps"""
+    threads: Count = Field(le=1024, examples=[2])
+    """the number of CPU threads that torch uses"""
+    deterministic: bool = Field(examples=["true"])
+    """whether operations without a repeatable kernel are refused"""
+    limit_batches: Count | None = Field(examples=[5])
+    """the largest number of batches in an epoch and in a test; null for all"""
+    checkpoint_every: Count = Field(examples=[1])
+    """the number of epochs from one checkpoint to the next"""
+    stop_on_divergence: bool = Field(examples=["true"])
+    """whether the run ends early when the loss or a weight is NaN or infinite"""
+    monitor: Literal["val_loss", "val_accuracy"] = Field(examples=["val_loss"])
+    """the validation metric that patience and save_best compare"""
+    patience: Count | None = Field(examples=[5])
+    """the number of epochs without improvement before the run stops; null for never"""
+    min_delta: NonNegative = Field(examples=[0.001])
+    """the change of the monitored metric that an improvement must exceed"""
+    save_best: bool = Field(examples=["true"])
+    """whether the weights of the best epoch are tested and kept, not those of the last"""
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, device: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
+            raise ValueError(f"trainer.device={device}: choose from auto, cpu, cuda, cuda:N or mps")
+        return device
