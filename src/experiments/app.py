@@ -24,7 +24,7 @@ class Preflight(Callback):
     """Refuses a run that cannot work, and reports a finished one, before Hydra makes a folder."""
 
     passed: ClassVar[tuple[DictConfig, Prepared] | None] = None
-    """the checked configuration and its run; Hydra itself can pass no object on to `run`"""
+    """the composed configuration and its run; Hydra itself can pass no object on to `run`"""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check values, classes, device, data, folders and tracking; look up the earlier run.

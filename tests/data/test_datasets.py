@@ -45,7 +45,7 @@ def test_what_only_loading_tells_is_not_guessed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["my_data.MNIST", "experiments.data.IdxImage", "experiments.data.fetch.MNIST", "MNIST", ""],
+    ["my_data.MNIST", "experiments.data.IdxImages", "experiments.data.fetch.MNIST", "MNIST", ""],
 )
 def test_only_a_class_of_ours_is_asked(target: str) -> None:
     assert shipped(target) is None

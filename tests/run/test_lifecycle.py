@@ -40,7 +40,7 @@ def execute(
         result = train_and_test(
             config=config,
             parts=parts,
-            identity="",
+            identity="0" * 64,
             recorder=recorder,
             folder=folder,
             check=check,

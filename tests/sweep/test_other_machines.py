@@ -15,22 +15,18 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 class OwnLauncher(BasicLauncher):
     """Is described as one that uses other machines."""
 '''
-YAML = """
-_target_: hydra_plugins.own_launcher.OwnLauncher
-about:
-  remote: true
-"""
 
 
 @pytest.fixture
 def remote(tmp_path: Path, root: str) -> Sweep:
     """A sweep that trains on this machine through a launcher described as remote."""
-    plugins, launchers = tmp_path / "hydra_plugins", tmp_path / "conf" / "hydra" / "launcher"
+    plugins, facts = tmp_path / "hydra_plugins", tmp_path / "conf" / "hydra" / "launcher_facts"
     plugins.mkdir()
-    launchers.mkdir(parents=True)
+    facts.mkdir(parents=True)
     (plugins / "own_launcher.py").write_text(LAUNCHER)
-    (launchers / "own.yaml").write_text(YAML)
-    return Sweep(tmp_path, root, ("own", f"hydra.searchpath=[file://{tmp_path / 'conf'}]"))
+    (facts / "OwnLauncher.yaml").write_text("remote: true\n")
+    target = "hydra.launcher._target_=hydra_plugins.own_launcher.OwnLauncher"
+    return Sweep(tmp_path, root, ("basic", target, f"hydra.searchpath=[{tmp_path / 'conf'}]"))
 
 
 def test_the_runs_are_found_under_their_own_identities(remote: Sweep) -> None:

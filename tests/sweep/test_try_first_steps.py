@@ -137,7 +137,7 @@ def test_a_plan_fetches_no_data_and_says_so(own: Sweep) -> None:
 def test_what_differs_in_numbers_alone_is_stepped_once(
     root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments.worker import first_steps as choices
+    from experiments.worker import try_first_steps as choices
 
     counted: Counter[str] = Counter()
     for name in ("build_model", "build_updates", "compute_gradients"):

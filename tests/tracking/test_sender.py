@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 import pytest
 
+from experiments.process.messages import Child
 from experiments.process.signals import interruptible
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender
@@ -72,3 +75,58 @@ def test_asked_to_stop_it_waits_for_a_shorter_time(
         threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
         _, problem = sender.wait(tmp_path, patience=60)
     assert problem == Problem("no answer within 0 s", mistake=False)
+
+
+@pytest.fixture
+def unheard(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Sender, Connection, Connection]]:
+    """A sender whose delivery process is played by the test: it, its requests, its answers."""
+    requests, to_it = Pipe(duplex=False)
+    from_it, answers = Pipe(duplex=False)
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    child = Child(process, to_it, from_it)
+    monkeypatch.setattr(sys.modules[Sender.__module__], "start", lambda *_, **__: child)
+    sender = Sender(DEAD)
+    yield sender, requests, answers
+    process.communicate()
+    sender._errors.close()
+    for pipe in (requests, to_it, from_it, answers):
+        pipe.close()
+
+
+def test_no_news_is_lost_when_the_pipe_is_full(
+    unheard: tuple[Sender, Connection, Connection], tmp_path: Path
+) -> None:
+    sender, requests, _ = unheard
+    folders = [tmp_path / str(number).zfill(200) for number in range(600)]
+    for folder in folders:
+        sender.tell(folder)
+    assert sender._unsent  # more than a pipe takes
+    names: set[str] = set()
+    assert requests.recv() == {"uri": DEAD}
+    while sender._unsent or requests.poll():
+        names.add(requests.recv()["news"])
+        sender._send_news()
+    assert names >= {str(folder) for folder in folders}
+
+
+def test_a_message_longer_than_a_pipe_s_unit_arrives_whole(
+    unheard: tuple[Sender, Connection, Connection],
+) -> None:
+    sender, requests, answers = unheard
+    answers.send({"ready": True})
+    assert requests.recv() == {"uri": DEAD}
+    reader = threading.Thread(target=lambda: names.append(requests.recv()["experiment"]))
+    names: list[str] = []
+    reader.start()
+    sender.find("0" * 64, "e" * 100_000, patience=0)
+    reader.join()
+    assert names == ["e" * 100_000]
+
+
+def test_the_last_answer_of_a_process_that_dies_counts(
+    unheard: tuple[Sender, Connection, Connection], tmp_path: Path
+) -> None:
+    sender, _, answers = unheard
+    answers.send({"folder": str(tmp_path), "problem": None, "run_id": "r"})
+    answers.close()
+    assert sender.wait(tmp_path, patience=20) == ("r", None)

@@ -6,7 +6,7 @@ A sweep passes these facts in the environment variables that Hydra sets for a jo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,8 @@ DELIVERED = "EXPERIMENTS_DELIVERED"
 class Request:
     """The facts of a run beside its configuration."""
 
-    overrides: Sequence[str]
-    """the overrides as they were typed"""
+    overrides: Sequence[str] = field(repr=False)
+    """the overrides as they were typed, perhaps with secrets"""
     folder: str
     """the folder of a new run"""
     sweep: Path | None = None

@@ -32,7 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 def prepare_job(config: RunConfig, request: Request) -> Prepared:
-    """Prepare a job of a sweep, and report a finished earlier run in the job's log.
+    """Prepare a run in its own folder, and report a finished earlier run in its log.
+
+    A job of a sweep is prepared here, and a run whose configuration was changed after `Preflight`.
 
     Raises:
         InputError: the job cannot be run, or the source was edited after the sweep was planned.

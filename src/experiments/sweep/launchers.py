@@ -1,14 +1,12 @@
-"""The launcher that a sweep has chosen, and the facts about it that its YAML file states.
+"""Launchers: the one that a sweep has chosen, and the facts about it that a YAML file states.
 
-A file in `conf/hydra/launcher` states them under `about`, which is removed before the launcher is
-made. A configuration that comes with a plugin, such as `submitit_local`, states none. Its facts
-come from the file in `conf/hydra/launcher` that names the same class.
+The file is `conf/hydra/launcher_facts/CLASS.yaml`, named like the class of the launcher. So it
+counts for every configuration of that class, also for those that come with a plugin.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -16,67 +14,61 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+from pydantic import ValidationError
 
+from experiments.composition.hydra_config import typed
+from experiments.config.types import Strict
 from experiments.errors import InputError
 
-_GROUP = "hydra/launcher"
+_GROUP, _FACTS = "hydra/launcher", "hydra/launcher_facts"
 
 
-@dataclass(frozen=True)
-class About:
-    """The facts about a launcher; the defaults describe a launcher on this machine."""
+class LauncherFacts(Strict):
+    """The facts about a launcher; without a file, those of one on this machine."""
 
     remote: bool = False
     """whether jobs may run on other machines"""
-    environment: bool = True
-    """whether remote jobs have the environment of the sweep"""
+    environment: bool = False
+    """whether jobs on other machines have the environment of the sweep"""
     in_this_process: bool = False
-    """whether jobs are called in the sweep's own process"""
+    """whether jobs are called in the sweep's own process, one at a time"""
     processes: int | None = None
-    """the number of jobs that run at the same time; None if it is unknown"""
+    """the number of jobs that run at once; None, or below 1, if nobody can tell"""
     extra: str | None = None
-    """the extra of this project that installs the launcher"""
+    """the extra of this project that installs it"""
 
 
-def about(loader: ConfigLoaderImpl, config: DictConfig) -> About:
+def launcher_facts(loader: ConfigLoaderImpl, config: DictConfig) -> LauncherFacts:
     """Return the facts about the launcher that runs the jobs of a sweep.
 
+    Its file may interpolate the settings of the launcher, as in `${oc.select:..n_jobs,null}`.
+
     Raises:
-        InputError: no launcher is chosen, or its YAML file states unknown facts.
+        InputError: there is no launcher, or a fact is wrong.
     """
     launcher = engine(config)
-    stated = launcher.get("about")
+    name = str(launcher._target_).rpartition(".")[2]
+    # With the folders of `hydra.searchpath`, which the loader's own repository lacks.
+    _, repository = loader._parse_overrides_and_create_caching_repo(
+        config.hydra.job.config_name, typed(config.hydra.overrides.hydra)
+    )
+    stated = repository.load_config(f"{_FACTS}/{name}")
     if stated is None:
-        stated = _stated_of_class(loader, str(launcher._target_))
-        # The facts may interpolate settings of the launcher, so they are resolved beside them.
-        config = copy.deepcopy(config)
-        settings: Any = OmegaConf.to_container(launcher, resolve=False)
-        settings["about"] = stated
-        with open_dict(config.hydra):
-            if "workers" in config.hydra.launcher:
-                config.hydra.launcher.workers = settings
-            else:
-                config.hydra.launcher = settings
-        stated = engine(config).about
-    facts: Any = OmegaConf.to_container(stated, resolve=True)
+        return LauncherFacts()
+    inner = copy.deepcopy(config)
+    settings: Any = OmegaConf.to_container(launcher, resolve=False)
+    with open_dict(inner.hydra):
+        inner.hydra.launcher = settings | {"facts": stated.config}
+    values = OmegaConf.to_container(inner.hydra.launcher.facts, resolve=True)
     try:
-        return About(**facts)
-    except TypeError as error:
-        known = ", ".join(About.__dataclass_fields__)
+        return LauncherFacts.model_validate(values)
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        key = ".".join(map(str, first["loc"])) or "its content"
         raise InputError(
-            f"{_GROUP}: about of {launcher._target_} has {', '.join(map(str, facts))}; it may have "
-            f"{known}"
+            f"conf/{_FACTS}/{name}.yaml: {key}: {first['msg']}; the facts are "
+            f"{', '.join(LauncherFacts.model_fields)}"
         ) from error
-
-
-def _stated_of_class(loader: ConfigLoaderImpl, target: str) -> Any:
-    """Return the unresolved facts in the YAML file that names a class; empty if none does."""
-    repository = loader.repository
-    for name in repository.get_group_options(_GROUP):
-        found: Any = repository.load_config(f"{_GROUP}/{name}")
-        if found.config.get("_target_") == target and "about" in found.config:
-            return OmegaConf.to_container(found.config.about, resolve=False)
-    return {}
 
 
 def engine(config: DictConfig) -> DictConfig:
@@ -108,7 +100,9 @@ def make_launcher(
         InputError: the launcher cannot be used, for example because its package is not installed.
     """
     try:
-        return _instantiate(context, task, config, config.hydra.launcher)
+        return Plugins.instance().instantiate_launcher(
+            hydra_context=context, task_function=task, config=config
+        )
     except InputError:
         raise
     except Exception as error:
@@ -119,17 +113,9 @@ def make_launcher(
 
 def make_workers(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launcher:
     """Return the launcher that another launcher uses for its jobs: `hydra.launcher.workers`."""
-    return _instantiate(context, task, config, engine(config))
-
-
-def _instantiate(
-    context: HydraContext, task: TaskFunction, config: DictConfig, launcher: DictConfig
-) -> Launcher:
-    config = copy.deepcopy(config)
-    with open_dict(config.hydra):
-        config.hydra.launcher = launcher
-        if "about" in launcher:
-            del config.hydra.launcher.about
+    inner = copy.deepcopy(config)
+    with open_dict(inner.hydra):
+        inner.hydra.launcher = engine(config)
     return Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=task, config=config
+        hydra_context=context, task_function=task, config=inner
     )

@@ -26,7 +26,7 @@ from experiments.sweep.deliver_jobs import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.folders import check_unused
 from experiments.sweep.jobs import Plan
-from experiments.sweep.launchers import About, about, make_launcher
+from experiments.sweep.launchers import LauncherFacts, launcher_facts, make_launcher
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
@@ -59,20 +59,20 @@ def run_grid(
         raise InputError("hydra.sweep.dir=: is empty; name a folder")
     check_writable("hydra.sweep.dir", Path(config.hydra.sweep.dir))
     loader = SweepLoader(context.config_loader.get_search_path())
-    launched_by = about(loader, config)
-    reached = launched_by.environment or not launched_by.remote
+    facts = launcher_facts(loader, config)
+    reached = facts.environment or not facts.remote
     arguments = without_secrets(config, arguments, reached=reached)
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
-    plan = make_plan(loader, config, combinations, here=not launched_by.remote)
+    plan = make_plan(loader, config, combinations, here=not facts.remote)
     settings = plan.jobs[0].config
     if plan.left:
         worker()  # imports torch while the store is asked
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
         _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
-        if not (launched_by.in_this_process or "workers" in config.hydra.launcher):
+        if not (facts.in_this_process or "workers" in config.hydra.launcher):
             worker().dismiss()  # frees its memory for the workers of the launcher
-    _print_plan(plan, launched_by)
+    _print_plan(plan, facts)
     if settings.sweep.plan_only:
         return
     earlier = look_up(Path(settings.outputs), plan.identity, Path(config.hydra.sweep.dir))
@@ -95,7 +95,7 @@ def run_grid(
         settings.sweep.fail_fast,
     )
     hydra = HydraContext(loader, context.callbacks)
-    launcher = make_launcher(hydra, task, config, launched_by.extra)
+    launcher = make_launcher(hydra, task, config, facts.extra)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
     results: list[Result] = []
@@ -160,15 +160,15 @@ def _say(*lines: str) -> None:
         console.print(line)
 
 
-def _print_plan(plan: Plan, launched_by: About) -> None:
+def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
     settings = plan.jobs[0].config
     seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
-    processes = launched_by.processes
+    processes = facts.processes
     if seconds is not None:
         time_needed = f"; about {duration(seconds / max(1, processes or 1))}"
     _say(f"{plan}{time_needed}")
     threads = settings.trainer.threads
-    if processes == 1 and workers(threads) < workers(1):
+    if processes == 1 and not facts.in_this_process and workers(threads) < workers(1):
         _say(
             f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
             f"for {workers(1)}"

@@ -19,7 +19,7 @@ from experiments.errors import InputError
 from experiments.identity.canonical import canonical
 from experiments.run.request import number_of
 from experiments.sweep.compose import SweepLoader
-from experiments.sweep.launchers import about, make_workers
+from experiments.sweep.launchers import launcher_facts, make_workers
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.task import Task
 from experiments.worker.client import WorkerDiedError, worker
@@ -91,7 +91,8 @@ def launch(
     if not isinstance(task, Task) or not isinstance(loader, SweepLoader):
         return make_workers(context, task, config).launch(job_overrides, first)
     jobs = [_job(loader, config, overrides) for overrides in job_overrides]
-    chunks = list(_chunks(jobs, lanes, processes=max(1, about(loader, config).processes or 1)))
+    processes = max(1, launcher_facts(loader, config).processes or 1)
+    chunks = list(_chunks(jobs, lanes, processes=processes))
     known = {each.name: getattr(task, each.name) for each in fields(Task)}
     others = {chunk[0].number: [job.overrides for job in chunk[1:]] for chunk in chunks}
     together = LanesTask(**known, loader=loader, master=config, lanes=others)

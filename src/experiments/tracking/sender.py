@@ -10,6 +10,9 @@ import atexit
 import contextlib
 import functools
 import os
+import pickle
+import select
+import subprocess
 import tempfile
 import time
 from collections import deque
@@ -22,6 +25,7 @@ from experiments.process.signals import is_asked
 from experiments.tracking.problems import Problem
 
 _INTERRUPTED_SECONDS = 5.0  # users who stop a run do not wait long; the rest comes later
+_HEADER_BYTES = 4  # of a message: its length
 _LOADING_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 
 
@@ -43,7 +47,6 @@ class Sender:
         self._ready_at: float | None = None
         # The address may hold a password: a pipe hides it, unlike a command line or a file.
         self._child.requests.send({"uri": self._uri})
-        os.set_blocking(self._child.requests.fileno(), False)
 
     def tell(self, folder: Path) -> None:
         """Announce news in a folder's journal; never waits. A dead delivery process is replaced."""
@@ -131,12 +134,18 @@ class Sender:
     def _send_news(self) -> None:
         """Announce news of folders until the pipe is full; the rest is announced later."""
         self._receive()  # so that the delivery process never waits for room in its own pipe
-        while self._unsent and self._send({"news": next(iter(self._unsent))}):
-            self._unsent.pop()
+        for name in list(self._unsent):
+            if not self._send({"news": name}):
+                return
+            self._unsent.discard(name)
 
     def _send(self, message: dict[str, str]) -> bool:
+        content = pickle.dumps(message)
+        # The pipe takes a short message whole or not at all; a long one has to wait for room.
+        is_short = len(content) + _HEADER_BYTES <= select.PIPE_BUF
+        os.set_blocking(self._child.requests.fileno(), not is_short)
         try:
-            self._child.requests.send(message)  # short: the pipe takes all of it or nothing
+            self._child.requests.send_bytes(content)
         except BlockingIOError:
             return False
         return True
@@ -152,17 +161,19 @@ class Sender:
             with contextlib.suppress(BrokenPipeError):  # the next read notices it
                 self._send_news()
             if not self._unread and not self._receive(min(left, 1.0)):
-                self._child.process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._child.process.wait(left)
                 return
 
     def _receive(self, seconds: float = 0.0) -> bool:
         """Read answers for at most `seconds`; return False once the delivery process has ended."""
+        received = False
         try:
-            while self._child.answers.poll(seconds):
+            while self._child.answers.poll(0.0 if received else seconds):
                 self._unread.append(self._child.answers.recv())
-                seconds = 0.0
+                received = True
         except (EOFError, OSError):
-            return False
+            return received
         return True
 
     def _silence(self, patience: float) -> str:

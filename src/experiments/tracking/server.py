@@ -80,7 +80,7 @@ class _Server:
 
     def serve(self, requests: Connection) -> None:
         """Deliver until the other side closes the pipe, and then deliver the rest."""
-        received: list[dict[str, str]] | None = []
+        received = _received(requests, 0.0)
         while received is not None:
             for message in received:
                 if "find" in message:

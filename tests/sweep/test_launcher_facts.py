@@ -1,0 +1,90 @@
+"""The facts about a launcher are stated in a YAML file, however it was chosen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import open_dict
+
+from experiments.errors import InputError
+from experiments.sweep.launchers import LauncherFacts, launcher_facts
+from tests.conftest import PROJECT
+from tests.sweep.conftest import Sweep
+
+WORKERS = "hydra/launcher@hydra.launcher.workers"
+
+
+def facts(*overrides: str, target: str | None = None) -> LauncherFacts:
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration("config", list(overrides), run_mode=RunMode.MULTIRUN)
+        if target is not None:
+            with open_dict(config):
+                config.hydra.launcher = {"_target_": target}
+        return launcher_facts(loader, config)
+
+
+def test_the_file_of_the_class_states_them() -> None:
+    found = facts("hydra/launcher=slurm")
+    assert (found.remote, found.environment, found.extra) == (True, True, "slurm")
+    assert facts("hydra/launcher=basic").in_this_process
+    assert facts(target="hydra_plugins.of.mine.RayAWSLauncher").remote
+
+
+def test_they_follow_the_settings_of_the_launcher() -> None:
+    assert facts("hydra/launcher=processes", "hydra.launcher.n_jobs=3").processes == 3
+    assert facts("hydra/launcher=joblib", "hydra.launcher.n_jobs=5").processes == 5
+    assert not facts("hydra/launcher=ray_cluster").remote
+    address = "hydra.launcher.ray.init.address=auto"
+    assert facts("hydra/launcher=ray_cluster", address).remote
+
+
+@pytest.mark.parametrize("name", ["JoblibLauncher", "RayLauncher"])
+def test_a_setting_that_is_missing_is_none(name: str) -> None:
+    found = facts(target=f"my.{name}")
+    assert (found.remote, found.processes) == (False, None)
+
+
+def test_below_vectorized_they_are_those_of_its_workers() -> None:
+    chosen = ("hydra/launcher=vectorized", f"{WORKERS}=processes")
+    assert facts(*chosen, "hydra.launcher.workers.n_jobs=7").processes == 7
+    assert facts("hydra/launcher=vectorized") == facts("hydra/launcher=basic")
+
+
+def test_a_launcher_without_a_file_is_one_on_this_machine() -> None:
+    assert facts(target="elsewhere.Launcher") == LauncherFacts()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("cores: 4", "OwnLauncher.yaml: cores: Extra inputs are not permitted; the facts are rem"),
+        ("remote: perhaps", "OwnLauncher.yaml: remote: Input should be a valid boolean"),
+        ("processes: '4'", "OwnLauncher.yaml: processes: Input should be a valid integer"),
+    ],
+)
+def test_a_wrong_fact_is_one_line(sweep: Sweep, tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "conf/hydra/launcher_facts/OwnLauncher.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    chosen = ("hydra.launcher._target_=own.OwnLauncher", f"hydra.searchpath=[{tmp_path}/conf]")
+    done = sweep.run("seed=0,1", *chosen, "tracking=none")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert message in line
+    assert not (sweep.folder / "outputs").exists()
+
+
+def test_a_wrong_fact_is_an_input_error() -> None:
+    with pytest.raises(InputError, match="is no launcher"):
+        facts("hydra.launcher=null")
+
+
+def test_no_advice_is_given_that_the_launcher_cannot_follow(sweep: Sweep) -> None:
+    done = sweep.run("seed=0,1", "trainer.threads=2", "sweep.plan_only=true", "tracking=none")
+    assert done.returncode == 0, done.stderr
+    assert "trainer.threads=1" not in done.stdout
