@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help setup train test test-launchers test-faults check bench ui clean
+.PHONY: help setup train test test-all test-launchers test-faults check bench ui clean
 
 # The first interpreter on this machine that is new enough; `make PYTHON=… setup` overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -26,7 +26,10 @@ train: $(READY) ## train and test SimpleNet on MNIST and record the run in MLflo
 	$(BIN)/python train.py
 
 test: check ## lint, type-check and run the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --maxprocesses 8
+
+test-all: check ## the tests, and further cases of their kinds, which `make test` leaves out
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not faults and not launchers"
 
 test-launchers: .venv/launchers ## run the sweeps' tests on Ray and submitit (Slurm)
 	$(BIN)/python -m pytest -m launchers

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 # As `experiments.run.load_torch` sets it: parallel tests would wait for spinning threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
@@ -17,13 +18,6 @@ PROJECT = Path(__file__).parent.parent
 EXPERIMENTS = str(Path(sys.executable).parent / "experiments")
 Program = Callable[..., subprocess.CompletedProcess[str]]
 Starter = Callable[..., subprocess.Popen[str]]
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers per core, at most 8: most tests wait for processes and for MLflow."""
-    from experiments.composition.hydra_config import workers
-
-    return min(8, 2 * workers(1))
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +37,15 @@ def digits(root: str):
     from experiments.data.splits import load
 
     return load(Digits, {"root": root})
+
+
+def cases(table: Mapping[str, Sequence[object]], usual: int) -> list[ParameterSet]:
+    """Return the entries of a table as parameters; all after the first `usual` are slow."""
+    marks = [()] * usual + [(pytest.mark.slow,)] * (len(table) - usual)
+    return [
+        pytest.param(*values, id=name, marks=mark)
+        for (name, values), mark in zip(table.items(), marks, strict=True)
+    ]
 
 
 def clean_environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.composition.test_hydra_config import assert_refused
-from tests.conftest import PROJECT, Program, command, run_folder
+from tests.conftest import PROJECT, Program, cases, command, run_folder
 
 REFUSED = {
     "log outside": ("hydra.job.name=../../x", "hydra.job.name=../../x: names the log in the run's"),
@@ -71,7 +71,7 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "written"), ACCEPTED.values(), ids=ACCEPTED)
+@pytest.mark.parametrize(("arguments", "written"), cases(ACCEPTED, usual=4))
 def test_what_hydra_accepts_works(
     offline: Program, digits, tmp_path: Path, arguments: str, written: str
 ) -> None:
@@ -129,7 +129,7 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "message"), MISFITS.values(), ids=MISFITS)
+@pytest.mark.parametrize(("arguments", "message"), cases(MISFITS, usual=2))
 def test_a_class_changed_alone_is_mended_by_what_is_told(
     offline: Program, digits, tmp_path: Path, arguments: str, message: str
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from tests.conftest import EXPERIMENTS, PROJECT, Program, clean_environment, run_folder
+from tests.conftest import EXPERIMENTS, PROJECT, Program, cases, clean_environment, run_folder
 from tests.programs import cleaned_up, start, wait_for_epoch
 from tests.sweep.conftest import runs
 
@@ -51,7 +51,9 @@ def assert_recorded(folder: Path, status: str = "FINISHED") -> None:
 
 
 @pytest.mark.row("lost output")
-@pytest.mark.parametrize("redirection", CLOSED.values(), ids=CLOSED)
+@pytest.mark.parametrize(
+    "redirection", cases({name: (how,) for name, how in reversed(CLOSED.items())}, usual=2)
+)
 def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> None:
     done = through_a_shell(train(root), redirection, tmp_path)
     assert done.returncode == 0, done.stderr
@@ -101,7 +103,9 @@ def test_looking_may_be_cut_short(tmp_path: Path, arguments: tuple[str, ...]) ->
     assert len(done.stdout.splitlines()) == 1
 
 
-@pytest.mark.parametrize("how", ["nothing at all", "a full disk"])
+@pytest.mark.parametrize(
+    "how", ["nothing at all", pytest.param("a full disk", marks=pytest.mark.slow)]
+)
 def test_sync_needs_no_stream(offline: Program, tmp_path: Path, how: str) -> None:
     assert offline("tracking.uri=http://127.0.0.1:9").returncode == 0
     uri = f"sqlite:///{tmp_path}/mlflow.db"

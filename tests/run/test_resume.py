@@ -49,7 +49,9 @@ def test_killed_at_random_moments_it_ends_as_if_never_killed(start, tmp_path: Pa
     assert_the_same(tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_stopped_in_the_middle_of_an_epoch_it_goes_on_there(
     start, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -105,6 +107,7 @@ def test_force_trains_anew(offline: Program, tmp_path: Path) -> None:
     assert offline().stdout.startswith("Finished before: ")
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_that_is_finished_is_not_trained(offline: Program, tmp_path: Path) -> None:
     assert offline("seed=1").returncode == 0
     done = offline("hydra.mode=MULTIRUN", "seed=0,1")

@@ -91,11 +91,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Result:
     "signals",
     [
         "train:30:INT,INT",  # an epoch has 22 batches
-        "step:130:TERM,INT",  # a step has 4 parameters: the middle of step 33
-        "evaluate:3:TERM,HUP",  # the first call checks the model, then one for each validation
-        "evaluate:5:INT,TERM",  # the test
-        *(f"fsync:{number}:TERM,TERM" for number in (8, 9, 10)),  # in a checkpoint and around it
+        "fsync:9:TERM,TERM",  # in a checkpoint
         "wait:1:TERM,TERM",
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in (
+                "step:130:TERM,INT",  # a step has 4 parameters: the middle of step 33
+                "evaluate:3:TERM,HUP",  # the first call checks the model, then the validations
+                "evaluate:5:INT,TERM",  # the test
+                "fsync:8:TERM,TERM",
+                "fsync:10:TERM,TERM",
+            )
+        ),
     ],
 )
 def test_a_second_signal_costs_no_bit(
@@ -111,7 +118,13 @@ def test_a_second_signal_costs_no_bit(
     wait_until(lambda: compare(whole, result(tmp_path / "parts")) == [])
 
 
-@pytest.mark.parametrize("signals", ["wait:1:TERM", "evaluate:3:INT", "train:30:HUP"])
+@pytest.mark.parametrize(
+    "signals",
+    [
+        "train:30:HUP",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("wait:1:TERM", "evaluate:3:INT")),
+    ],
+)
 def test_a_first_signal_late_in_a_run_costs_no_bit(
     signalled: Signalled, tmp_path: Path, whole: Result, signals: str
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from experiments.run.verify_resume import result
 from experiments.tracking.store import connect
 from tests.conftest import EXPERIMENTS, Starter, command
@@ -35,6 +37,7 @@ def test_finished_elsewhere_it_is_not_continued_here(start, tmp_path: Path) -> N
     assert finish(start("parts")).startswith("Finished before: ")
 
 
+@pytest.mark.slow
 def test_a_continued_run_is_running_at_once(start, tmp_path: Path) -> None:
     stopped(start)
     process = start("parts", held_after=0)
@@ -47,6 +50,7 @@ def test_a_continued_run_is_running_at_once(start, tmp_path: Path) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_begun_without_tracking_it_can_be_continued_with(start, tmp_path: Path) -> None:
     stopped(start, "tracking=none")
     assert "MLflow has not taken all" in finish(start("parts", "tracking.uri=http://127.0.0.1:9"))
@@ -72,6 +76,7 @@ def test_a_project_that_was_moved_goes_on(start, tmp_path: Path) -> None:
     assert len(result(tmp_path / "moved").run_ids) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_note_of_what_was_delivered_is_done_without(start, tmp_path: Path) -> None:
     stopped(start)
     (note,) = (tmp_path / "parts").glob("outputs/*/*/mlflow.json")

@@ -18,7 +18,7 @@ from tests.programs import OWN, cleaned_up
 
 LAUNCHERS = [
     pytest.param(("basic",), id="basic"),
-    pytest.param(("vectorized", "hydra.launcher.lanes=3"), id="vectorized"),
+    pytest.param(("vectorized", "hydra.launcher.lanes=3"), id="vectorized", marks=pytest.mark.slow),
     pytest.param(("processes", "hydra.launcher.n_jobs=2"), id="joblib"),
     pytest.param(
         ("ray_cluster", "hydra.launcher.ray.init.num_cpus=2"),

@@ -6,6 +6,8 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from tests.sweep.conftest import Sweep
 from tests.tracking.test_places import in_store, sync
 
@@ -46,6 +48,7 @@ def test_each_sweep_has_all_its_jobs_under_it_also_in_a_new_store(sweep: Sweep) 
     assert families(sweep.folder / "third.db") == found
 
 
+@pytest.mark.slow
 def test_a_run_trained_alone_is_under_the_sweep_that_reuses_it(sweep: Sweep) -> None:
     alone = [text for text in sweep.command("trainer.limit_batches=1", "seed=0") if text != "-m"]
     alone = [text for text in alone if not text.startswith("hydra/launcher")]

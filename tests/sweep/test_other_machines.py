@@ -61,6 +61,7 @@ def test_what_failed_there_is_continued_and_nothing_else(remote: Sweep) -> None:
     assert plan_of(third.stdout).startswith("2 jobs: 2 finished")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_trained_here_before_is_named_with_its_folder(remote: Sweep) -> None:
     overrides = ("trainer.limit_batches=2", "tracking=none", "seed=0,1")
     local = Sweep(remote.folder, remote.root)

@@ -10,7 +10,9 @@ from tests.programs import finish
 from tests.sweep.conftest import Sweep, runs
 
 
-@pytest.mark.parametrize("how", ["nothing at all", "a full disk"])
+@pytest.mark.parametrize(
+    "how", ["nothing at all", pytest.param("a full disk", marks=pytest.mark.slow)]
+)
 def test_a_sweep_needs_no_stream(sweep: Sweep, how: str) -> None:
     command = sweep.command("seed=0,1", "tracking=none")
     done = through_a_shell(command, CLOSED[how], sweep.folder, **sweep.environment())
@@ -35,8 +37,11 @@ def test_a_sweep_goes_on_when_its_reader_is_gone(sweep: Sweep) -> None:
     ("experiment", "environment"),
     [
         ("\u00fc \u2026", {"PYTHONIOENCODING": "ascii"}),
-        ("\u00fc \u2026", {"LC_ALL": "C"}),
-        ("u", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+        pytest.param("\u00fc \u2026", {"LC_ALL": "C"}, marks=pytest.mark.slow),
+        pytest.param(
+            *("u", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["ascii output", "C", "ascii throughout"],
 )

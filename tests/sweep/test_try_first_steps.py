@@ -89,7 +89,12 @@ def ran(sweep: Sweep, *overrides: str, multirun: bool) -> subprocess.CompletedPr
 
 @pytest.mark.parametrize(
     ("overrides", "said", "multirun"),
-    [(*case, False) for case in FAILING] + [(*case, True) for case in FAILING[:3]],
+    [
+        *((*case, False) for case in FAILING[:3]),
+        *(pytest.param(*case, False, marks=pytest.mark.slow) for case in FAILING[3:]),
+        (*FAILING[0], True),
+        *(pytest.param(*case, True, marks=pytest.mark.slow) for case in FAILING[1:3]),
+    ],
 )
 def test_a_first_step_that_fails_is_one_line_and_nothing_is_created(
     own: Sweep, overrides: list[str], said: str, multirun: bool

@@ -61,6 +61,7 @@ def test_lanes_are_the_jobs_of_the_basic_launcher(lanes: Sweep, tmp_path: Path, 
     assert len(runs(lanes.folder)) == 9
 
 
+@pytest.mark.slow
 def test_what_cannot_be_lanes_is_trained_alone_and_said(lanes: Sweep) -> None:
     done = lanes.run("model.hidden=[8],[16]", "seed=0,1", "tracking=none", "model.inputs=784")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,7 +102,7 @@ def _epochs(sweep: Sweep) -> int:
     return max((len([k for k, _ in points if k == "train_loss"]) for points in told), default=0)
 
 
-@pytest.mark.parametrize("begins", ["lanes", "alone"])
+@pytest.mark.parametrize("begins", ["lanes", pytest.param("alone", marks=pytest.mark.slow)])
 def test_a_lane_goes_on_alone_and_a_job_as_a_lane(lanes: Sweep, root: str, begins: str) -> None:
     order = [lanes, Sweep(lanes.folder, root)]
     first, second = order if begins == "lanes" else order[::-1]
@@ -129,6 +130,7 @@ def test_a_lane_that_diverges_is_tagged_and_ends_alone(lanes: Sweep) -> None:
     assert ["diverged" in told for told in tags] == [False, False, True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workers", "setting", "stacks"),
     [
@@ -167,6 +169,7 @@ def test_a_lane_that_fails_says_why_in_its_own_log(lanes: Sweep) -> None:
     assert said not in (folder / "0" / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_hydra_s_own_suite() -> None:
     suite = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     done = command(*suite, str(PROJECT / "tests" / "sweep" / "hydra_suite.py"), cwd=PROJECT)

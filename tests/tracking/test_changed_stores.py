@@ -30,7 +30,16 @@ def artifacts(database: Path) -> dict[Path, list[str]]:
     }
 
 
-@pytest.mark.parametrize("how", ["moved", "copied", "moved to a name with a ?"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "copied",
+        *(
+            pytest.param(how, marks=pytest.mark.slow)
+            for how in ("moved", "moved to a name with a ?")
+        ),
+    ],
+)
 def test_a_project_that_is_elsewhere_has_its_artifacts_there(
     made: Path, root: str, tmp_path: Path, how: str
 ) -> None:
@@ -57,6 +66,7 @@ def test_a_project_that_is_elsewhere_has_its_artifacts_there(
     assert {path.name for path in tmp_path.iterdir()} <= {before.name, now.name}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_of_a_copied_project_goes_on_in_the_copy(
     start: Callable, tmp_path: Path
 ) -> None:
@@ -96,7 +106,7 @@ def test_a_deleted_experiment_is_said_at_the_start(
 
 
 @pytest.mark.parametrize("by", ["the same command", "sync --rebuild"])
-@pytest.mark.parametrize("how", ["deleted", "gone for good"])
+@pytest.mark.parametrize("how", ["deleted", pytest.param("gone for good", marks=pytest.mark.slow)])
 def test_a_finished_run_that_was_deleted_comes_back_when_asked_for(
     offline: Program, finished: Path, tmp_path: Path, by: str, how: str
 ) -> None:

@@ -44,7 +44,10 @@ def assert_whole(database: Path, experiment: str = "mnist") -> Run:
     ("override", "environment", "database", "experiment"),
     [
         ((), {"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, "other.db", "mnist"),
-        (("tracking.uri=sqlite:///folder/other.db",), {}, "folder/other.db", "mnist"),
+        pytest.param(
+            *(("tracking.uri=sqlite:///folder/other.db",), {}, "folder/other.db", "mnist"),
+            marks=pytest.mark.slow,
+        ),
         (("tracking.experiment=other",), {}, "mlflow.db", "other"),
     ],
     ids=["another store by the environment", "another store", "another experiment"],
@@ -67,6 +70,7 @@ def test_a_finished_run_asked_for_elsewhere_is_there_too(
     assert run_folder(finished)
 
 
+@pytest.mark.slow
 def test_begun_without_tracking_a_finished_run_is_recorded_when_asked_for(
     offline: Program, tmp_path: Path
 ) -> None:

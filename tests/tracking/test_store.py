@@ -78,6 +78,7 @@ def test_a_new_database_finds_tags_by_their_value(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_killed_while_it_makes_the_database_nothing_is_in_the_way(tmp_path: Path) -> None:
     program = "import sys; from experiments.tracking.store import connect; connect(sys.argv[1])"
     uri, staged = f"sqlite:///{tmp_path}/new.db", tmp_path / ".new.db.partial"
