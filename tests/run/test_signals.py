@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from experiments.run.verify_resume import Result, compare, result
+from experiments.run.verify_resume import Evidence, compare, result
 from tests.conftest import PROJECT
 from tests.programs import finish, start, wait_until
 
@@ -79,7 +79,7 @@ def test_pid_1_of_a_container_ends_too(
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Result:
+def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Evidence:
     """The result of a run that got no signal."""
     folder = tmp_path_factory.mktemp("whole")
     shutil.copy(OWN, folder)
@@ -106,7 +106,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Result:
     ],
 )
 def test_a_second_signal_costs_no_bit(
-    signalled: Signalled, tmp_path: Path, whole: Result, signals: str
+    signalled: Signalled, tmp_path: Path, whole: Evidence, signals: str
 ) -> None:
     process = signalled("parts", signals=signals)
     _, errors = process.communicate(timeout=60)
@@ -126,7 +126,7 @@ def test_a_second_signal_costs_no_bit(
     ],
 )
 def test_a_first_signal_late_in_a_run_costs_no_bit(
-    signalled: Signalled, tmp_path: Path, whole: Result, signals: str
+    signalled: Signalled, tmp_path: Path, whole: Evidence, signals: str
 ) -> None:
     process = signalled("parts", signals=signals)
     process.communicate(timeout=60)

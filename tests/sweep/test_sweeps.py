@@ -110,6 +110,7 @@ def test_fail_fast_begins_no_further_job(sweep: Sweep) -> None:
     assert done.returncode == 1
     assert "job 0: ArithmeticError: in the middle of training" in done.stdout
     assert "3 jobs were not begun" in done.stdout
+    assert [job["state"] for job in sweep.jobs()] == ["failed", *["held back"] * 3]
     (folder,) = sweep.folders
     assert len(list(folder.glob("*/journal.jsonl"))) == 1
 

@@ -21,7 +21,7 @@ _EARLIEST = 0.25  # kills fall between this share of the whole run's duration an
 
 
 @dataclass(frozen=True)
-class Result:
+class Evidence:
     """The recorded result of a run."""
 
     weights_sha256: str
@@ -97,7 +97,7 @@ def _verify(overrides: Sequence[str], kills: int, folder: Path, say: Callable[[s
     return True
 
 
-def result(folder: Path) -> Result:
+def result(folder: Path) -> Evidence:
     """Return the result of the only run below a folder, from its journal and its database."""
     from experiments.tracking.store import connect
 
@@ -112,7 +112,7 @@ def result(folder: Path) -> Result:
             for point in client.get_metric_history(each.info.run_id, key):
                 stored.setdefault((key, point.step), []).append(point.value)
     points = {point: value for point, value in told.points.items() if point[0] not in _TIMES}
-    return Result(
+    return Evidence(
         weights_sha256=told.tags.get("weights_sha256", "none: it diverged"),
         points=points,
         stored=stored,
@@ -120,7 +120,7 @@ def result(folder: Path) -> Result:
     )
 
 
-def compare(whole: Result, killed: Result) -> list[str]:
+def compare(whole: Evidence, killed: Evidence) -> list[str]:
     """Return the differences between a whole run and a killed one; empty if they are equal."""
     found = []
     if killed.weights_sha256 != whole.weights_sha256:

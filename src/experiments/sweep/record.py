@@ -15,7 +15,7 @@ from experiments.provenance.origin import commit_of_command, note_commit, tags
 from experiments.redaction.hide import hidden
 from experiments.sweep.folders import JOBS, VERDICT
 from experiments.sweep.jobs import Plan
-from experiments.sweep.report import Result, as_csv, best, command, ranking
+from experiments.sweep.report import JobResult, as_csv, best, command, ranking
 from experiments.tracking import Recorder, recording, run_id_of
 
 _log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         yield recorder
 
 
-def record_end(recorder: Recorder, results: Sequence[Result], sweep: Path) -> None:
+def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) -> None:
     """Record a sweep's counts, its best job, `jobs.csv` and `verdict.txt`.
 
     Raises:

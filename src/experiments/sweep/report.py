@@ -23,7 +23,7 @@ _SHOWN = 10  # settings in the ranking
 
 
 @dataclass(frozen=True)
-class Result:
+class JobResult:
     """The outcome of a job, with its run."""
 
     job: Job
@@ -47,6 +47,13 @@ class Result:
         return self.outcome.objective if self.outcome else math.nan
 
     @property
+    def state(self) -> str:
+        """`finished`, or the state in which the sweep left the job."""
+        if self.finished:
+            return "finished"
+        return self.outcome.state if self.outcome else "not begun"
+
+    @property
     def held_back(self) -> bool:
         """Whether it was not begun because another job had failed."""
         return self.outcome is not None and self.outcome.state == "held back"
@@ -57,7 +64,7 @@ class Result:
         return self.outcome.reason if self.outcome and self.outcome.reason else "not begun"
 
 
-def results_of(plan: Plan, sweep: Path, outcomes: Mapping[int, Outcome]) -> list[Result]:
+def results_of(plan: Plan, sweep: Path, outcomes: Mapping[int, Outcome]) -> list[JobResult]:
     """Return the outcome of each job, without duplicates."""
     results = []
     for job in plan.jobs:
@@ -66,7 +73,7 @@ def results_of(plan: Plan, sweep: Path, outcomes: Mapping[int, Outcome]) -> list
         found = job.earlier
         if job.kind != "finished":
             found = look_up(Path(job.config.outputs), job.identity, job.folder(sweep))
-        results.append(Result(job, found, outcomes.get(job.number)))
+        results.append(JobResult(job, found, outcomes.get(job.number)))
     return results
 
 
@@ -75,7 +82,7 @@ def command(*overrides: str) -> str:
     return shlex.join(["python", "train.py", *overrides])
 
 
-def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
+def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:
     """Yield lines for each unfinished job: the reason, its log and the command that repeats it."""
     for result in results:
         if result.finished or result.held_back:
@@ -87,15 +94,15 @@ def failures(results: Sequence[Result], sweep: Path) -> Iterator[str]:
         yield f"    repeat: {command(*result.job.overrides)}"
 
 
-def best(results: Sequence[Result]) -> Result | None:
+def best(results: Sequence[JobResult]) -> JobResult | None:
     """Return the job with the highest objective, the first if several have it; None without any."""
     ranked = [result for result in results if not math.isnan(result.objective)]
     return max(ranked, key=lambda result: result.objective, default=None)
 
 
-def ranking(results: Sequence[Result]) -> Iterator[str]:
+def ranking(results: Sequence[JobResult]) -> Iterator[str]:
     """Yield lines that rank the settings, each by the mean over its seeds."""
-    settings: dict[str, list[Result]] = {}
+    settings: dict[str, list[JobResult]] = {}
     for result in results:
         if result.finished:
             setting = [text for text in result.job.varied if not text.startswith("seed=")]
@@ -133,12 +140,12 @@ def _figure(values: Sequence[float]) -> str:
     return f"{100 * mean:.2f} ± {100 * deviation:.2f} % (n={len(values)})"
 
 
-def _measure(results: Sequence[Result]) -> str:
+def _measure(results: Sequence[JobResult]) -> str:
     held_out = any(result.job.config.data.validation_size for result in results)
     return "validation accuracy" if held_out else "test accuracy"
 
 
-def as_csv(results: Sequence[Result], sweep: Path) -> str:
+def as_csv(results: Sequence[JobResult], sweep: Path) -> str:
     """Return a CSV table of the jobs: number, state, overrides, metrics, folder and reason."""
     keys = sorted({key for result in results if result.run for key in result.run.metrics})
     table = io.StringIO()
@@ -146,11 +153,10 @@ def as_csv(results: Sequence[Result], sweep: Path) -> str:
     writer.writerow(["job", "state", "overrides", *keys, "folder", "reason"])
     for result in results:
         metrics = result.run.metrics if result.run else {}
-        state = "finished" if result.finished else "failed"
         values = [metrics.get(key, "") for key in keys]
         found = result.run and result.run.folder
         folder = os.path.relpath(found or result.job.folder(sweep))
         reason = "" if result.finished else result.reason
-        row = [result.job.number, state, result.job.name, *values, folder, reason]
+        row = [result.job.number, result.state, result.job.name, *values, folder, reason]
         writer.writerow(hidden_data(row))
     return table.getvalue()

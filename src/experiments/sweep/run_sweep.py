@@ -31,7 +31,7 @@ from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
 from experiments.sweep.relaunch import run_jobs
-from experiments.sweep.report import Result, failures, ranking, results_of
+from experiments.sweep.report import JobResult, failures, ranking, results_of
 from experiments.sweep.task import Task
 from experiments.sweep.try_first_steps import try_first_steps
 from experiments.sweep.view import View, duration, watching
@@ -98,7 +98,7 @@ def run_grid(
     launcher = make_launcher(hydra, task, config, facts.extra)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = Outcomes(folder, task.turn)
-    results: list[Result] = []
+    results: list[JobResult] = []
     try:
         with (
             removed_if_refused(folder),
@@ -183,7 +183,7 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
         _say(*(f"  job {job.number}: {job.kind}, {job.name}" for job in plan.jobs))
 
 
-def _print_verdict(results: Sequence[Result], folder: Path) -> None:
+def _print_verdict(results: Sequence[JobResult], folder: Path) -> None:
     _say(*ranking(results))
     failed = list(failures(results, folder))
     if failed:

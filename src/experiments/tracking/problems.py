@@ -26,7 +26,7 @@ NO_MLFLOW = "there is a server, but it is no MLflow; check the host and the port
 
 # By a pattern for the error's class, code and message. The first match counts.
 _MISTAKES = {
-    r"unsupported URI '(?P<what>[^']*)'": (
+    r"unsupported URI '[^']*'": (
         "is no kind of address; write sqlite:///mlflow.db, http://host:5000 or the like"
     ),
     r"valid JSON format|^ParseError": NO_MLFLOW,
@@ -51,7 +51,7 @@ _MISTAKES = {
         "`mlflow db upgrade {uri}`"
     ),
     r"file is not a database": "the file is not a database; name another file",
-    r"No module named '(?P<what>[^']*)'": (
+    r"No module named '[^']*'": (
         "the database's driver is missing; install the package that provides it"
     ),
     r"unable to open database file|readonly database": (
