@@ -26,10 +26,10 @@ train: $(READY) ## train and test SimpleNet on MNIST and record the run in MLflo
 	$(BIN)/python train.py
 
 test: check ## lint, type-check and run the tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup
 
 test-all: check ## the tests, and further cases of their kinds, which `make test` leaves out
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 -m "not faults and not launchers"
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup -m "not faults and not launchers"
 
 test-launchers: .venv/launchers ## run the sweeps' tests on Ray and submitit (Slurm)
 	$(BIN)/python -m pytest -m launchers

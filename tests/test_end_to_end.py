@@ -88,6 +88,7 @@ def test_the_same_twice_gives_the_same_weights(offline: Program, tmp_path: Path)
     assert first == second
 
 
+@pytest.mark.slow
 @pytest.mark.row("output directories")
 def test_50_starts_at_once_choose_50_folders(tmp_path: Path) -> None:
     program = [sys.executable, str(PROJECT / "train.py")]

@@ -18,6 +18,7 @@ import yaml
 from experiments.sweep.compose import as_override
 from tests.conftest import PROJECT, clean_environment
 
+pytestmark = pytest.mark.xdist_group("secrets")  # one worker runs the commands, for all tests
 MODEL = """
 import logging
 import os

@@ -69,6 +69,7 @@ def test_a_log_that_was_there_before_stays(tmp_path: Path) -> None:
     assert (tmp_path / "train.log").read_text().startswith("before\n")
 
 
+@pytest.mark.slow
 def test_of_two_at_once_the_refused_one_leaves_nothing(tmp_path: Path, root: str) -> None:
     first = start_program(tmp_path, root, "Slow", "tracking=none", SLOW="0.05")
     others = [start_program(tmp_path, root, "Slow", "tracking=none", SLOW="0.05") for _ in "ab"]

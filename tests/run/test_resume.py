@@ -87,6 +87,7 @@ def test_a_finished_run_is_reported_and_not_trained(offline: Program, tmp_path: 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "outputs").rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_the_store_knows_a_run_whose_folder_is_gone(offline: Program, tmp_path: Path) -> None:
     first = offline("tracking=mlflow")
     run_id = re.findall(r"MLflow run (\w+)", first.stdout)[0]

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.conftest import PROJECT, clean_environment
-from tests.programs import OWN, cleaned_up
+from tests.programs import OWN, cleaned_up, provide_database
 
 LAUNCHERS = [
     pytest.param(("basic",), id="basic"),
@@ -60,10 +60,12 @@ class Sweep:
     def run(
         self, *overrides: str, model: str = "Fragile", **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        environment = self.environment() | environment
+        provide_database(self.folder, overrides)
         return subprocess.run(
             self.command(*overrides, model=model),
             cwd=self.folder,
-            env=self.environment() | environment,
+            env=environment,
             capture_output=True,
             text=True,
             timeout=180,
@@ -73,11 +75,13 @@ class Sweep:
     def start(
         self, *overrides: str, model: str = "Slow", **environment: str
     ) -> subprocess.Popen[str]:
+        environment = self.environment() | environment
+        provide_database(self.folder, overrides)
         return cleaned_up(
             subprocess.Popen(
                 self.command(*overrides, model=model),
                 cwd=self.folder,
-                env=self.environment() | environment,
+                env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

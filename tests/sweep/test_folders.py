@@ -83,6 +83,7 @@ def test_a_mistake_of_all_jobs_is_said_once(sweep: Sweep) -> None:
     assert not (sweep.folder / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_another_s_folder_alone(sweep: Sweep) -> None:
     first = sweep.run("seed=0,1", "hydra.sweep.dir=s", model="SimpleNet")
     assert first.returncode == 0, first.stderr

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from experiments import journal
 from tests.conftest import PROJECT
 from tests.programs import holding, release, wait_until
@@ -133,6 +135,7 @@ def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
     assert "Resuming at" in (folder / "0" / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
     process = sweep.start("seed=0,1", "trainer.epochs=3", "tracking=none", **holding(sweep.folder))
     wait_until(lambda: training(sweep))
@@ -197,6 +200,7 @@ def test_a_launcher_that_is_not_installed_says_what_to_install(sweep: Sweep) -> 
     assert not (sweep.folder / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_a_single_run_repeats_a_job_and_continues_it(sweep: Sweep) -> None:
     failed = sweep.run("model.fate=a,b", "tracking=none", FAILING="b")
     (repeat,) = re.findall(r"repeat: python (train\.py.*)", failed.stdout)

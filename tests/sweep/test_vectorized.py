@@ -154,6 +154,7 @@ def test_lanes_on_other_workers(
     assert len(runs(sweep.folder)) == 7
 
 
+@pytest.mark.slow
 def test_a_lane_that_fails_says_why_in_its_own_log(lanes: Sweep) -> None:
     overrides = ("seed=0,1,2", "trainer.epochs=3", "tracking=none")
     process = lanes.start(*overrides, **holding(lanes.folder))

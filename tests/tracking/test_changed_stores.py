@@ -122,6 +122,7 @@ def test_a_finished_run_that_was_deleted_comes_back_when_asked_for(
     assert back.info.run_id == run.info.run_id
 
 
+@pytest.mark.slow
 def test_a_stopped_run_that_was_deleted_is_restored_by_going_on(
     start: Callable, tmp_path: Path
 ) -> None:
