@@ -12,6 +12,7 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments.composition.entry_point import Refused, past_hydra
 from experiments.composition.hydra_config import check_hydra, checked, log_of, own
+from experiments.errors import InputError
 from experiments.process.signals import postpone
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ class Preflight(Callback):
         if prepared.finished:
             from experiments.run.session import report
 
-            print(report(prepared.finished, prepared.config))  # noqa: T201  (no folder, so no log)
+            try:
+                line = report(prepared.finished, prepared.config)
+            except InputError as error:
+                raise Refused(error) from error
+            print(line)  # noqa: T201  (no folder, so no log)
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(prepared.folder))

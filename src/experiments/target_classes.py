@@ -27,7 +27,7 @@ def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
         InputError: there is no such class, or it is not a subclass of any of `bases`.
     """
     said = f"{key}._target_={target}"
-    kind = f"{bases[0].__module__}.{bases[0].__qualname__}"
+    kind = " or ".join(f"{base.__module__}.{base.__qualname__}" for base in bases)
     module_name, _, name = target.rpartition(".")
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Class, a {kind}")

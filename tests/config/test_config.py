@@ -79,6 +79,13 @@ def test_a_password_is_not_recorded(uri: str) -> None:
     assert "me:***@" in config.leaves()["tracking.uri"]
 
 
+@pytest.mark.parametrize("key", ["data", "model", "optimizer", "schedule", "trainer"])
+@pytest.mark.parametrize("value", [[1], 3, None])
+def test_a_part_that_is_no_mapping_is_one_line(key: str, value: object) -> None:
+    with pytest.raises(InputError, match=rf"^{key}=.*: it should be keys with values$"):
+        check(changed(**{key: value}))
+
+
 def test_further_mistakes_are_counted() -> None:
     with pytest.raises(InputError, match=r"\(2 more after this one\)$"):
         check(changed(seed=-1, trainer=VALUES["trainer"] | {"epochs": 0, "threads": 0}))

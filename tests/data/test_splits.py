@@ -35,6 +35,29 @@ class Unlabelled(Own):
         self.targets = self.targets[:3]
 
 
+class Empty(Own):
+    """A data set without an example for training."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train, size=0)
+
+
+class Negative(Own):
+    """A data set with a label below 0."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.targets = self.targets - 1
+
+
+class Uneven(Own):
+    """A data set with smaller images for the test."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.data = self.data if train else self.data[:, :3]
+
+
 def test_the_digits_are_scikit_learn_s(digits) -> None:
     assert digits.train.images.shape == (1500, 28, 28)
     assert digits.test.images.shape == (297, 28, 28)
@@ -90,7 +113,13 @@ def test_a_user_s_own_data_set() -> None:
 
 @pytest.mark.parametrize(
     ("cls", "message"),
-    [(Floats, "Floats.data must be a uint8 tensor"), (Unlabelled, "must be a tensor of 40 labels")],
+    [
+        (Floats, "Floats.data must be a uint8 tensor"),
+        (Unlabelled, "must be a tensor of 40 labels"),
+        (Empty, "Empty is empty; it needs examples"),
+        (Negative, "Negative.targets has a label -1; labels begin with 0"),
+        (Uneven, "Uneven has images of 5 x 5 for training and 3 x 5 for the test"),
+    ],
 )
 def test_a_data_set_of_another_shape_is_refused(cls, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -65,6 +65,7 @@ def test_what_looks_like_a_secret_is_hidden(text: str, shown: str) -> None:
         "model.hidden=[128] mail me@host",
         "+model.max_tokens=128",
         "hydra.job.config.override_dirname.exclude_keys=[seed]",
+        "unexpected keyword argument 'foo' full_key: hydra.launcher",
         "{'max_tokens': 128, 'lr': 0.1}",
         "model.tokenizer=bert",
         "optimizer.lrr: unknown key; did you mean optimizer.lr?",

@@ -37,6 +37,50 @@ def begin(outputs: Path, identity: str, name: str, status: str | None, **tags: s
     return folder
 
 
+def test_killed_as_it_begins_a_run_is_resumed_in_its_folder(outputs: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from experiments.registry import identities\n"
+        "def opened(folder):\n"
+        "    (folder / 'journal.jsonl').touch()\n"
+        "    os._exit(9)\n"
+        "identities.Journal = opened\n"
+        "outputs, identity, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])\n"
+        "identities.claimed(outputs, identity, folder, earlier=None).__enter__()\n"
+    )
+    first = outputs / "first"
+    first.mkdir(parents=True)
+    done = subprocess.run([sys.executable, "-c", program, outputs, ONE, first], check=False)
+    assert done.returncode == 9
+    found = look_up(outputs, ONE, outputs / "second")
+    assert found is not None
+    assert (found.state, found.folder) == ("dead", first)
+
+
+def test_a_folder_in_use_leaves_the_index_as_it_was(outputs: Path) -> None:
+    before = begin(outputs, ONE, "one", "FAILED")
+    (outputs / "busy").mkdir()
+    earlier = look_up(outputs, ONE, outputs / "busy")
+    with (
+        Journal(outputs / "busy"),
+        pytest.raises(InputError, match="another run is writing there"),
+        claimed(outputs, ONE, outputs / "busy", earlier=earlier),
+    ):
+        raise AssertionError
+    found = look_up(outputs, ONE, outputs / "other")
+    assert found is not None
+    assert found.folder == before
+    (outputs / "second").mkdir()
+    with (
+        Journal(outputs / "second"),
+        pytest.raises(InputError),
+        claimed(outputs, TWO, outputs / "second", earlier=look_up(outputs, TWO, outputs / "x")),
+    ):
+        raise AssertionError
+    assert not (outputs / ".identities" / TWO).exists()
+
+
 def test_there_is_none_at_first(outputs: Path) -> None:
     assert look_up(outputs, ONE, outputs / "new") is None
 

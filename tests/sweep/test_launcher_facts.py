@@ -62,9 +62,9 @@ def test_a_launcher_without_a_file_is_one_on_this_machine() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("cores: 4", "OwnLauncher.yaml: cores: Extra inputs are not permitted; the facts are rem"),
-        ("remote: perhaps", "OwnLauncher.yaml: remote: Input should be a valid boolean"),
-        ("processes: '4'", "OwnLauncher.yaml: processes: Input should be a valid integer"),
+        ("cores: 4", "OwnLauncher.yaml: cores=4: Extra inputs are not permitted; mend"),
+        ("remote: perhaps", "OwnLauncher.yaml: remote=perhaps: Input should be a valid boolean"),
+        ("processes: '4'", "OwnLauncher.yaml: processes=4: Input should be a valid integer"),
     ],
 )
 def test_a_wrong_fact_is_one_line(sweep: Sweep, tmp_path: Path, content: str, message: str) -> None:
@@ -79,9 +79,11 @@ def test_a_wrong_fact_is_one_line(sweep: Sweep, tmp_path: Path, content: str, me
     assert not (sweep.folder / "outputs").exists()
 
 
-def test_a_wrong_fact_is_an_input_error() -> None:
+def test_no_launcher_and_workers_within_workers_are_refused() -> None:
     with pytest.raises(InputError, match="is no launcher"):
         facts("hydra.launcher=null")
+    with pytest.raises(InputError, match="has workers itself; choose one without"):
+        facts("hydra/launcher=vectorized", f"{WORKERS}=vectorized")
 
 
 def test_no_advice_is_given_that_the_launcher_cannot_follow(sweep: Sweep) -> None:

@@ -14,6 +14,7 @@ from experiments.tracking.sqlite import sqlite_address
 from experiments.tracking.store import connect
 from tests.conftest import EXPERIMENTS, Program, command, run_folder
 from tests.programs import finish, wait_for_epoch
+from tests.tracking.conftest import TRAIN, usual
 
 
 def in_store(database: Path) -> dict[str, list[Run]]:
@@ -123,3 +124,17 @@ def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_pat
     assert_whole(tmp_path / "parts" / "other.db", "there")
     assert sync(tmp_path / "parts").returncode == 0
     assert_whole(tmp_path / "parts" / "mlflow.db")
+
+
+@pytest.mark.parametrize("multirun", [False, True], ids=["run", "sweep"])
+def test_a_finished_run_asked_for_at_no_address_is_refused_and_stays_whole(
+    finished: Path, root: str, multirun: bool
+) -> None:
+    sweep = ("seed=0,1", "-m") if multirun else ()
+    assert command(*TRAIN, *usual(root), *sweep, cwd=finished).returncode == 0
+    done = command(*TRAIN, *usual(root), "tracking.uri=foo://bar", *sweep, cwd=finished)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: tracking.uri=foo://bar: is no kind of address")
+    synced = command(EXPERIMENTS, "sync", cwd=finished)
+    assert synced.returncode == 0, synced.stdout + synced.stderr

@@ -64,6 +64,8 @@ def _explain(
         return f"{key}: unknown key; {did_you_mean(f'{prefix}{name}', known)}"
     if error["type"] == "missing":
         return f"{key}: is missing; give it a value{_help(path, values)}"
+    if error["type"] == "model_type":
+        message = "it should be keys with values"
     message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")
     shown = written[path] if path in written else _shown(error["input"])
     return f"{key}={shown}: {message}{_help(path, values)}"

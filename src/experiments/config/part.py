@@ -48,7 +48,9 @@ class Choice:
         return self._known.get(target, self._own) if isinstance(target, str) else self._own
 
     def _tag(self, part: Any) -> str:
-        target = part.get("_target_") if isinstance(part, Mapping) else part.target
+        target = (
+            part.get("_target_") if isinstance(part, Mapping) else getattr(part, "target", None)
+        )
         return self.schema_of(target).__name__
 
     def __get_pydantic_core_schema__(

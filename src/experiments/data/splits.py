@@ -86,6 +86,12 @@ class _Arguments:
 def _load(cls: type, arguments: _Arguments, device: torch.device) -> Splits:
     parts = [_part(cls, arguments, train=train) for train in (True, False)]
     train, test = (_split(part) for part in parts)
+    if train.images.shape[1:] != test.images.shape[1:]:
+        shapes = [" x ".join(map(str, split.images.shape[1:])) for split in (train, test)]
+        raise InputError(
+            f"data._target_: {cls.__name__} has images of {shapes[0]} for training and {shapes[1]} "
+            "for the test; they should have one shape"
+        )
     digests = [getattr(part, "sha256", None) for part in parts]
     sha256 = hashlib.sha256()
     for split, digest in zip((train, test), digests, strict=True):
@@ -108,6 +114,12 @@ def _split(dataset: object) -> Split:
         )
     if not (isinstance(labels, Tensor) and labels.shape == images.shape[:1]):
         raise InputError(f"data._target_: {name}.targets must be a tensor of {len(images)} labels")
+    if len(labels) == 0:
+        raise InputError(f"data._target_: {name} is empty; it needs examples")
+    if int(labels.min()) < 0:
+        raise InputError(
+            f"data._target_: {name}.targets has a label {int(labels.min())}; labels begin with 0"
+        )
     return Split(images, labels.long())
 
 

@@ -14,8 +14,11 @@ from urllib.parse import unquote
 HIDDEN = "***"
 
 _STRONG = r"passw(?:or)?d|passphrase|secret|credential"  # a secret of any type
-# Not a secret: max_tokens=128, exclude_keys=[seed].
-_WEAK = r"token|(?<=[\w.-])key(?!s)|(?:secret|api|access|private)_?key|(?<![a-z])(?:pass|pwd|pw)"
+# Not a secret: max_tokens=128, exclude_keys=[seed], and OmegaConf's own `full_key: lr`.
+_WEAK = (
+    r"token|(?<=[\w.-])(?<!full_)key(?!s)|(?:secret|api|access|private)_?key"
+    r"|(?<![a-z])(?:pass|pwd|pw)"
+)
 _STRONG_NAME = re.compile(_STRONG, re.IGNORECASE)
 _NAME = re.compile(
     r"(?i:passw|passphrase|secret|credential|token(?!i[sz])|key(?!board|map|code|word|point|frame))"

@@ -128,11 +128,21 @@ def claimed(
             raise InputError(
                 "another command has trained this run just now; repeat the command to see it"
             )
+        entry = index / identity
+        before = entry.read_bytes() if entry.exists() else None
+        # Before there is a journal: a process killed in between must leave no run unknown.
+        _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
         try:
             opened = Journal(folder)
-        except InUseError as error:
-            raise InputError(f"hydra.run.dir={folder}: another run is writing there") from error
-        _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
+        except BaseException as error:
+            if before is None:
+                entry.unlink()
+            else:
+                write_atomically(entry, before)
+            if isinstance(error, InUseError):
+                said = f"hydra.run.dir={folder}: another run is writing there"
+                raise InputError(said) from error
+            raise
     with opened:
         yield opened
 

@@ -17,6 +17,7 @@ from experiments import journal
 from experiments.errors import InputError
 
 _TIMES = frozenset({"epoch_seconds"})  # metrics that differ between any two runs
+_RETRIES = 4  # for a run that ends before the first kill
 _EARLIEST = 0.25  # kills fall between this share of the whole run's duration and its end
 
 
@@ -71,17 +72,28 @@ def _verify(overrides: Sequence[str], kills: int, folder: Path, say: Callable[[s
     duration = time.monotonic() - began
     whole = result(folder / "whole")
     say(f"whole:     {duration:.1f} s, weights {whole.weights_sha256[:16]}")
-    for _ in range(kills):
+    killed_so_far, latest = 0, duration
+    for _ in range(kills + _RETRIES):
         process = _start(overrides, folder / "killed")
-        moment = random.uniform(_EARLIEST * duration, duration)
+        moment = random.uniform(_EARLIEST * latest, latest)
         try:
             process.communicate(timeout=moment)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             say(f"killed:    after {moment:.1f} s, with kill -9")
+            killed_so_far += 1
+            if killed_so_far == kills:
+                break
         else:
             say(f"not killed: it had ended before {moment:.1f} s")
+            if killed_so_far:
+                break
+            shutil.rmtree(folder / "killed", ignore_errors=True)  # once more, and earlier
+            latest = moment / 2
+    if kills and not killed_so_far:
+        say("The run always ended before its kill, so nothing is proved; give it more epochs")
+        return False
     _run_to_the_end(overrides, folder / "killed")
     killed = result(folder / "killed")
     say(f"resumed:   to the end, weights {killed.weights_sha256[:16]}")

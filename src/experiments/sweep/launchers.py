@@ -66,7 +66,8 @@ def launcher_facts(loader: ConfigLoaderImpl, config: DictConfig) -> LauncherFact
         (first, *_) = error.errors()
         key = ".".join(map(str, first["loc"])) or "its content"
         raise InputError(
-            f"conf/{_FACTS}/{name}.yaml: {key}: {first['msg']}; the facts are "
+            f"conf/{_FACTS}/{name}.yaml: {key}={first['input']}: {first['msg']}; mend the file, or "
+            f"the setting of the launcher that it names; the facts are "
             f"{', '.join(LauncherFacts.model_fields)}"
         ) from error
 
@@ -80,6 +81,10 @@ def engine(config: DictConfig) -> DictConfig:
     found, choice = config.hydra.launcher, _GROUP
     if isinstance(found, DictConfig) and "workers" in found:
         found, choice = found.workers, f"{_GROUP}@hydra.launcher.workers"
+        if isinstance(found, DictConfig) and "workers" in found:
+            raise InputError(
+                f"{choice}: has workers itself; choose one without, such as {choice}=basic"
+            )
     if not isinstance(found, DictConfig) or "_target_" not in found:
         raise InputError(f"{choice}={found}: is no launcher; choose one, such as {choice}=basic")
     return found

@@ -133,6 +133,20 @@ class Copies:
         self._save()
         return changed
 
+    def forget(self, destination: Destination) -> bool:
+        """Remove a destination if nothing of the run was ever delivered to it."""
+        with self.alone():
+            left = [
+                copy
+                for copy in self._copies
+                if copy.run_id or not destination.is_met_by(copy.destination)
+            ]
+            is_known = len(left) < len(self._copies)
+            if is_known:
+                self._copies, self._last = left, max(0, len(left) - 1)
+                self._save()
+            return is_known
+
     def _save(self) -> None:
         copies = [asdict(copy) for copy in self._copies]
         note = {"folder": str(self.folder), "copies": copies, "last": self._last}

@@ -18,7 +18,7 @@ from experiments.journal.events import Place
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
 from experiments.registry.earlier import Result
-from experiments.tracking.copies import ask_for, run_id_of
+from experiments.tracking.copies import Copies, Destination, ask_for, run_id_of
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
@@ -164,6 +164,10 @@ def record_again(
         uri: the tracking address.
         experiment: the MLflow experiment.
         parent: the sweep above the run, if any.
+
+    Raises:
+        InputError: the place is a mistake of the user's; nothing was delivered there, and the run
+            is no longer asked for there.
     """
     try:
         if ask_for(folder, uri, experiment, parent):
@@ -172,7 +176,11 @@ def record_again(
         return run_id_of(folder), Problem(str(error), mistake=True)
     to = sender(uri)
     to.tell(folder)
-    return to.wait(folder)
+    run_id, problem = to.wait(folder)
+    destination = Destination(address(uri), experiment, parent)
+    if problem is not None and problem.mistake and Copies(folder).forget(destination):
+        raise InputError(problem.text)
+    return run_id, problem
 
 
 def _confirm(to: Sender, journal: Journal, experiment: str) -> None:
