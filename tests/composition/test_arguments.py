@@ -71,7 +71,7 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "written"), cases(ACCEPTED, usual=4))
+@pytest.mark.parametrize(("arguments", "written"), cases(ACCEPTED, usual=3))
 def test_what_hydra_accepts_works(
     offline: Program, digits, tmp_path: Path, arguments: str, written: str
 ) -> None:
@@ -129,7 +129,7 @@ MISFITS = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "message"), cases(MISFITS, usual=2))
+@pytest.mark.parametrize(("arguments", "message"), cases(MISFITS, usual=1))
 def test_a_class_changed_alone_is_mended_by_what_is_told(
     offline: Program, digits, tmp_path: Path, arguments: str, message: str
 ) -> None:

@@ -14,6 +14,7 @@ from experiments.config import check
 from tests.conftest import Program, run_folder
 
 
+@pytest.mark.slow
 @pytest.mark.row("parameters")
 def test_a_configuration_of_any_length_is_whole(
     offline: Program, tmp_path: Path, record_property

@@ -52,7 +52,7 @@ def assert_recorded(folder: Path, status: str = "FINISHED") -> None:
 
 @pytest.mark.row("lost output")
 @pytest.mark.parametrize(
-    "redirection", cases({name: (how,) for name, how in reversed(CLOSED.items())}, usual=2)
+    "redirection", cases({name: (how,) for name, how in reversed(CLOSED.items())}, usual=1)
 )
 def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> None:
     done = through_a_shell(train(root), redirection, tmp_path)
@@ -62,7 +62,7 @@ def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> N
 
 
 @pytest.mark.row("lost output")
-@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+@pytest.mark.parametrize("kind", ["pipe", pytest.param("terminal", marks=pytest.mark.slow)])
 def test_a_run_goes_on_when_its_reader_is_gone(tmp_path: Path, root: str, kind: str) -> None:
     reader, writer = os.pipe() if kind == "pipe" else pty.openpty()
     (tmp_path / "errors").touch()

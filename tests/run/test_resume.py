@@ -146,6 +146,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(start, tmp_pat
     assert_the_same(tmp_path)
 
 
+@pytest.mark.slow
 def test_item_18_without_a_whole_checkpoint_nothing_is_trained(start, tmp_path: Path) -> None:
     process = start("parts", held_after=70)
     wait_for_epoch(process, 3)

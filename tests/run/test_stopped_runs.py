@@ -28,6 +28,7 @@ def test_without_the_index_mlflow_knows_the_run_to_continue(start, tmp_path: Pat
     assert finish(start("parts", "outputs=elsewhere")).startswith("Finished before: ")
 
 
+@pytest.mark.slow
 def test_finished_elsewhere_it_is_not_continued_here(start, tmp_path: Path) -> None:
     stopped(start)
     (tmp_path / "parts" / "outputs").rename(tmp_path / "parts" / "away")
@@ -59,6 +60,7 @@ def test_begun_without_tracking_it_can_be_continued_with(start, tmp_path: Path) 
     assert "connection refused" in done.stderr
 
 
+@pytest.mark.slow
 def test_force_does_not_continue_in_the_same_folder(start, tmp_path: Path) -> None:
     stopped(start, "hydra.run.dir=here")
     again = start("parts", "hydra.run.dir=here", "force=true")

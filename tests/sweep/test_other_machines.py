@@ -50,6 +50,7 @@ def test_data_of_the_user_s_needs_no_device_of_the_other_machine_s(remote: Sweep
     assert plan_of(done.stdout).startswith("2 jobs: 0 finished, 0 to resume, 2 new")
 
 
+@pytest.mark.slow
 def test_what_failed_there_is_continued_and_nothing_else(remote: Sweep) -> None:
     failed = remote.run("model.fate=a,b", "tracking=none", FAILING="b")
     assert failed.returncode == 1, failed.stderr

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.sweep.conftest import Sweep
 
 
+@pytest.mark.slow
 def test_of_sweeps_begun_at_once_the_refused_ones_leave_nothing(sweep: Sweep) -> None:
     started = [sweep.start("seed=1,2", SLOW="0.02") for _ in range(3)]
     ended = [process.communicate(timeout=170) for process in started]

@@ -154,6 +154,7 @@ def test_two_at_once_are_one_and_one_that_waits_its_turn(sweep: Sweep) -> None:
     assert sum(len(list(folder.glob("*/weights.safetensors"))) for folder in sweep.folders) == 3
 
 
+@pytest.mark.slow
 def test_no_password_reaches_a_file_or_the_screen(sweep: Sweep) -> None:
     password = "hunter" + "2"  # split, or git.patch would hold it before the commit
     uri = f"http://me:{password}@127.0.0.1:9/"

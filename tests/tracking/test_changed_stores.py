@@ -137,6 +137,7 @@ def test_a_stopped_run_that_was_deleted_is_restored_by_going_on(
     assert assert_whole(database).info.run_id == run.info.run_id
 
 
+@pytest.mark.slow
 def test_a_run_deleted_while_it_trains_is_said_with_what_restores_it(
     start: Callable, tmp_path: Path
 ) -> None:

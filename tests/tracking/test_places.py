@@ -114,6 +114,7 @@ def test_altered_weights_are_not_delivered(finished: Path) -> None:
     assert run.data.tags["mlflow_refused"] == weights.name
 
 
+@pytest.mark.slow
 def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_path: Path) -> None:
     process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
@@ -126,7 +127,9 @@ def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_pat
     assert_whole(tmp_path / "parts" / "mlflow.db")
 
 
-@pytest.mark.parametrize("multirun", [False, True], ids=["run", "sweep"])
+@pytest.mark.parametrize(
+    "multirun", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["run", "sweep"]
+)
 def test_a_finished_run_asked_for_at_no_address_is_refused_and_stays_whole(
     finished: Path, root: str, multirun: bool
 ) -> None:

@@ -64,6 +64,7 @@ def cold_start(database: Path) -> int:
     return max(int(done.stdout), 16 - there)
 
 
+@pytest.mark.slow
 def test_16_cold_processes_at_once_make_one_database(tmp_path: Path) -> None:
     """One round of the row "first use of a shared sqlite DB"; `make test-faults` has five."""
     assert cold_start(tmp_path / "cold.db") == 0

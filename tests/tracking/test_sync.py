@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
 from tests.conftest import EXPERIMENTS, Program, command, run_folder
@@ -34,6 +35,7 @@ def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path
     assert run.data.metrics["test_accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_sync_finds_the_run_that_was_killed_while_the_server_was_down(
     tmp_path: Path, root: str
 ) -> None:
