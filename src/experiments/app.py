@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments.composition.entry_point import Refused, past_hydra
 from experiments.composition.hydra_config import check_hydra, checked, log_of, own
-from experiments.errors import InputError
 from experiments.process.signals import postpone
 
 if TYPE_CHECKING:
@@ -40,15 +38,10 @@ class Preflight(Callback):
             check_hydra(config)
             log_of(config)
             prepared = prepare(checked(config), config.hydra.run.dir)
+            line = _report(prepared)
         except Exception as error:
             raise Refused(error) from error
-        if prepared.finished:
-            from experiments.run.session import report
-
-            try:
-                line = report(prepared.finished, prepared.config)
-            except InputError as error:
-                raise Refused(error) from error
+        if line is not None:
             print(line)  # noqa: T201  (no folder, so no log)
             raise SystemExit(0)
         with read_write(config), open_dict(config):
@@ -61,6 +54,15 @@ class Preflight(Callback):
         """Return the run prepared for a configuration, once; None if it was not prepared."""
         passed, cls.passed = cls.passed, None
         return passed[1] if passed and passed[0] == own(config) else None
+
+
+def _report(prepared: Prepared) -> str | None:
+    """Return a line about a finished run, None if the run is to be trained."""
+    if prepared.finished is None:
+        return None
+    from experiments.run.session import report
+
+    return report(prepared.finished, prepared.config)
 
 
 @past_hydra
@@ -78,9 +80,8 @@ def run(cfg: DictConfig) -> float:
     from experiments.run.request import request_of
     from experiments.run.session import prepare_job, train
 
-    hydra = HydraConfig.get()
-    request = request_of(hydra)
-    own_folder = Path(request.folder) if hydra.mode is RunMode.RUN else None
+    request = request_of(HydraConfig.get())
+    own_folder = None if request.sweep else Path(request.folder)
     with removed_if_refused(own_folder):  # a job's stays: the sweep's verdict names its log
         prepared = Preflight.take(cfg)
         if prepared is None:

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from tests.conftest import EXPERIMENTS, PROJECT, Program, cases, clean_environment, run_folder
+from tests.conftest import (
+    EXPERIMENTS,
+    PROJECT,
+    Program,
+    cases,
+    clean_environment,
+    command,
+    run_folder,
+)
 from tests.programs import cleaned_up, start, wait_for_epoch
 from tests.sweep.conftest import runs
 
@@ -27,15 +35,8 @@ CLOSED = {
 def through_a_shell(
     arguments: list[str], redirection: str, cwd: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["sh", "-c", f'exec "$0" "$@" {redirection}', *arguments],
-        cwd=cwd,
-        env=clean_environment() | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    program = ("sh", "-c", f'exec "$0" "$@" {redirection}')
+    return command(*program, *arguments, cwd=cwd, **environment)
 
 
 def train(root: str, *overrides: str) -> list[str]:

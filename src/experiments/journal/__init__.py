@@ -1,7 +1,7 @@
 """The journal: all reports of a run, as sealed lines of a file in its folder."""
 
 from experiments.journal.events import NAME, Place
-from experiments.journal.run_history import History, history, is_open, read
+from experiments.journal.run_history import History, history, is_open, last_values, read
 from experiments.journal.writer import InUseError, Journal
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "Place",
     "history",
     "is_open",
+    "last_values",
     "read",
 ]

@@ -59,7 +59,7 @@ class History:
     @property
     def metrics(self) -> dict[str, float]:
         """The last value of every metric."""
-        return {key: value for (key, _), value in sorted(self.points.items())}
+        return last_values(self.points)
 
 
 def history(folder: Path) -> History:
@@ -89,3 +89,8 @@ def history(folder: Path) -> History:
             case "end":
                 told["status"] = event["status"]
     return History(folder, points=points, tags=tags, artifacts=frozenset(artifacts), **told)
+
+
+def last_values(points: Mapping[tuple[str, int], float]) -> dict[str, float]:
+    """Return the last value of every metric, from values by key and step."""
+    return {key: value for (key, _), value in sorted(points.items())}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.errors import InputError, RunError, shortened, text_of
-from experiments.journal import History, Journal, history
+from experiments.journal import History, Journal, history, last_values
 from experiments.journal.events import Place
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
@@ -43,8 +43,7 @@ class Recorder:
     @property
     def result(self) -> Result:
         """The result of the run up to now."""
-        metrics = {key: value for (key, _), value in sorted(self._points.items())}
-        return Result(metrics, "diverged" in self._tags)
+        return Result(last_values(self._points), "diverged" in self._tags)
 
     def metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Record values at a step; after a resume, values that the journal has are skipped."""
