@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from experiments.composition.run_names import key_of, run_name, short_names
 from experiments.config import RunConfig
 from experiments.registry.earlier import Earlier
 from experiments.sweep.compose import NUMBER, PLANNED, SOURCE, as_override
@@ -41,8 +42,19 @@ class Job:
 
     @property
     def name(self) -> str:
-        """Its name in messages: the overrides that not all jobs share."""
-        return named(self.varied)
+        """Its name in messages: the overrides that not all jobs share, in few words."""
+        return " ".join(short_names(self.varied)) or named(self.varied)
+
+    @property
+    def run_name(self) -> str:
+        """The name of its run in MLflow: its own overrides first, those of all jobs last."""
+        shared = [text for text in self.overrides if text not in self.varied]
+        return run_name([*self.varied, *shared])
+
+    @property
+    def setting(self) -> str:
+        """The name of its setting: as its name, without the seed."""
+        return " ".join(short_names([text for text in self.varied if key_of(text) != "seed"]))
 
     def folder(self, sweep: Path) -> Path:
         """Return the folder of its run, which a new job has yet to make."""

@@ -1,0 +1,63 @@
+"""The names of runs: the overrides in few words, such as `lr=0.01 sgd_momentum s1`.
+
+A choice of a part is named by the option alone, a value by the last part of its key, and a seed by
+`s` and its number. A key or option that would be ambiguous beside another is named in full.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+_NOISE = ("force", "outputs", "tracking", "sweep", "hydra")  # they change no result
+DEFAULTS = "defaults"
+"""the name of a run without overrides"""
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override, without the signs by which Hydra adds and removes keys."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def value_of(override: str) -> str:
+    """Return the value of an override as it was typed; `removed` for `~key`."""
+    if override.startswith("~"):
+        return "removed"
+    return override.partition("=")[2]
+
+
+def is_noise(override: str) -> bool:
+    """Return whether an override changes no result of a run, so that no name needs it."""
+    return key_of(override).partition("@")[0].partition(".")[0].partition("/")[0] in _NOISE
+
+
+def short_names(overrides: Sequence[str]) -> list[str]:
+    """Return the short names of overrides in their order, each distinct beside the others.
+
+    Overrides that change no result of a run are left out.
+    """
+    told = list(dict.fromkeys(text for text in overrides if not is_noise(text)))
+    short = [_short(text) for text in told]
+    counts = Counter(_head(text) for text in short)
+    return [
+        brief if counts[_head(brief)] == 1 else f"{key_of(text)}={value_of(text)}"
+        for text, brief in zip(told, short, strict=True)
+    ]
+
+
+def run_name(overrides: Sequence[str]) -> str:
+    """Return the name of a run, from overrides in the order in which they are to be named."""
+    return " ".join(short_names(overrides)) or DEFAULTS
+
+
+def _short(override: str) -> str:
+    key, value = key_of(override), value_of(override)
+    if key == "seed":
+        return f"s{value}"
+    if "." not in key and not override.startswith("~"):
+        return value
+    return f"{key.rpartition('.')[2]}={value}"
+
+
+def _head(name: str) -> str:
+    return name.partition("=")[0]
