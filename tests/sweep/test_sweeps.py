@@ -35,7 +35,7 @@ def test_a_plan_creates_nothing_and_loads_neither_torch_nor_mlflow(sweep: Sweep)
     assert "pydantic" in loaded
     assert not loaded & {"torch", "mlflow", "numpy", "sklearn"}
     assert plan_of(done.stdout) == "2 jobs: 0 finished, 0 to resume, 2 new, 0 invalid, 0 duplicates"
-    assert "  job 1: new, seed=1" in done.stdout.splitlines()
+    assert "  job 1: new, s1" in done.stdout.splitlines()
     assert {path.name for path in sweep.folder.iterdir()} <= {"own.py"}
 
 
@@ -72,7 +72,7 @@ def test_the_same_job_twice_is_said_and_trained_once(sweep: Sweep) -> None:
     done = sweep.run("optimizer.lr=0.1,0.2,0.10", "tracking=none")
     assert done.returncode == 0, done.stderr
     assert plan_of(done.stdout).endswith("2 new, 0 invalid, 1 duplicates")
-    assert "  job 2 (optimizer.lr=0.1) is job 0 again, and trained once" in done.stdout
+    assert "  job 2 (lr=0.1) is job 0 again, and trained once" in done.stdout
     (folder,) = sweep.folders
     assert len(list(folder.glob("*/journal.jsonl"))) == 2
 
@@ -90,7 +90,7 @@ def test_finished_it_is_reported_and_extended_it_trains_what_is_new(sweep: Sweep
     assert len(sweep.folders) == 1
     more = sweep.run("seed=0,1,2", *overrides)
     assert plan_of(more.stdout).startswith("3 jobs: 2 finished, 0 to resume, 1 new")
-    assert "job 2: begun, seed=2" in more.stdout
+    assert "job 2: begun, s2" in more.stdout
     assert "job 1: begun" not in more.stdout
     assert [len(list(folder.glob("*/journal.jsonl"))) for folder in sweep.folders] == [2, 1]
 
@@ -188,7 +188,7 @@ def test_edited_code_is_not_mixed_with_what_was_planned(sweep: Sweep) -> None:
 def test_params_in_the_configuration_are_swept_over(sweep: Sweep) -> None:
     done = sweep.run("+hydra.sweeper.params.seed='3,4'", "sweep.plan_only=true", "tracking=none")
     assert done.returncode == 0, done.stderr
-    assert "  job 1: new, seed=4" in done.stdout
+    assert "  job 1: new, s4" in done.stdout
 
 
 def test_a_launcher_that_is_not_installed_says_what_to_install(sweep: Sweep) -> None:
