@@ -49,8 +49,13 @@ def cases(table: Mapping[str, Sequence[object]], usual: int) -> list[ParameterSe
 
 
 def clean_environment() -> dict[str, str]:
+    """Return the environment without the developer's settings, and without the models in MLflow.
+
+    A model takes seconds of computing after each run; the tests of it ask for it.
+    """
     drop = ("MLFLOW_", "HYDRA_")
-    return {key: value for key, value in os.environ.items() if not key.startswith(drop)}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(drop)}
+    return kept | {"EXPERIMENTS_LOG_MODEL": "false"}
 
 
 def command(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ class Preflight(Callback):
             check_hydra(config)
             log_of(config)
             prepared = prepare(checked(config), config.hydra.run.dir)
-            line = _report(prepared)
+            line = _report(prepared, config)
         except Exception as error:
             raise Refused(error) from error
         if line is not None:
@@ -56,13 +56,14 @@ class Preflight(Callback):
         return passed[1] if passed and passed[0] == own(config) else None
 
 
-def _report(prepared: Prepared) -> str | None:
+def _report(prepared: Prepared, config: DictConfig) -> str | None:
     """Return a line about a finished run, None if the run is to be trained."""
     if prepared.finished is None:
         return None
+    from experiments.run.request import request_of
     from experiments.run.session import report
 
-    return report(prepared.finished, prepared.config)
+    return report(prepared.finished, prepared.config, request_of(config.hydra))
 
 
 @past_hydra

@@ -15,6 +15,7 @@ import pytest
 
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.store import connect
+from experiments.tracking.tag_names import HEARTBEAT
 from tests.faults.test_disks import NAMESPACE, has_namespaces
 from tests.programs import children_of, start, wait_for_epoch, wait_until
 
@@ -71,7 +72,7 @@ def test_a_lease_keeps_other_machines_away_until_it_runs_out(
 
     with sqlite3.connect(store / "mlflow.db") as database:  # time passes
         past = int((time.time() - LEASE_SECONDS - 1) * 1000)
-        database.execute("UPDATE tags SET value = ? WHERE key = 'heartbeat'", (past,))
+        database.execute("UPDATE tags SET value = ? WHERE key = ?", (past, HEARTBEAT))
     database.close()
     begun = start_elsewhere(here, there, program)
     output, errors = begun.communicate(timeout=120)

@@ -16,6 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from experiments import journal
+from experiments.tracking.tag_names import JOURNAL
 from tests.conftest import EXPERIMENTS, clean_environment, command, run_folder
 from tests.faults.servers import bad_server
 from tests.programs import finish, start, wait_for_epoch, wait_until
@@ -57,7 +58,7 @@ def assert_all_there(client: MlflowClient, folder: Path) -> int:
     """Check that the store has each point of a journal once; return the number of points."""
     past = journal.history(folder)
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    (run,) = [run for run in runs if run.data.tags["journal_id"] == past.start["id"]]
+    (run,) = [run for run in runs if run.data.tags[JOURNAL] == past.start["id"]]
     assert points_of(client, run.info.run_id) == {key: [v] for key, v in past.points.items()}
     assert run.info.status == past.status == "FINISHED"
     return len(past.points)

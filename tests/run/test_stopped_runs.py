@@ -9,6 +9,7 @@ import pytest
 
 from experiments.run.verify_resume import result
 from experiments.tracking.store import connect
+from experiments.tracking.tag_names import PID
 from tests.conftest import EXPERIMENTS, Starter, command
 from tests.programs import finish, wait_for_epoch, wait_until
 
@@ -46,7 +47,7 @@ def test_a_continued_run_is_running_at_once(start, tmp_path: Path) -> None:
     (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert run.info.status == "KILLED"
     wait_until(lambda: client.get_run(run.info.run_id).info.status == "RUNNING")
-    assert client.get_run(run.info.run_id).data.tags["pid"] == str(process.pid)
+    assert client.get_run(run.info.run_id).data.tags[PID] == str(process.pid)
     process.kill()
     process.communicate()
 

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from experiments.journal import Journal
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.store import connect
+from experiments.tracking.tag_names import HEARTBEAT, JOURNAL, PID
 from tests.conftest import PROJECT, command
 
 
@@ -84,9 +85,9 @@ def store(client: MlflowClient, identity: str) -> Iterator[Store]:
     made: list[str] = []
 
     def stored(status: str = "RUNNING", *, renewed: float | None = None, **tags: str) -> str:
-        lease_tag = {} if renewed is None else {"heartbeat": heartbeat(seconds_ago=renewed)}
-        process = {"identity": identity, "host": "elsewhere", "pid": "7", "folder": "/nowhere/run"}
-        own = {"journal_id": uuid.uuid4().hex} | lease_tag
+        lease_tag = {} if renewed is None else {HEARTBEAT: heartbeat(seconds_ago=renewed)}
+        process = {"identity": identity, "host": "elsewhere", PID: "7", "folder": "/nowhere/run"}
+        own = {JOURNAL: uuid.uuid4().hex} | lease_tag
         run = client.create_run("0", tags=process | own | tags)
         made.append(run.info.run_id)
         if status in TERMINATED:

@@ -13,6 +13,7 @@ from experiments.tracking.copies import STATE
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.lookup import find, mark_dead
+from experiments.tracking.tag_names import JOURNAL
 from tests.tracking.conftest import (
     FRESH,
     HERE,
@@ -58,7 +59,7 @@ def test_where_its_folder_is_seen_its_journal_tells_at_once(
 ) -> None:
     with Journal(tmp_path) as journal:
         its = begin(journal, identity)
-        store(renewed=renewed, host=HERE, folder=str(tmp_path), journal_id=its)
+        store(renewed=renewed, host=HERE, folder=str(tmp_path), **{JOURNAL: its})
         found = find(client, identity)
         assert (found["state"], found["folder"]) == ("alive", str(tmp_path))
     found = find(client, identity)
@@ -74,7 +75,7 @@ def test_a_closed_journal_shared_with_another_machine_tells_nothing(
     """Not every shared file system shows the lock of a process on another machine."""
     with Journal(tmp_path) as journal:
         its = begin(journal, identity)
-    store(renewed=renewed, host="elsewhere", folder=str(tmp_path), journal_id=its)
+    store(renewed=renewed, host="elsewhere", folder=str(tmp_path), **{JOURNAL: its})
     found = find(client, identity)
     assert (found["state"], found["folder"]) == (state, str(tmp_path))
 

@@ -13,6 +13,7 @@ from experiments.journal import Journal
 from experiments.tracking.copies import STATE
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lookup import find, mark_dead
+from experiments.tracking.tag_names import HEARTBEAT
 from tests.tracking.conftest import (
     FRESH,
     STALE,
@@ -152,7 +153,7 @@ def test_one_bad_run_is_in_nobody_s_way(
             begin(journal, identity)
             Delivery(folder, uri).deliver(client)
         runs.append(Delivery(folder, uri).run_id)
-        client.set_tag(runs[-1], "heartbeat", heartbeat(seconds_ago=STALE))
+        client.set_tag(runs[-1], HEARTBEAT, heartbeat(seconds_ago=STALE))
     match what:
         case "unwritable":
             (bad / ".mlflow.lock").unlink()
@@ -167,6 +168,6 @@ def test_one_bad_run_is_in_nobody_s_way(
 
 
 def test_a_heartbeat_that_is_no_number_is_none(client: MlflowClient, store: Store) -> None:
-    run = store(heartbeat="soon")
+    run = store(**{HEARTBEAT: "soon"})
     mark_dead(client)
     assert status_of(client, run) == "KILLED"

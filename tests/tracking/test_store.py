@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from experiments.tracking.store import connect, experiment_id, sqlite_file
+from experiments.tracking.store import connect, provide_experiment, sqlite_file
 from tests.programs import wait_until
 
 
 def test_an_experiment_is_made_once(client: MlflowClient, uri: str) -> None:
-    assert experiment_id(client, uri, "once") == experiment_id(client, uri, "once")
+    first, again = (provide_experiment(client, uri, "once") for _ in range(2))
+    assert first.experiment_id == again.provide_experiment
 
 
 @pytest.mark.parametrize(
@@ -38,14 +39,14 @@ def cold_start(database: Path) -> int:
     """Let 16 processes create one store at once; return the number of failures."""
     program = (
         "import os, sys\n"
-        "from experiments.tracking.store import connect, experiment_id\n"
+        "from experiments.tracking.store import connect, provide_experiment\n"
         "import mlflow\n"
         "children = []\n"
         "for _ in range(16):\n"
         "    child = os.fork()\n"
         "    if child == 0:\n"
         "        client = connect(sys.argv[1])\n"
-        "        client.create_run(experiment_id(client, sys.argv[1], 'cold'))\n"
+        "        client.create_run(provide_experiment(client, sys.argv[1], 'cold').experiment_id)\n"
         "        os._exit(0)\n"
         "    children.append(child)\n"
         "print(sum(os.waitpid(child, 0)[1] != 0 for child in children))\n"

@@ -18,6 +18,8 @@ from experiments.config.trainer import Trainer
 from experiments.config.types import Strict
 from experiments.redaction.secret_forms import HIDDEN, is_secret, without_secrets
 
+_WITHOUT_EFFECT = ("sweep", "tracking", "force", "outputs")  # on the result of a run
+
 
 class RunConfig(Strict):
     """The configuration of a run, with one part per group of conf/."""
@@ -69,9 +71,13 @@ class RunConfig(Strict):
         return without_secrets(value) if isinstance(value, str) else value
 
     def leaves(self) -> dict[str, str]:
-        """Return all values but those of `sweep`, as texts by dotted key; a list is one value."""
+        """Return the values that may change a result, as texts by dotted key; a list is one value.
+
+        These are the parameters by which MLflow compares runs.
+        """
         values = self.public()
-        del values["sweep"]
+        for name in _WITHOUT_EFFECT:
+            del values[name]
         found: dict[str, str] = {}
         for key, value in _leaves(values, ""):
             own = key

@@ -12,6 +12,8 @@ from typing import Literal
 from experiments.errors import AliveError
 
 State = Literal["finished", "dead", "alive"]
+WARNING = "warning"
+"""the tag of a run with a result of little use, such as `at chance level: …`, and its reason"""
 RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # the lowest rank decides
 
 
@@ -49,6 +51,8 @@ class Earlier:
     run_id: str | None = None
     """the id of its MLflow run, if it was found in MLflow"""
     diverged: bool = False
+    warning: str = ""
+    """the reason why its result is of little use, such as `at chance level: …`"""
 
     @property
     def objective(self) -> float:

@@ -26,7 +26,7 @@ from experiments.files.safe_writes import make_folder, write_atomically
 from experiments.files.sealed_lines import seal, unseal
 from experiments.journal import InUseError, Journal
 from experiments.journal.events import damaged
-from experiments.registry.earlier import Earlier, State
+from experiments.registry.earlier import WARNING, Earlier, State
 from experiments.registry.integrity import refuse_checkpoints_of, refuse_remains
 
 _INDEX = ".identities"
@@ -100,6 +100,7 @@ def _examine(folder: Path, identity: str) -> Earlier | None:
         past.pid,
         metrics=past.metrics,
         diverged="diverged" in past.tags,
+        warning=past.tags.get(WARNING, ""),
     )
 
 

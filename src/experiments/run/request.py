@@ -5,14 +5,17 @@ A sweep passes these facts in the environment variables that Hydra sets for a jo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from experiments.composition.hydra_config import typed
+from experiments.composition.run_names import is_noise, key_of, run_name
+from experiments.redaction.hide import hidden_data
 
 NUMBER = "EXPERIMENTS_JOB"
 """the job's number in the sweep"""
@@ -20,6 +23,8 @@ SOURCE = "EXPERIMENTS_SOURCE"
 """the SHA-256 of the source that the sweep was planned with"""
 PLANNED = "EXPERIMENTS_PLANNED"
 """the identity in the sweep's plan if the plan did not know the device; otherwise empty"""
+VARIED = "EXPERIMENTS_VARIED"
+"""the keys that vary between the jobs of the sweep, separated by spaces"""
 DELIVERED = "EXPERIMENTS_DELIVERED"
 """1 if the sweep asks MLflow and delivers to it in place of the job; otherwise empty"""
 
@@ -31,7 +36,7 @@ class Request:
     overrides: Sequence[str] = field(repr=False)
     """the overrides as they were typed, perhaps with secrets"""
     folder: str
-    """the folder of a new run"""
+    """the folder of a new run; empty before Hydra has chosen it"""
     sweep: Path | None = None
     """the folder of the sweep; None if the run is not a job of one"""
     planned_source: str = ""
@@ -40,6 +45,16 @@ class Request:
     """the identity in the sweep's plan if the plan did not know the device"""
     is_delivered: bool = False
     """whether the sweep asks MLflow and delivers to it in place of the job"""
+    varied: Sequence[str] = ()
+    """the keys that vary between the jobs of the sweep"""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    """the chosen option of each group that may change a result, such as `optimizer`: `sgd`"""
+
+    @property
+    def name(self) -> str:
+        """The name of the run: the overrides in few words, first those that vary, no secrets."""
+        shown = hidden_data(self.overrides)
+        return run_name(sorted(shown, key=lambda text: key_of(text) not in self.varied))
 
 
 def request_of(hydra: Any) -> Request:
@@ -47,11 +62,17 @@ def request_of(hydra: Any) -> Request:
     told = hydra.job.env_set
     return Request(
         overrides=typed(hydra.overrides.task),
-        folder=hydra.runtime.output_dir,
+        folder=OmegaConf.select(hydra, "runtime.output_dir") or "",
         sweep=Path(hydra.sweep.dir) if hydra.mode is RunMode.MULTIRUN else None,
         planned_source=told.get(SOURCE, ""),
         planned_identity=told.get(PLANNED, ""),
         is_delivered=bool(told.get(DELIVERED)),
+        varied=told.get(VARIED, "").split(),
+        choices={
+            group: str(option)
+            for group, option in hydra.runtime.choices.items()
+            if option is not None and not is_noise(group)
+        },
     )
 
 

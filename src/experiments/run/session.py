@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import journal
 from experiments.config import RunConfig
-from experiments.errors import InputError, shortened
+from experiments.errors import InputError
 from experiments.process.signals import Interrupted, interruptible
 from experiments.provenance.origin import commit_of_command, tags, write_origin
 from experiments.redaction.hide import hidden_data
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, note_planned
+from experiments.run.describe_data import described
 from experiments.run.lifecycle import tidy, train_and_test
 from experiments.run.prepare import Prepared, prepare
 from experiments.run.request import Request
 from experiments.tracking import (
     Recorder,
+    Wishes,
     parent_of,
     record_again,
     recording,
@@ -48,10 +50,7 @@ def prepare_job(config: RunConfig, request: Request) -> Prepared:
         )
     _note_planned(prepared, request)
     if prepared.finished:
-        parent = parent_of(request.sweep) if request.sweep else None
-        _log.info(
-            report(prepared.finished, config, parent=parent, is_delivered=request.is_delivered)
-        )
+        _log.info(report(prepared.finished, config, request))
     return prepared
 
 
@@ -65,25 +64,20 @@ def _note_planned(prepared: Prepared, request: Request) -> None:
         note_planned(Path(config.outputs), planned, prepared.identity, folder)
 
 
-def report(
-    finished: Earlier,
-    config: RunConfig,
-    *,
-    parent: Mapping[str, str] | None = None,
-    is_delivered: bool = False,
-) -> str:
+def report(finished: Earlier, config: RunConfig, request: Request) -> str:
     """Deliver a finished run to the MLflow experiment of a configuration; return a line about it.
 
     Args:
         finished: the run.
         config: the configuration that asks for it.
-        parent: the sweep that asks for it, if any.
-        is_delivered: whether another process delivers it to MLflow.
+        request: the request that asks for it.
     """
+    parent = parent_of(request.sweep) if request.sweep else None
     folder, tracking = finished.folder, config.tracking
     run_id, later = finished.run_id, ""
-    if folder is not None and tracking.uri is not None and not is_delivered:
-        run_id, problem = record_again(folder, tracking.uri, tracking.experiment, parent)
+    if folder is not None and tracking.uri is not None and not request.is_delivered:
+        wishes = wishes_of(config, request)
+        run_id, problem = record_again(folder, tracking.uri, tracking.experiment, parent, wishes)
         if problem is not None:
             later = f"; MLflow has not taken all of it: {what_to_do(problem, folder)}"
     elif folder is not None:
@@ -94,6 +88,17 @@ def report(
     if not finished.diverged:
         result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
     return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
+
+
+def wishes_of(config: RunConfig, request: Request) -> Wishes:
+    """Return the wishes for a run's copy in MLflow; of a sweep, only the best run gets a model."""
+    tracking, alone = config.tracking, request.sweep is None
+    return Wishes(
+        request.name,
+        log_model=tracking.log_model and alone,
+        register=tracking.registry_name if alone else None,
+        system_metrics=tracking.system_metrics,
+    )
 
 
 @contextmanager
@@ -115,15 +120,12 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
             uri=config.tracking.uri,
             identity=prepared.identity,
             experiment=config.tracking.experiment,
-            name=shortened(" ".join(overrides) or "defaults", 200),
-            params=config.leaves(),
+            name=request.name,
+            params={**request.choices, **config.leaves()},
             tags=tags(source) | {"data_sha256": parts.splits.sha256, "device": str(parts.device)},
-            dataset={
-                "name": config.data.target.rpartition(".")[2],
-                "digest": parts.splits.sha256[:32],
-                "source": config.public()["data"]["root"],
-            },
+            dataset=described(parts.splits, config),
             parent=parent_of(request.sweep) if request.sweep else None,
+            wishes=wishes_of(config, request),
             delivered=request.is_delivered,
         ) as recorder:
             if not past.artifacts:

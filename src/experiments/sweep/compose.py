@@ -27,9 +27,10 @@ from experiments.run import request
 
 _TOLD = "hydra.job.env_set"
 # Each job gets its own values.
-NUMBER, SOURCE, PLANNED = (
-    f"{_TOLD}.{name}" for name in (request.NUMBER, request.SOURCE, request.PLANNED)
+NUMBER, SOURCE, PLANNED, VARIED = (
+    f"{_TOLD}.{name}" for name in (request.NUMBER, request.SOURCE, request.PLANNED, request.VARIED)
 )
+_OF_EACH_JOB = (NUMBER, SOURCE, PLANNED, VARIED)
 
 
 _composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader with every job
@@ -61,7 +62,7 @@ class SweepLoader(ConfigLoaderImpl):
         OmegaConf.update(config, "hydra.sweep.dir", str(folder))
         with open_dict(config.hydra):
             config.hydra.overrides.hydra.append(as_override("hydra.sweep.dir", folder))
-            config.hydra.overrides.hydra += [f"+{name}=''" for name in (NUMBER, SOURCE, PLANNED)]
+            config.hydra.overrides.hydra += [f"+{name}=''" for name in _OF_EACH_JOB]
 
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
         key = (*typed(master_config.hydra.overrides.hydra), "", *choices)

@@ -11,7 +11,7 @@ from typing import Literal
 from experiments.composition.run_names import key_of, run_name, short_names
 from experiments.config import RunConfig
 from experiments.registry.earlier import Earlier
-from experiments.sweep.compose import NUMBER, PLANNED, SOURCE, as_override
+from experiments.sweep.compose import NUMBER, PLANNED, SOURCE, VARIED, as_override
 
 Kind = Literal["finished", "to resume", "new", "in use", "duplicate"]
 
@@ -64,7 +64,9 @@ class Job:
     def launched(self, sweep: Path) -> list[str]:
         """Return the overrides that the launcher gets for it."""
         place = self.folder(sweep).absolute()
-        told = {NUMBER: self.number, SOURCE: self.source, "hydra.sweep.subdir": place}
+        varied = " ".join(dict.fromkeys(map(key_of, self.varied)))
+        told = {NUMBER: self.number, SOURCE: self.source, VARIED: varied}
+        told["hydra.sweep.subdir"] = place
         if not self.knows_device:
             told[PLANNED] = self.identity
         return [*self.overrides, *(as_override(key, value) for key, value in told.items())]
@@ -80,6 +82,11 @@ class Plan:
     def of(self, *kinds: Kind) -> list[Job]:
         """Return the jobs of the given kinds."""
         return [job for job in self.jobs if job.kind in kinds]
+
+    @property
+    def varied_keys(self) -> list[str]:
+        """The keys that vary between the jobs."""
+        return list(dict.fromkeys(key_of(text) for job in self.jobs for text in job.varied))
 
     @property
     def left(self) -> list[Job]:

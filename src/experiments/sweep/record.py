@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import journal
-from experiments.errors import RunError, shortened
+from experiments.composition.run_names import is_noise, key_of, run_name
+from experiments.config import RunConfig
+from experiments.errors import RunError
 from experiments.files.safe_writes import write_all
 from experiments.journal import Journal
 from experiments.provenance.origin import commit_of_command, note_commit, tags
@@ -25,6 +27,7 @@ _log = logging.getLogger(__name__)
 def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
     """Record a sweep in its journal and in MLflow, with the right status if it fails or stops."""
     settings = plan.jobs[0].config
+    varied = plan.varied_keys
     pairs = [argument.lstrip("+").partition("=") for argument in arguments]
     source = commit_of_command(None)
     if source is not None and source.problem is not None:
@@ -36,13 +39,25 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=shortened(" ".join(arguments), 200),
+        name=f"sweep: {run_name(sorted(arguments, key=lambda each: key_of(each) not in varied))}",
         params={key: values for key, _, values in pairs},
         tags=tags(source),
         dataset=None,
+        view={
+            "metrics": _metrics(settings),
+            "params": [key for key in varied if not is_noise(key)],
+        },
     ) as recorder:
         recorder.tags({"sweep.command": command("-m", *arguments), "sweep.plan": str(plan)})
         yield recorder
+
+
+def _metrics(settings: RunConfig) -> list[str]:
+    """Return the metrics that compare jobs, first the one that ranks them."""
+    if settings.data.validation_size == 0:
+        return ["test_accuracy", "test_loss"]
+    best = ["best_val_accuracy"] if settings.trainer.save_best else []
+    return [*best, "val_accuracy", "val_loss", "test_accuracy"]
 
 
 def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) -> None:

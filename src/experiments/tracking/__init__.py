@@ -1,6 +1,7 @@
 """Tracking: a journal in the run's folder, delivered to MLflow by a second process."""
 
 from experiments.tracking.copies import STATE, ask_for, run_id_of
+from experiments.tracking.destinations import Wishes
 from experiments.tracking.problems import Problem
 from experiments.tracking.recording import (
     Recorder,
@@ -16,6 +17,7 @@ __all__ = [
     "STATE",
     "Problem",
     "Recorder",
+    "Wishes",
     "ask_for",
     "check_store",
     "exists",

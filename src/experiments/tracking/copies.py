@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +17,11 @@ from experiments import journal
 from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
 from experiments.files.sealed_lines import seal, unseal
-from experiments.tracking.sqlite import has_run, sqlite_address, sqlite_file
+from experiments.tracking.destinations import Copy, Destination, Wishes
+from experiments.tracking.sqlite import sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
 
 STATE = "mlflow.json"
-
-
-@dataclass(frozen=True)
-class Destination:
-    """A place in MLflow to which a run is delivered."""
-
-    store: str
-    """the store's address, from `address`"""
-    experiment: str
-    parent: Mapping[str, str] | None = None
-    """the sweep above the run, by its journal's `id` and `folder`; None for any sweep or none"""
-
-    def is_met_by(self, other: Destination) -> bool:
-        """Return whether a copy at the other destination counts as a copy at this one."""
-        there = self.experiment == other.experiment and same_store(other.store, self.store)
-        return there and (self.parent is None or self._sweep == other._sweep)
-
-    @property
-    def _sweep(self) -> str | None:
-        return self.parent["id"] if self.parent else None
-
-
-@dataclass(frozen=True)
-class Copy:
-    """A run at a destination in MLflow."""
-
-    destination: Destination
-    run_id: str | None = None
-    offset: int = 0
-    """the bytes of the journal that are delivered"""
-    time: int = 0
-    """the time of the last delivered event, in milliseconds since 1970"""
-    complete: bool = False
-    """whether the run had ended at that event"""
-    lost_id: str | None = None
-    """its former id, if the store has lost it"""
-
-    def is_whole(self, folder: Path) -> bool:
-        """Return whether the run has ended and MLflow has all of it.
-
-        A sqlite file is asked for the run. A server is not asked.
-        """
-        if not self.complete or self.offset < (folder / journal.NAME).stat().st_size:
-            return False
-        database = sqlite_file(self.destination.store)
-        return database is None or has_run(database, self.run_id or "")
 
 
 class Copies:
@@ -101,25 +56,35 @@ class Copies:
             self._copies = self._load()  # another process may have changed it
             yield
 
-    def ask_for(self, destination: Destination) -> Copy:
+    def ask_for(self, destination: Destination, wishes: Wishes | None = None) -> Copy:
         """Add a destination unless it is known; return its copy, which becomes `last`."""
+        wishes = wishes or Wishes()
         last = self.last
-        store = last and last.destination.store
-        if last and store == destination.store and destination.is_met_by(last.destination):
+        if (
+            last
+            and last.destination.store == destination.store
+            and destination.is_met_by(last.destination)
+            and last.wishes == wishes.added_to(last.wishes)
+        ):
             return last
         with self.alone():
-            return self.add(destination)
+            return self.add(destination, wishes)
 
-    def add(self, destination: Destination) -> Copy:
+    def add(self, destination: Destination, wishes: Wishes | None = None) -> Copy:
         """Do the same as `ask_for`, for a caller that is `alone` already."""
         found = next(
             (copy for copy in self._copies if destination.is_met_by(copy.destination)), None
         )
+        wishes = wishes or Wishes()
         if found is None:
-            copy = Copy(destination)
+            copy = Copy(destination, wishes=wishes)
             self._copies.append(copy)
         else:
-            copy = replace(found, destination=replace(found.destination, store=destination.store))
+            copy = replace(
+                found,
+                destination=replace(found.destination, store=destination.store),
+                wishes=wishes.added_to(found.wishes),
+            )
             self._copies = [copy if each is found else each for each in self._copies]
         before, self._last = self.last, self._copies.index(copy)
         if found is None or copy != found or copy != before:
@@ -155,10 +120,7 @@ class Copies:
     def _load(self) -> list[Copy]:
         try:
             note = unseal((self.folder / STATE).read_bytes(), STATE)
-            copies = [
-                Copy(**each | {"destination": Destination(**each["destination"])})
-                for each in note["copies"]
-            ]
+            copies = [Copy.read(each) for each in note["copies"]]
             before, self._last = Path(note["folder"]), range(len(copies))[note["last"]]
         except (OSError, ValueError, TypeError, LookupError):
             # None yet, or damaged: all is delivered again, to the MLflow run of this journal.
@@ -221,17 +183,24 @@ def _folder_in(begun: Mapping[str, Any], folder: Path) -> Path:
     return Path(begun["folder"]) if "folder" in begun else folder
 
 
-def ask_for(folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None) -> bool:
-    """Add a destination in MLflow to a run; return whether the run is complete there.
+def ask_for(
+    folder: Path,
+    uri: str,
+    experiment: str,
+    parent: Mapping[str, str] | None,
+    wishes: Wishes | None = None,
+) -> bool:
+    """Add a destination in MLflow to a run; return whether nothing is left to do there.
 
     Args:
         folder: the run's folder.
         uri: the tracking address.
         experiment: the name of the MLflow experiment.
         parent: the sweep above the run, from `parent_of`; None for any sweep or none.
+        wishes: the wishes for the copy there.
     """
-    copies = Copies(folder)
-    return copies.ask_for(Destination(address(uri), experiment, parent)).is_whole(folder)
+    copy = Copies(folder).ask_for(Destination(address(uri), experiment, parent), wishes)
+    return copy.is_whole(folder) and not copy.lacks_model
 
 
 def run_id_of(folder: Path) -> str | None:

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import journal
 from experiments.tracking import lease
-from experiments.tracking.copies import Copies, Copy, Destination
+from experiments.tracking.copies import Copies
+from experiments.tracking.destinations import Copy, Destination
 from experiments.tracking.mlflow_run import MlflowRun, storable
+from experiments.tracking.shared_views import provide_view_of_all
 from experiments.tracking.sqlite import rename_run, sqlite_file
-from experiments.tracking.store import address, check_active, experiment_id, experiment_named
+from experiments.tracking.store import address, check_active, experiment_named, provide_experiment
+from experiments.tracking.tag_names import HEARTBEAT, JOURNAL, PARENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,7 +128,7 @@ class Delivery:
         """
         for copy in self._here():
             if copy.run_id is not None and not copy.complete:
-                client.set_tag(copy.run_id, lease.TAG, lease.now())
+                client.set_tag(copy.run_id, HEARTBEAT, lease.now())
 
     def _here(self) -> list[Copy]:
         return self._copies.in_store(self._store)
@@ -135,7 +138,9 @@ class Delivery:
         if events:
             if copy.run_id is None:
                 begun = journal.history(self.folder).start
-                copy = self._copies.change(copy, run_id=self._create(client, copy, begun))
+                experiment, run_id = self._create(client, copy, begun)
+                made = {"run_id": run_id, "experiment_id": experiment}
+                copy = self._copies.change(copy, **made)
             if copy.complete:
                 copy = self._copies.change(copy, complete=False)
             MlflowRun(client, str(copy.run_id), self.folder).apply(events)
@@ -143,20 +148,25 @@ class Delivery:
             copy = self._copies.change(copy, **told, complete=_has_ended(events))
         alive = not abandoned or journal.is_open(self.folder)  # another process may resume it
         if not alive and copy.run_id is not None and not copy.complete:
-            MlflowRun(client, copy.run_id, self.folder).end("KILLED", copy.time)
+            MlflowRun(client, str(copy.run_id), self.folder).end("KILLED", copy.time)
             self._copies.change(copy, complete=True)
 
-    def _create(self, client: MlflowClient, copy: Copy, begun: Mapping[str, Any]) -> str:
-        experiment = experiment_id(client, self._uri, copy.destination.experiment)
+    def _create(
+        self, client: MlflowClient, copy: Copy, begun: Mapping[str, Any]
+    ) -> tuple[str, str]:
+        """Return the ids of the experiment and of a run in it, which is created if needed."""
+        found = provide_experiment(client, self._uri, copy.destination.experiment)
+        provide_view_of_all(client, found)
+        experiment = found.experiment_id
         parent = self._parent_of(client, copy.destination)
         # A delivery may have been killed between creating the run and noting its id.
         known = {each.run_id for each in self._here()}
         run = next(
             (
                 found
-                for found in client.search_runs([experiment], f"tags.journal_id = '{begun['id']}'")
+                for found in client.search_runs([experiment], f"tags.`{JOURNAL}` = '{begun['id']}'")
                 if found.info.run_id not in known
-                and parent.get(_PARENT) in {None, found.data.tags.get(_PARENT)}
+                and parent.get(PARENT) in {None, found.data.tags.get(PARENT)}
             ),
             None,
         )
@@ -165,20 +175,20 @@ class Delivery:
                 experiment,
                 start_time=begun["time"],
                 tags={
-                    "journal_id": begun["id"],
+                    JOURNAL: begun["id"],
                     "identity": begun["identity"],
                     "folder": str(self.folder),
                     **parent,
                     **self._original(copy),
                     **{key: storable(value) for key, value in begun["tags"].items()},
                 },
-                run_name=storable(begun["name"]),
+                run_name=storable(copy.wishes.name or begun["name"]),
             )
             database = sqlite_file(self._uri)
             if database is not None and copy.lost_id:
                 rename_run(database, run.info.run_id, copy.lost_id)
-                return copy.lost_id
-        return str(run.info.run_id)
+                return experiment, copy.lost_id
+        return experiment, str(run.info.run_id)
 
     def _original(self, copy: Copy) -> dict[str, str]:
         """Return the tag that marks each copy in a store but the first."""
@@ -196,10 +206,7 @@ class Delivery:
         if above.run_id is None:
             Delivery(folder, self._uri).deliver(client)
             above = Copies(folder).ask_for(Destination(self._store, destination.experiment))
-        return {_PARENT: above.run_id} if above.run_id else {}
-
-
-_PARENT = "mlflow.parentRunId"
+        return {PARENT: above.run_id} if above.run_id else {}
 
 
 def _has_ended(events: list[dict[str, Any]]) -> bool:

@@ -1,6 +1,6 @@
 """The lease: proof that a run on another machine is alive.
 
-While a run's process lives, its delivery process renews the tag `heartbeat`. On one file system the
+While a run's process lives, its delivery process renews the tag `HEARTBEAT`. On one file system the
 lock on the journal is an exact and immediate proof. Across machines a run counts as dead if its tag
 was not renewed for `LEASE_SECONDS`. This is long enough for clocks that differ by minutes, as in
 Kerberos.
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from experiments import journal
 from experiments.errors import InputError
+from experiments.tracking.tag_names import HEARTBEAT, JOURNAL
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 HEARTBEAT_SECONDS = 15.0
 LEASE_SECONDS = 300.0
-TAG = "heartbeat"
 
 
 def now() -> str:
@@ -36,7 +36,7 @@ def folder_of(run: Run) -> Path | None:
         begun = journal.history(folder).start.get("id")
     except (InputError, OSError):  # damaged, or another user's: `experiments sync` reports it
         return None
-    return folder if begun is not None and begun == run.data.tags.get("journal_id") else None
+    return folder if begun is not None and begun == run.data.tags.get(JOURNAL) else None
 
 
 def is_alive(run: Run) -> bool:
@@ -48,5 +48,5 @@ def is_alive(run: Run) -> bool:
             return True
         if run.data.tags.get("host") == platform.node():
             return False
-    renewed = run.data.tags.get(TAG, "")
+    renewed = run.data.tags.get(HEARTBEAT, "")
     return renewed.isdecimal() and time.time() - int(renewed) / 1000 < LEASE_SECONDS

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
-from experiments.registry.earlier import RANK, State
+from experiments.registry.earlier import RANK, WARNING, State
 from experiments.tracking.delivery import Delivery
-from experiments.tracking.lease import TAG, folder_of, is_alive
+from experiments.tracking.lease import folder_of, is_alive
+from experiments.tracking.tag_names import HEARTBEAT, PID
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -48,7 +49,7 @@ def mark_dead(client: MlflowClient) -> None:
         _experiments(client), "attributes.status = 'RUNNING'", max_results=_PAGE
     )
     for run in running:
-        if TAG not in run.data.tags or is_alive(run):
+        if HEARTBEAT not in run.data.tags or is_alive(run):
             continue  # not from this framework, or alive
         folder = folder_of(run)
         try:
@@ -76,7 +77,8 @@ def _described(run: Run) -> dict[str, Any]:
         "run_id": run.info.run_id,
         "folder": str(folder) if folder else None,
         "host": tags.get("host", ""),
-        "pid": int(tags["pid"]) if tags.get("pid", "").isdecimal() else 0,
+        "pid": int(tags[PID]) if tags.get(PID, "").isdecimal() else 0,
         "metrics": run.data.metrics,
         "diverged": "diverged" in tags,
+        "warning": tags.get(WARNING, ""),
     }

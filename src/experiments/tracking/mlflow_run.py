@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
+from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import WEIGHTS, check_weights
 from experiments.tracking import lease
+from experiments.tracking.shared_views import provide_view_of_sweep
+from experiments.tracking.tag_names import HEARTBEAT, NAME, NOTE, PID
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,14 +63,18 @@ class MlflowRun:
         self._name_refused()
 
     def _begin(self, event: Mapping[str, Any]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, Param
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
 
         params = spelled(event["params"])
         self._log("params", [Param(key, storable(value)) for key, value in params.items()])
         if event["dataset"] is not None:
-            given = [DatasetInput(Dataset(**event["dataset"], source_type="local"))]
+            dataset = Dataset(**event["dataset"], source_type="local")
+            given = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
             if not _accepts(self._client.log_inputs, self._id, given):
                 self._refused.append("dataset")
+        if event.get("view") is not None:
+            experiment_id = self._client.get_run(self._id).info.experiment_id
+            provide_view_of_sweep(self._client, experiment_id, self._id, **event["view"])
 
     def _log_metrics(self, events: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import Metric
@@ -82,7 +89,13 @@ class MlflowRun:
     def _log_tags(self, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        self._log("tags", [RunTag(key, storable(value)) for key, value in tags.items()])
+        told = dict(tags)
+        if (warning := tags.get(WARNING)) is not None:
+            told[NOTE] = f"**{warning[0].upper()}{warning[1:]}.**"
+            mark = f"{warning.partition(':')[0]}: "
+            name = self._client.get_run(self._id).info.run_name or ""
+            told[NAME] = name if name.startswith(mark) else mark + name
+        self._log("tags", [RunTag(key, storable(value)) for key, value in told.items()])
 
     def _log_artifacts(self, names: Iterable[str]) -> None:
         for name in dict.fromkeys(names):
@@ -109,8 +122,8 @@ class MlflowRun:
 
     def _take(self, event: Mapping[str, Any], *, alive: bool) -> None:
         """Record the process that trains the run from now on."""
-        process = {"host": event["host"], "pid": str(event["pid"]), "folder": str(self._folder)}
-        self._log_tags(process | ({lease.TAG: lease.now()} if alive else {}))
+        process = {"host": event["host"], PID: str(event["pid"]), "folder": str(self._folder)}
+        self._log_tags(process | ({HEARTBEAT: lease.now()} if alive else {}))
         if alive:
             self._client.update_run(self._id, status="RUNNING")
 
@@ -127,9 +140,9 @@ class MlflowRun:
         from mlflow.exceptions import MlflowException
 
         self._client.set_terminated(self._id, status, end_time=when)
-        if lease.TAG in self._client.get_run(self._id).data.tags:
+        if HEARTBEAT in self._client.get_run(self._id).data.tags:
             with contextlib.suppress(MlflowException):  # another delivery was faster
-                self._client.delete_tag(self._id, lease.TAG)
+                self._client.delete_tag(self._id, HEARTBEAT)
 
 
 def _is_as_recorded(folder: Path, name: str) -> bool:

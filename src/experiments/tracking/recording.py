@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from experiments.journal.events import Place
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
 from experiments.registry.earlier import Result
-from experiments.tracking.copies import Copies, Destination, ask_for, run_id_of
+from experiments.tracking.copies import Copies, ask_for, run_id_of
+from experiments.tracking.destinations import Destination, Wishes
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
@@ -85,7 +86,9 @@ def recording(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     dataset: Mapping[str, str] | None,
+    view: Mapping[str, Sequence[str]] | None = None,
     parent: Mapping[str, str] | None = None,
+    wishes: Wishes | None = None,
     delivered: bool = False,
 ) -> Iterator[Recorder]:
     """Record a run in its folder and in MLflow, and at its end the right status.
@@ -101,8 +104,11 @@ def recording(
         name: the run's name in MLflow.
         params: the configuration, flat.
         tags: searchable texts about the run.
-        dataset: the data's `name`, `digest` (at most 36 characters) and `source`; None for a sweep.
+        dataset: the data's `name`, `digest` (at most 36 characters), `source`, `schema` and
+            `profile`; None for a sweep.
+        view: the `metrics` and `params` by which MLflow shows a sweep's jobs; None for a run.
         parent: the sweep that the run belongs to, as `parent_of` returns it.
+        wishes: the wishes for the copy in MLflow.
         delivered: whether another process delivers the journal to MLflow.
     """
     to = sender(uri) if uri is not None and not delivered else None
@@ -111,7 +117,7 @@ def recording(
     process = {"host": platform.node(), "pid": os.getpid(), "folder": str(folder)}
     store = address(uri) if uri is not None else None
     if uri is not None:
-        ask_for(folder, uri, experiment, parent)
+        ask_for(folder, uri, experiment, parent, wishes)
     if past.start:
         recorder.write("continue", store=store, **process)
     else:
@@ -125,6 +131,7 @@ def recording(
             params=dict(params),
             tags=dict(tags),
             dataset=dataset and dict(dataset),
+            view=view and dict(view),
             parent=parent and dict(parent),
             **process,
         )
@@ -154,7 +161,11 @@ def parent_of(folder: Path) -> dict[str, str] | None:
 
 
 def record_again(
-    folder: Path, uri: str, experiment: str, parent: Mapping[str, str] | None
+    folder: Path,
+    uri: str,
+    experiment: str,
+    parent: Mapping[str, str] | None,
+    wishes: Wishes | None = None,
 ) -> tuple[str | None, Problem | None]:
     """Deliver a finished run to a place in MLflow; return its MLflow run id and the problem.
 
@@ -163,13 +174,14 @@ def record_again(
         uri: the tracking address.
         experiment: the MLflow experiment.
         parent: the sweep above the run, if any.
+        wishes: the wishes for the copy there.
 
     Raises:
         InputError: the place is a mistake of the user's; nothing was delivered there, and the run
             is no longer asked for there.
     """
     try:
-        if ask_for(folder, uri, experiment, parent):
+        if ask_for(folder, uri, experiment, parent, wishes):
             return run_id_of(folder), None
     except (InputError, RunError) as error:
         return run_id_of(folder), Problem(str(error), mistake=True)

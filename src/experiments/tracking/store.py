@@ -153,8 +153,8 @@ def same_store(recorded: str, wanted: str) -> bool:
     return bool(before and now and not before.exists() and now.exists())
 
 
-def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
-    """Return the id of an experiment, which is created if there is none.
+def provide_experiment(client: MlflowClient, uri: str, name: str) -> Experiment:
+    """Return an experiment, which is created if there is none.
 
     The artifacts of a sqlite database lie in outputs/mlflow beside it; a server chooses a place.
 
@@ -168,13 +168,14 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
         database = sqlite_file(uri)
         place = artifacts_beside(database).as_uri() if database else None
         try:
-            return client.create_experiment(name, artifact_location=place)
+            made = client.create_experiment(name, artifact_location=place)
+            return client.get_experiment(made)
         except MlflowException:
             found = experiment_named(client, uri, name)  # another process was faster
             if found is None:
                 raise
     check_active(uri, found)
-    return found.experiment_id
+    return found
 
 
 def experiment_named(client: MlflowClient, uri: str, name: str) -> Experiment | None:

@@ -1,0 +1,40 @@
+"""The description of a run's data for MLflow: name, digest, source, schema and profile."""
+
+from __future__ import annotations
+
+import json
+
+from experiments.config import RunConfig
+from experiments.data.splits import Splits
+
+
+def described(splits: Splits, config: RunConfig) -> dict[str, str]:
+    """Return the description of a run's data, in the form of an MLflow dataset.
+
+    The schema is that of tensors, as `mlflow.data.schema.TensorDatasetSchema` writes it: images
+    uint8 (N, C, H, W) or (N, H, W), and labels int64 (N). The profile counts the images.
+    """
+    images, labels = splits.train.images, splits.train.labels
+    validation = len(splits.validation) if splits.validation is not None else 0
+    counts = {
+        "training_images": len(splits.train),
+        "validation_images": validation,
+        "test_images": len(splits.test),
+        "classes": int(max(labels.max(), splits.test.labels.max())) + 1,
+    }
+    schema = {
+        "features": _tensors(str(images.dtype), tuple(images.shape[1:])),
+        "targets": _tensors(str(labels.dtype), ()),
+    }
+    return {
+        "name": config.data.target.rpartition(".")[2],
+        "digest": splits.sha256[:32],
+        "source": config.public()["data"]["root"],
+        "schema": json.dumps({"mlflow_tensorspec": schema}),
+        "profile": json.dumps(counts),
+    }
+
+
+def _tensors(dtype: str, shape: tuple[int, ...]) -> str:
+    spec = {"dtype": dtype.removeprefix("torch."), "shape": [-1, *shape]}
+    return json.dumps([{"type": "tensor", "tensor-spec": spec}])
