@@ -54,7 +54,7 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from experiments.tracking.sync import sync
+    from experiments.delivery_process.sync import sync
 
     counts = Counter({"delivered": 0, "failed": 0, "still running": 0, "had no need": 0})
     for run in sync(options.folder, options.uri, rebuild=options.rebuild):

@@ -41,7 +41,7 @@ class Sender:
     def _start(self) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
         # Ctrl-C is for the training; delivery goes on to the end.
-        self._child = start("experiments.tracking.server", errors=self._errors)
+        self._child = start("experiments.delivery_process.server", errors=self._errors)
         self._unread: deque[dict[str, Any]] = deque()
         self._ended: dict[str, dict[str, Any]] = {}
         self._ready_at: float | None = None

@@ -1,4 +1,4 @@
-"""The delivery process: `python -m experiments.tracking.server`, started by `sender`.
+"""The delivery process: `python -m experiments.delivery_process.server`, started by `sender`.
 
 It receives dictionaries: first the tracking address, then folders of runs that have news or lost
 their process, and identities to look up. It answers with dictionaries: a notice once MLflow is
