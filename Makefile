@@ -49,8 +49,8 @@ check: $(READY) ## check format, lint and strict types
 bench: $(READY) ## measure against the article's loop; print tables, keep them in benchmarks/results
 	$(BIN)/python -m benchmarks
 
-ui: $(READY) ## compare the runs in the browser (http://127.0.0.1:5000)
-	MLFLOW_DISABLE_TELEMETRY=$${MLFLOW_DISABLE_TELEMETRY:-true} $(BIN)/mlflow ui --host 127.0.0.1
+ui: $(READY) ## compare the runs in the browser
+	$(BIN)/experiments ui
 
 clean: ## remove .venv and caches; never outputs/ or mlflow.db
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections import Counter
 from importlib import metadata
@@ -27,6 +28,7 @@ def main() -> None:
             help="prove on this machine that a killed and resumed run gives the same bits",
         )
     )
+    _add_ui(commands.add_parser("ui", help="open the MLflow UI at the view of the runs"))
     options = parser.parse_args()
     try:
         with raising():
@@ -54,6 +56,7 @@ def _add_sync(parser: argparse.ArgumentParser) -> None:
 
 
 def _sync(options: argparse.Namespace) -> int:
+    sys.path.insert(0, str(Path.cwd()))  # a model's class may lie beside train.py
     from experiments.delivery_process.sync import sync
 
     counts = Counter({"delivered": 0, "failed": 0, "still running": 0, "had no need": 0})
@@ -64,6 +67,27 @@ def _sync(options: argparse.Namespace) -> int:
             print(f"{run.folder}: {_in_one_line(run.said)}", file=stream)
     print(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))  # noqa: T201
     return 1 if counts["failed"] else 0
+
+
+def _add_ui(parser: argparse.ArgumentParser) -> None:
+    known = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    parser.add_argument(
+        "--uri", default=known, help="MLflow's tracking address (default: %(default)s)"
+    )
+    parser.add_argument("--port", type=int, help="(default: 5000, as in the printed links)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address only")
+    parser.set_defaults(run=_ui)
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from experiments.tracking.ui import show
+
+    show(options.uri, options.port, _say, browser=not options.no_browser)
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def _add_verify_resume(parser: argparse.ArgumentParser) -> None:

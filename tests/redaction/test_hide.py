@@ -66,6 +66,7 @@ def test_what_looks_like_a_secret_is_hidden(text: str, shown: str) -> None:
         "+model.max_tokens=128",
         "hydra.job.config.override_dirname.exclude_keys=[seed]",
         "unexpected keyword argument 'foo' full_key: hydra.launcher",
+        "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=0123abcd",
         "{'max_tokens': 128, 'lr': 0.1}",
         "model.tokenizer=bert",
         "optimizer.lrr: unknown key; did you mean optimizer.lr?",

@@ -1,10 +1,10 @@
 """The delivery process: `python -m experiments.delivery_process.server`, started by `sender`.
 
-It receives dictionaries: first the tracking address, then folders of runs that have news or lost
-their process, and identities to look up. It answers with dictionaries: a notice once MLflow is
-loaded, the run of an identity, and the result of each attempt to deliver a run that has ended.
-Meanwhile it renews the leases of runs. When its input ends, the training process is gone; runs
-without an end are then marked KILLED.
+It receives dictionaries: first the tracking address and the import path, then folders of runs that
+have news or lost their process, and identities to look up. It answers with dictionaries: a notice
+once MLflow is loaded, the run of an identity, and the result of each attempt to deliver a run that
+has ended. Meanwhile it renews the leases of runs. When its input ends, the training process is
+gone; runs without an end are then marked KILLED, and the models of finished runs are logged.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.delivery_process.log_model import log_models
+from experiments.delivery_process.system_metrics import SystemMetrics
 from experiments.process.messages import parent
 from experiments.process.streams import guarded_output
 from experiments.redaction.hide import remember
@@ -63,6 +65,7 @@ class _Server:
         self._revived: set[str] = set()
         self._checked: set[str] = set()
         self._marks_dead = False
+        self._system_metrics = SystemMetrics(uri)
         self._problem = self._first_contact()
         self._renewed = time.monotonic()
         self._answer({"ready": True})
@@ -101,6 +104,15 @@ class _Server:
         while self._pending | self._unfinished and time.monotonic() < deadline:
             time.sleep(_RETRY_SECONDS)
             self._deliver_all()
+        self._log_models()
+
+    def _log_models(self) -> None:
+        """Log the models of finished runs, now that nobody waits for an answer."""
+        for folder in sorted(self._revived):
+            try:
+                log_models(connect(self._uri), self._uri, Path(folder))
+            except Exception as error:  # noqa: BLE001  (`experiments sync` tries again)
+                print(problem_of(error, self._uri).text, file=sys.stderr)  # noqa: T201
 
     def _deliver_all(self) -> None:
         """Deliver the rest; a sweep's jobs may still be saving their last checkpoints."""
@@ -159,6 +171,7 @@ class _Server:
                 run.revive(client)  # a new command for the run undoes its deletion
                 self._revived.add(str(folder))
             run.deliver(client, abandoned=abandoned)
+            self._system_metrics.follow(run)
             if renew:
                 run.renew_lease(client)
             self._problem = None
@@ -178,9 +191,10 @@ def main() -> None:
     """Serve on the standard input and output; MLflow's prints go to the standard error."""
     requests, answers = parent()
     try:
-        uri = requests.recv()["uri"]
+        beginning = requests.recv()
     except (EOFError, OSError):
         return  # the training process is gone already
+    uri, sys.path[:] = beginning["uri"], beginning["path"]
     remember(*passwords_in(uri))
     _Server(uri, answers).serve(requests)
 

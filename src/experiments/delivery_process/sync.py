@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments import journal
+from experiments.delivery_process.log_model import log_models
 from experiments.errors import InputError
 from experiments.journal import History
 from experiments.tracking.copies import Copies
@@ -87,11 +88,20 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
             elif not run.is_there:
                 unusable.add(store)
                 failed.append(f"{store}: has lost runs, or they are deleted there; {_REBUILD}")
+                continue
+            delivered += [f"model {each}" for each in _models(folder, store, unusable)]
         except Exception as error:  # noqa: BLE001  (reported; the other runs go on)
             failed.append(problem_of(error, store).text)
     if failed:
         return Synced(folder, "failed", "; ".join(filter(None, failed)))
     return Synced(folder, "delivered" if delivered else "had no need", ", ".join(delivered))
+
+
+def _models(folder: Path, store: str, unusable: set[str]) -> list[str]:
+    """Log the models that a store lacks; return their ids."""
+    if not any(copy.lacks_model for copy in Copies(folder)):
+        return []
+    return log_models(_reached(store, unusable), store, folder)
 
 
 def _with_password(store: str) -> str:

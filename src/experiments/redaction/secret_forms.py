@@ -14,9 +14,10 @@ from urllib.parse import unquote
 HIDDEN = "***"
 
 _STRONG = r"passw(?:or)?d|passphrase|secret|credential"  # a secret of any type
-# Not a secret: max_tokens=128, exclude_keys=[seed], and OmegaConf's own `full_key: lr`.
+# Not a secret: max_tokens=128, exclude_keys=[seed], OmegaConf's own `full_key: lr`, and the
+# viewStateShareKey in MLflow's addresses.
 _WEAK = (
-    r"token|(?<=[\w.-])(?<!full_)key(?!s)|(?:secret|api|access|private)_?key"
+    r"token|(?<=[\w.-])(?<!full_)(?<!viewStateShare)key(?!s)|(?:secret|api|access|private)_?key"
     r"|(?<![a-z])(?:pass|pwd|pw)"
 )
 _STRONG_NAME = re.compile(_STRONG, re.IGNORECASE)
@@ -40,7 +41,9 @@ _ENCODED_ADDRESS = re.compile(r"(?i)(%3A%2F%2F(?:[^\s%&:@]*%3A)?)[^\s&]*(?=%40)"
 _ALREADY = re.compile(r"[^\s:/@]*(?:\\?:)?\*\*\*@")
 _HIDDEN_BEFORE = re.compile(r"\*\*\*(?!\w)")
 _COLON = re.compile(r"\\?:")
-_QUERY = re.compile(rf"(?i)([?&][\w.-]*(?:{_STRONG}|token|key|pass|pwd|pw)s?=)[^\s&#]*")
+_QUERY = re.compile(
+    rf"(?i)([?&](?!viewStateShareKey=)[\w.-]*(?:{_STRONG}|token|key|pass|pwd|pw)s?=)[^\s&#]*"
+)
 _TEXT = r"""[bfru]{0,2}(?:"(?:\\.|[^"\\\n])*"|'(?:\\.|''|[^'\\\n])*')"""
 _QUOTED = rf"{_TEXT}(?:,{_TEXT})*"
 # The name, perhaps quoted or in brackets; a colon or an equals sign, perhaps a type between them.

@@ -2,6 +2,7 @@
 
 from experiments.tracking.copies import STATE, ask_for, run_id_of
 from experiments.tracking.destinations import Wishes
+from experiments.tracking.links import links_for_run, links_for_sweep
 from experiments.tracking.problems import Problem
 from experiments.tracking.recording import (
     Recorder,
@@ -21,6 +22,8 @@ __all__ = [
     "ask_for",
     "check_store",
     "exists",
+    "links_for_run",
+    "links_for_sweep",
     "parent_of",
     "record_again",
     "recording",

@@ -39,20 +39,25 @@ class Delivery:
     @property
     def run_id(self) -> str | None:
         """The MLflow run id at the destination that was asked for last; None before it exists."""
-        copies, last = self._here(), self._copies.last
+        copies, last = self.copies, self._copies.last
         return (last if last in copies else copies[-1]).run_id if last and copies else None
+
+    @property
+    def copies(self) -> list[Copy]:
+        """The run's copies in the store."""
+        return self._copies.in_store(self._store)
 
     @property
     def complete(self) -> bool:
         """Whether the run has ended and all of it is delivered."""
         size = (self.folder / journal.NAME).stat().st_size
-        copies = self._here()
+        copies = self.copies
         return bool(copies) and all(copy.complete and copy.offset >= size for copy in copies)
 
     @property
     def is_there(self) -> bool:
         """Whether no complete copy is known to be lost or deleted in MLflow."""
-        return all(copy.is_whole(self.folder) for copy in self._here() if copy.complete)
+        return all(copy.is_whole(self.folder) for copy in self.copies if copy.complete)
 
     @property
     def ended(self) -> bool:
@@ -72,7 +77,7 @@ class Delivery:
         """
         problems: list[Exception] = []
         with self._copies.alone():
-            for copy in self._here() or self._copies.add_all(self._store):
+            for copy in self.copies or self._copies.add_all(self._store):
                 try:
                     self._deliver(client, copy, abandoned=abandoned)
                 except Exception as error:  # noqa: BLE001  (raised after the other copies)
@@ -98,7 +103,7 @@ class Delivery:
 
         restored = False
         with self._copies.alone():
-            for copy in self._here():
+            for copy in self.copies:
                 if copy.run_id is None or not (everything or copy == self._copies.last):
                     continue
                 found = experiment_named(client, self._uri, copy.destination.experiment)
@@ -126,12 +131,9 @@ class Delivery:
         Raises:
             MlflowException: the store refuses the tag.
         """
-        for copy in self._here():
+        for copy in self.copies:
             if copy.run_id is not None and not copy.complete:
                 client.set_tag(copy.run_id, HEARTBEAT, lease.now())
-
-    def _here(self) -> list[Copy]:
-        return self._copies.in_store(self._store)
 
     def _deliver(self, client: MlflowClient, copy: Copy, *, abandoned: bool) -> None:
         events, offset = journal.read(self.folder, copy.offset)
@@ -160,7 +162,7 @@ class Delivery:
         experiment = found.experiment_id
         parent = self._parent_of(client, copy.destination)
         # A delivery may have been killed between creating the run and noting its id.
-        known = {each.run_id for each in self._here()}
+        known = {each.run_id for each in self.copies}
         run = next(
             (
                 found
@@ -192,7 +194,7 @@ class Delivery:
 
     def _original(self, copy: Copy) -> dict[str, str]:
         """Return the tag that marks each copy in a store but the first."""
-        first = self._here()[0]
+        first = self.copies[0]
         return {"copy_of": first.run_id} if first is not copy and first.run_id else {}
 
     def _parent_of(self, client: MlflowClient, destination: Destination) -> dict[str, str]:

@@ -20,6 +20,7 @@ from experiments.redaction.hide import hidden
 from experiments.registry.earlier import Result
 from experiments.tracking.copies import Copies, ask_for, run_id_of
 from experiments.tracking.destinations import Destination, Wishes
+from experiments.tracking.links import links_for_run
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
@@ -198,6 +199,8 @@ def _confirm(to: Sender, journal: Journal, experiment: str) -> None:
     run_id, problem = to.wait(journal.folder)
     if problem is None:
         _log.info("MLflow run %s in experiment %s", run_id, experiment)
+        for line in links_for_run(journal.folder):
+            _log.info("%s", line)
     else:
         _log.warning(
             "MLflow has not taken all of this run: %s", what_to_do(problem, journal.folder)

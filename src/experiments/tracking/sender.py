@@ -13,6 +13,7 @@ import os
 import pickle
 import select
 import subprocess
+import sys
 import tempfile
 import time
 from collections import deque
@@ -46,7 +47,7 @@ class Sender:
         self._ended: dict[str, dict[str, Any]] = {}
         self._ready_at: float | None = None
         # The address may hold a password: a pipe hides it, unlike a command line or a file.
-        self._child.requests.send({"uri": self._uri})
+        self._child.requests.send({"uri": self._uri, "path": sys.path})
 
     def tell(self, folder: Path) -> None:
         """Announce news in a folder's journal; never waits. A dead delivery process is replaced."""

@@ -1,4 +1,4 @@
-"""Shared views: the filter, columns and order in which the MLflow UI shows runs, and links to them.
+"""Shared views: the filter, columns and order in which the MLflow UI shows runs.
 
 MLflow keeps a shared view as a tag of the experiment, in the form that its own button "Share"
 writes, and opens it for an address with the tag's key. Without one its table shows neither metrics
@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from experiments.tracking.store import address
+from experiments.tracking.tag_names import PARENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
 
 ALL = "runs"
 """the key of the view of all runs of an experiment"""
-PORT = 5000
-"""the port at which `experiments ui` serves a database"""
 _TAG = "mlflow.sharedViewState."
-_KIND = "workflowType=machine_learning"
 _ALL_METRICS = ("val_accuracy", "test_accuracy", "best_mean")
 _ALL_PARAMS = ("data", "model", "optimizer", "optimizer.lr", "trainer.epochs", "seed")
 
@@ -63,7 +59,7 @@ def provide_view_of_sweep(
         metrics,
         params,
         order=f"metrics.`{metrics[0]}`",
-        search=f"tags.`mlflow.parentRunId` = '{run_id}'",
+        search=f"tags.`{PARENT}` = '{run_id}'",
     )
     client.set_experiment_tag(experiment_id, _TAG + run_id, state)
 
@@ -91,31 +87,6 @@ def _state(metrics: Sequence[str], params: Sequence[str], *, order: str, search:
     )
 
 
-def link_to_view(uri: str, experiment_id: str, key: str) -> str | None:
-    """Return the address of a view in the UI; None if nobody knows the address of the UI.
-
-    Args:
-        uri: the tracking address.
-        experiment_id: the experiment.
-        key: `ALL`, or the MLflow run id of a sweep.
-    """
-    served = address_of_ui(uri)
-    page = f"/#/experiments/{experiment_id}/runs?{_KIND}&viewStateShareKey={key}"
-    return served and served + page
-
-
-def link_to_run(uri: str, experiment_id: str, run_id: str) -> str | None:
-    """Return the address of a run's page in the UI; None if nobody knows the address of the UI."""
-    served = address_of_ui(uri)
-    return served and f"{served}/#/experiments/{experiment_id}/runs/{run_id}?{_KIND}"
-
-
-def address_of_ui(uri: str) -> str | None:
-    """Return the address of the UI for a store, without a password; None if nobody knows it.
-
-    A database has no server until `experiments ui` starts one on this machine.
-    """
-    scheme = urlsplit(uri).scheme
-    if scheme in {"http", "https"}:
-        return address(uri).rstrip("/")
-    return None if scheme.startswith("databricks") else f"http://127.0.0.1:{PORT}"
+def has_view_of_all(experiment: Experiment) -> bool:
+    """Return whether an experiment has the view of all its runs."""
+    return _TAG + ALL in experiment.tags

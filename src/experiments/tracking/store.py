@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
 
 # Unless the user sets them: no usage reports, and an answer within seconds, not minutes.
-_DEFAULTS = {
+DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -39,7 +39,7 @@ _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_T
 
 def preload(uri: str) -> None:
     """Import the modules that `connect` needs, without touching the store."""
-    for name, value in _DEFAULTS.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     importlib.import_module("mlflow")
     # It reports each step of making a database, which no user needs.
