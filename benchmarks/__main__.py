@@ -11,11 +11,12 @@ from benchmarks import (
     process,
     startup,
     sweep,
+    verdict,
 )
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, lookup, sweep, accuracy),
+    *(outage, process, lookup, sweep, verdict, accuracy),
 )
 for script in SCRIPTS:
     script.main()

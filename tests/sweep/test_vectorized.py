@@ -25,8 +25,8 @@ def lanes(tmp_path: Path, root: str) -> Sweep:
     return Sweep(tmp_path / "lanes", root, LANES)
 
 
-def by_overrides(sweep: Sweep) -> dict[str, dict[str, str]]:
-    return {job["overrides"]: job for job in sweep.jobs()}
+def by_number(sweep: Sweep) -> dict[str, dict[str, str]]:
+    return {job["job"]: job for job in sweep.jobs()}
 
 
 def test_lanes_are_the_jobs_of_the_basic_launcher(lanes: Sweep, tmp_path: Path, root: str) -> None:
@@ -35,7 +35,7 @@ def test_lanes_are_the_jobs_of_the_basic_launcher(lanes: Sweep, tmp_path: Path, 
     for sweep in (lanes, basic):
         done = sweep.run(*GRID, *held, "model.inputs=784", model="Slow", SLOW="0")
         assert done.returncode == 0, done.stdout + done.stderr
-    mine, theirs = by_overrides(lanes), by_overrides(basic)
+    mine, theirs = by_number(lanes), by_number(basic)
     assert mine.keys() == theirs.keys()
     assert len(mine) == 8
     for name, job in mine.items():
@@ -88,9 +88,9 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
         process.send_signal(number)
         process.communicate(timeout=60)
     assert lanes.run(*overrides, model="Slow", SLOW="0").returncode == 0
-    for name, job in by_overrides(lanes).items():
+    for number, job in by_number(lanes).items():
         told = journal.history(lanes.folder / job["folder"])
-        alone = journal.history(whole.folder / by_overrides(whole)[name]["folder"])
+        alone = journal.history(whole.folder / by_number(whole)[number]["folder"])
         assert told.tags["weights_sha256"] == alone.tags["weights_sha256"]
         assert {k: v for k, v in told.points.items() if k[0] != "epoch_seconds"} == {
             k: v for k, v in alone.points.items() if k[0] != "epoch_seconds"

@@ -17,8 +17,10 @@ from experiments.provenance.origin import commit_of_command, note_commit, tags
 from experiments.redaction.hide import hidden
 from experiments.sweep.folders import JOBS, VERDICT
 from experiments.sweep.jobs import Plan
-from experiments.sweep.report import JobResult, as_csv, best, command, ranking
-from experiments.tracking import Recorder, recording, run_id_of
+from experiments.sweep.report import JobResult, as_csv, command
+from experiments.sweep.verdict import counts, judge
+from experiments.sweep.verdict_text import as_lines, as_markdown
+from experiments.tracking import Recorder, recording
 
 _log = logging.getLogger(__name__)
 
@@ -61,34 +63,33 @@ def _metrics(settings: RunConfig) -> list[str]:
 
 
 def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) -> None:
-    """Record a sweep's counts, its best job, `jobs.csv` and `verdict.txt`.
+    """Record a sweep's counts, its best setting, its verdict, `jobs.csv` and `verdict.txt`.
 
     Raises:
         RunError: jobs have not finished.
     """
-    finished = sum(result.finished for result in results)
-    told = {
-        "sweep.jobs": str(len(results)),
-        "sweep.finished": str(finished),
-        "sweep.failed": str(len(results) - finished),
-    }
-    winner = best(results)
-    if winner is not None and winner.run is not None:
-        told |= {
-            "sweep.best_job": str(winner.job.number),
-            "sweep.best_overrides": winner.job.name,
-            "sweep.best_objective": repr(winner.objective),
-        }
-        run_id = (winner.run.folder and run_id_of(winner.run.folder)) or winner.run.run_id
-        if run_id:
-            told["sweep.best_run_id"] = run_id
-    verdict = hidden("\n".join([*ranking(results), ""]))
-    files = {JOBS: as_csv(results, sweep), VERDICT: verdict}
+    past = journal.history(sweep)
+    verdict, count = judge(results), counts(results)
+    told = {f"sweep.{key.removeprefix('jobs_')}": str(count[key]) for key in count}
+    measured: dict[str, float] = dict(count)
+    best, run = verdict.ranking.best, verdict.ranking.representative
+    if best is not None:
+        told["sweep.best_setting"] = best.name
+        measured |= {"best_mean": best.mean, "best_n": len(best.values)}
+        if len(best.values) > 1:
+            measured["best_std"] = best.deviation
+    if run is not None and run.run_id:
+        told["sweep.best_run_id"] = run.run_id
+    told["mlflow.note.content"] = as_markdown(verdict, count, past.tags["sweep.command"])
+    lines = hidden("".join(f"{line.text}\n" for line in as_lines(verdict)))
+    files = {JOBS: as_csv(results, sweep), VERDICT: lines}
     write_all(sweep, {name: text.encode(errors="backslashreplace") for name, text in files.items()})
+    # A sweep that is run again has the values of its last turn at the steps before.
+    recorder.metrics(measured, 1 + max((step for _, step in past.points), default=-1))
     recorder.tags(told)
     recorder.artifacts(*files)
-    if finished < len(results):
+    failed = count["jobs_failed"]
+    if failed:
         raise RunError(
-            f"{len(results) - finished} of {len(results)} jobs have not finished; the same command "
-            "tries them again"
+            f"{failed} of {len(results)} jobs have not finished; the same command tries them again"
         )

@@ -1,4 +1,4 @@
-"""The report of a sweep: the outcome of each job, the ranking, and how to repeat failed jobs."""
+"""The report of a sweep: the outcome of each job, and how to repeat failed jobs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import io
 import math
 import os
 import shlex
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.redaction.hide import hidden_data
+from experiments.composition.run_names import key_of, value_of
+from experiments.redaction.hide import hidden, hidden_data
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job, Plan
 from experiments.sweep.outcomes import Outcome
-from experiments.sweep.view import accuracy
-
-_SHOWN = 10  # settings in the ranking
+from experiments.tracking import run_id_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class JobResult:
     @property
     def objective(self) -> float:
         """The accuracy that ranks it, 0 to 1; NaN if it has none."""
-        if self.run is not None:
+        if self.run is not None and self.run.state == "finished":
             return self.run.objective
         return self.outcome.objective if self.outcome else math.nan
 
@@ -52,6 +50,22 @@ class JobResult:
         if self.finished:
             return "finished"
         return self.outcome.state if self.outcome else "not begun"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its run has finished without an accuracy."""
+        return self.finished and math.isnan(self.objective)
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of its run in MLflow; None if it is not known."""
+        if self.run is None:
+            return None
+        return (self.run.folder and run_id_of(self.run.folder)) or self.run.run_id
+
+    def folder(self, sweep: Path) -> Path:
+        """Return the folder of its run."""
+        return (self.run and self.run.folder) or self.job.folder(sweep)
 
     @property
     def held_back(self) -> bool:
@@ -94,69 +108,25 @@ def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:
         yield f"    repeat: {command(*result.job.overrides)}"
 
 
-def best(results: Sequence[JobResult]) -> JobResult | None:
-    """Return the job with the highest objective, the first if several have it; None without any."""
-    ranked = [result for result in results if not math.isnan(result.objective)]
-    return max(ranked, key=lambda result: result.objective, default=None)
-
-
-def ranking(results: Sequence[JobResult]) -> Iterator[str]:
-    """Yield lines that rank the settings, each by the mean over its seeds."""
-    settings: dict[str, list[JobResult]] = {}
-    for result in results:
-        if result.finished:
-            setting = [text for text in result.job.varied if not text.startswith("seed=")]
-            name = " ".join(setting) or "all seeds"
-            settings.setdefault(name, []).append(result)
-    ranked = [(name, [each.objective for each in group]) for name, group in settings.items()]
-    ranked.sort(key=lambda entry: _mean(entry[1]), reverse=True)
-    if not ranked:
-        return
-    measure = _measure(results)
-    yield f"The best by {measure}:"
-    for place, (name, values) in enumerate(ranked[:_SHOWN], 1):
-        yield f"  {place:2}. {_figure(values):24} {name}"
-    if len(ranked) > _SHOWN:
-        yield f"  and {len(ranked) - _SHOWN} more settings"
-    if measure == "test accuracy" and len(ranked) > 1:
-        yield (
-            "  Ranked by the test images, so the best figure is too high; with "
-            "data.validation_size=5000 the validation images rank"
-        )
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Return the mean; -1, which ranks last, if any run diverged."""
-    return -1.0 if any(math.isnan(value) for value in values) else statistics.mean(values)
-
-
-def _figure(values: Sequence[float]) -> str:
-    diverged = sum(math.isnan(value) for value in values)
-    if diverged:
-        return f"{diverged} of {len(values)} diverged"
-    if len(values) == 1:
-        return accuracy(values[0])
-    mean, deviation = statistics.mean(values), statistics.stdev(values)
-    return f"{100 * mean:.2f} ± {100 * deviation:.2f} % (n={len(values)})"
-
-
-def _measure(results: Sequence[JobResult]) -> str:
-    held_out = any(result.job.config.data.validation_size for result in results)
-    return "validation accuracy" if held_out else "test accuracy"
-
-
 def as_csv(results: Sequence[JobResult], sweep: Path) -> str:
-    """Return a CSV table of the jobs: number, state, overrides, metrics, folder and reason."""
-    keys = sorted({key for result in results if result.run for key in result.run.metrics})
+    """Return a CSV table with a row for each job.
+
+    Its columns are the number, each varied key with the value as it was typed, the state, the
+    metrics, the folder, the id of the MLflow run and the reason why the job has not finished.
+    """
+    varied = [{key_of(text): value_of(hidden(text)) for text in r.job.varied} for r in results]
+    keys = dict.fromkeys(key for values in varied for key in values)
+    metrics = sorted({key for result in results if result.run for key in result.run.metrics})
     table = io.StringIO()
     writer = csv.writer(table)
-    writer.writerow(["job", "state", "overrides", *keys, "folder", "reason"])
-    for result in results:
-        metrics = result.run.metrics if result.run else {}
-        values = [metrics.get(key, "") for key in keys]
-        found = result.run and result.run.folder
-        folder = os.path.relpath(found or result.job.folder(sweep))
-        reason = "" if result.finished else result.reason
-        row = [result.job.number, result.state, result.job.name, *values, folder, reason]
+    writer.writerow(["job", *keys, "state", *metrics, "folder", "run_id", "reason"])
+    for result, values in zip(results, varied, strict=True):
+        measured = result.run.metrics if result.run else {}
+        row = [
+            *(result.job.number, *(values.get(key, "") for key in keys), result.state),
+            *(measured.get(key, "") for key in metrics),
+            *(os.path.relpath(result.folder(sweep)), result.run_id or ""),
+            "" if result.finished else result.reason,
+        ]
         writer.writerow(hidden_data(row))
     return table.getvalue()

@@ -31,9 +31,11 @@ from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
 from experiments.sweep.relaunch import run_jobs
-from experiments.sweep.report import JobResult, failures, ranking, results_of
+from experiments.sweep.report import JobResult, failures, results_of
 from experiments.sweep.task import Task
 from experiments.sweep.try_first_steps import try_first_steps
+from experiments.sweep.verdict import judge
+from experiments.sweep.verdict_text import Line, as_lines
 from experiments.sweep.view import View, duration, watching
 from experiments.tracking import run_id_of
 from experiments.worker.client import worker
@@ -184,14 +186,18 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
 
 
 def _print_verdict(results: Sequence[JobResult], folder: Path) -> None:
-    _say(*ranking(results))
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    lines = list(as_lines(judge(results)))
     failed = list(failures(results, folder))
     if failed:
         count = sum(not result.finished for result in results)
-        _say(f"{count} of {len(results)} jobs have not finished:", *failed)
+        lines.append(Line(f"{count} of {len(results)} jobs have not finished:", "red"))
+        lines += [Line(text, "red") for text in failed]
     waiting = sum(result.held_back for result in results)
     if waiting:
-        _say(f"{waiting} jobs were not begun, as another had failed")
+        lines.append(Line(f"{waiting} jobs were not begun, as another had failed", "red"))
     run_id = run_id_of(folder)
     recorded = f", MLflow run {run_id}" if run_id else ""
-    _say(f"Everything about this sweep: {os.path.relpath(folder)}{recorded}")
+    lines.append(Line(f"Everything about this sweep: {os.path.relpath(folder)}{recorded}"))
+    for line in lines:
+        console.print(line.text, style=line.style)

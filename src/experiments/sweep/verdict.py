@@ -1,0 +1,234 @@
+"""The verdict of a sweep: the best setting, its lead, and whether the lead is more than noise.
+
+A sentence names a setting by its place in the ranking.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from experiments.sweep.effects import Effect, effects_of
+from experiments.sweep.report import JobResult
+from experiments.sweep.settings import Ranking, Setting, mean_and_deviation, rank
+
+if TYPE_CHECKING:
+    from experiments.sweep.comparison import Comparison
+
+_RANGES = 8  # ranges of places that a sentence names
+_KEYS, _VALUES = 8, 5  # in the lines about effects
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The ranked settings of a sweep, and their comparison with the best."""
+
+    ranking: Ranking
+    intervals: tuple[tuple[float, float] | None, ...]
+    """the 95 % interval of each ranked mean, 0 to 1; None for one seed or a diverged run"""
+    comparison: Comparison | None
+    """of the settings without diverged runs; None if it has no test"""
+    effects: tuple[Effect, ...]
+
+    @property
+    def compared(self) -> tuple[Setting, ...]:
+        """The settings without diverged runs, which come first."""
+        return tuple(setting for setting in self.ranking.settings if not setting.diverged)
+
+
+def judge(results: Sequence[JobResult]) -> Verdict:
+    """Rank the settings of a sweep, and compare them with the best."""
+    ranking = rank(results)
+    compared = [setting for setting in ranking.settings if not setting.diverged]
+    effects = tuple(effects_of(compared))
+    intervals: list[tuple[float, float] | None] = [None] * len(ranking.settings)
+    if all(len(setting.values) < 2 for setting in compared):
+        return Verdict(ranking, tuple(intervals), None, effects)
+    import numpy as np
+
+    from experiments.sweep import comparison
+
+    seeds = sorted({seed for setting in compared for seed in setting.values})
+    values = np.array([[each.values.get(seed, np.nan) for seed in seeds] for each in compared])
+    for place, (low, high) in enumerate(zip(*comparison.intervals(values), strict=True)):
+        if not np.isnan(low):  # an interval of few seeds may leave the range of an accuracy
+            intervals[place] = max(0.0, float(low)), min(1.0, float(high))
+    found = comparison.compare(values) if len(compared) > 1 else None
+    return Verdict(ranking, tuple(intervals), found if found and found.tests else None, effects)
+
+
+def sentences(verdict: Verdict) -> Iterator[str]:
+    """Yield the statements about the ranking, the most important first."""
+    ranking, found = verdict.ranking, verdict.comparison
+    if ranking.settings and ranking.best is None:
+        yield "No setting is the best, as each has a diverged run"
+    if found is not None:
+        yield _judgement(verdict, found)
+        yield _lead(verdict, found)
+    elif len(verdict.compared) > 1:
+        yield (
+            "The noise is unknown with one seed per setting, and the order may be chance; add "
+            "seeds, for example seed=0,1,2"
+        )
+    diverged = range(len(verdict.compared) + 1, len(ranking.settings) + 1)
+    if diverged and ranking.best is not None:
+        yield f"{places(diverged)} {_verb(diverged, 'rank')} last because of diverged runs"
+    yield from _about_the_images(ranking)
+    if ranking.without_split:
+        yield (
+            f"{_settings(ranking.without_split)} without a validation split "
+            f"{'is' if ranking.without_split == 1 else 'are'} not ranked: test accuracies cannot "
+            "be compared with validation accuracies"
+        )
+    if ranking.unfinished:
+        has = "has" if ranking.unfinished == 1 else "have"
+        yield f"{_settings(ranking.unfinished)} {has} no finished run and no place"
+
+
+def method(verdict: Verdict) -> Iterator[str]:
+    """Yield an explanation of the figures."""
+    if any(verdict.intervals):
+        yield (
+            "± is the standard deviation over the seeds; the range is the 95 % interval of the "
+            "mean (Student's t)"
+        )
+    found = verdict.comparison
+    if found is None:
+        return
+    kinds = sorted({"paired by seed" if p else "Welch's" for p in found.with_best.paired})
+    if found.all_pairs:
+        yield (
+            f"Tests: t-tests ({', '.join(kinds)}) at the 5 % level with Holm's correction for "
+            f"{found.tests:,} pairs"
+        )
+    else:
+        yield (
+            f"Tests: t-tests ({', '.join(kinds)}) against the best only, as there are "
+            f"{found.tests:,} pairs; 5 % level with Bonferroni's correction for all of them"
+        )
+
+
+def about_effects(verdict: Verdict) -> Iterator[str]:
+    """Yield a line for each of the keys that explain most."""
+    for effect in verdict.effects[:_KEYS]:
+        told = [f"{value or 'unset'} {100 * mean:.2f} %" for value, mean in effect.means[:_VALUES]]
+        if len(effect.means) > _VALUES:
+            told.append(f"and {len(effect.means) - _VALUES} more values")
+        yield f"{effect.key} explains {100 * effect.share:.0f} %: {', '.join(told)}"
+    if len(verdict.effects) > _KEYS:
+        yield f"{len(verdict.effects) - _KEYS} more keys explain less"
+
+
+def counts(results: Sequence[JobResult]) -> dict[str, int]:
+    """Return the numbers of jobs: `jobs`, `jobs_finished`, `jobs_failed`, `jobs_diverged`.
+
+    A job counts as failed if it has not finished, for any reason; a diverged job has finished.
+    """
+    finished = sum(result.finished for result in results)
+    return {
+        "jobs": len(results),
+        "jobs_finished": finished,
+        "jobs_failed": len(results) - finished,
+        "jobs_diverged": sum(result.diverged for result in results),
+    }
+
+
+def figure(mean: float, deviation: float) -> str:
+    """Return a mean and its standard deviation, 0 to 1, as percentages."""
+    return (
+        f"{100 * mean:.2f} %"
+        if math.isnan(deviation)
+        else f"{100 * mean:.2f} ± {_points(deviation)} %"
+    )
+
+
+def span(interval: tuple[float, float]) -> str:
+    """Return an interval, 0 to 1, as percentages."""
+    return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f} %"
+
+
+def places(numbers: Sequence[int]) -> str:
+    """Return ascending places as words, such as `1, 2 and 4 to 6`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    told: list[str] = []
+    for run in runs:
+        told += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run]
+    if len(told) > _RANGES:
+        told = [*told[:_RANGES], "further places"]
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+
+
+def _judgement(verdict: Verdict, found: Comparison) -> str:
+    same, worse, untested = [1], list[int](), list[int]()
+    for place, (p_value, is_worse) in enumerate(zip(found.p_value, found.worse, strict=True), 2):
+        (untested if math.isnan(p_value) else worse if is_worse else same).append(place)
+    numbers = sorted({len(verdict.compared[place - 1].values) for place in [*same, *worse]})
+    seeds = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
+    told = []
+    if len(same) > 1:
+        told.append(f"{places(same)} cannot be told apart with {seeds} seeds")
+        if alone := [place for place in same if place > 1 and found.worse_alone[place - 2]]:
+            told[0] += f" (tested alone, {places(alone)} would be worse)"
+        told += [f"{places(worse)} {_verb(worse, 'are')} worse"] if worse else []
+    elif worse:
+        told.append(f"1 is better than {places(worse)} beyond the noise of {seeds} seeds")
+    if untested:
+        told.append(f"{places(untested)} cannot be compared with 1, for lack of a second seed")
+    return "; ".join(told)
+
+
+def _lead(verdict: Verdict, found: Comparison) -> str:
+    from experiments.sweep.comparison import MOST_SEEDS, seeds_needed
+
+    pairs, p_value = found.with_best, found.p_value[0]
+    difference, margin = float(pairs.difference[0]), float(pairs.margin[0])
+    if math.isnan(p_value):
+        first, second = verdict.compared[:2]
+        return f"1 leads 2 by {_points(first.mean - second.mean)} points"
+    paired = "paired by seed" if pairs.paired[0] else "without pairs of a seed"
+    low, high = _points(difference - margin), _points(difference + margin)
+    lead = f"1 leads 2 by {_points(difference)} points, 95 % interval {low} to {high} ({paired})"
+    if found.worse[0]:
+        return lead
+    if difference <= 0:
+        return f"{lead}; no number of seeds would show a lead if this difference were true"
+    needed = seeds_needed(difference, float(pairs.deviation[0]), found.level)
+    number = f"about {needed}" if needed else f"more than {MOST_SEEDS:,}"
+    return (
+        f"{lead}; {number} seeds would be needed to tell 1 and 2 apart if this difference and "
+        "spread were true (power 80 %)"
+    )
+
+
+def _about_the_images(ranking: Ranking) -> Iterator[str]:
+    if ranking.best is None:
+        return
+    if ranking.measure == "validation accuracy":
+        runs = [result.run for result in ranking.best.finished if result.run]
+        tested = [run.metrics["test_accuracy"] for run in runs if "test_accuracy" in run.metrics]
+        if tested:
+            yield f"Test accuracy of 1: {figure(*mean_and_deviation(tested))} (n={len(tested)})"
+    elif len(ranking.settings) > 1:
+        yield (
+            "Ranked by the test images, so the best figure is too high; set data.validation_size, "
+            "for example to a tenth of the training images, to rank by validation images"
+        )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _settings(count: int) -> str:
+    return f"{count} setting{'s' if count > 1 else ''}"
+
+
+def _verb(subjects: Sequence[int], plural: str) -> str:
+    return plural if len(subjects) > 1 else {"are": "is", "rank": "ranks"}[plural]
