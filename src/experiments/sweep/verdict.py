@@ -111,7 +111,9 @@ def method(verdict: Verdict) -> Iterator[str]:
 
 
 def about_effects(verdict: Verdict) -> Iterator[str]:
-    """Yield a line for each of the keys that explain most."""
+    """Yield a line for each of the keys that explain most, and for their combinations."""
+    if not verdict.effects:
+        return
     for effect in verdict.effects[:_KEYS]:
         told = [f"{value or 'unset'} {100 * mean:.2f} %" for value, mean in effect.means[:_VALUES]]
         if len(effect.means) > _VALUES:
@@ -119,6 +121,10 @@ def about_effects(verdict: Verdict) -> Iterator[str]:
         yield f"{effect.key} explains {100 * effect.share:.0f} %: {', '.join(told)}"
     if len(verdict.effects) > _KEYS:
         yield f"{len(verdict.effects) - _KEYS} more keys explain less"
+    # In a whole grid the shares of the keys and of their combinations add up to 1.
+    if math.prod(len(effect.means) for effect in verdict.effects) == len(verdict.compared):
+        rest = 1 - sum(effect.share for effect in verdict.effects)
+        yield f"combinations of keys explain {100 * abs(rest):.0f} %"
 
 
 def counts(results: Sequence[JobResult]) -> dict[str, int]:
