@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from tests.terminal import Terminal
+
 # As `experiments.run.load_torch` sets it: parallel tests would wait for spinning threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
@@ -119,6 +121,22 @@ def start(tmp_path: Path, root: str) -> Starter:
         return start_program(folder, root, "Dropping", *usual, *overrides, **pace)
 
     return begin
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
+    """Put a terminal of 80 columns in place of stdout, where pytest's capture would be."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+
+    def replace() -> Terminal:
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        return terminal
+
+    return replace
 
 
 @pytest.fixture(autouse=True)

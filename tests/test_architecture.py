@@ -140,6 +140,11 @@ def test_a_sweep_s_own_process_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & {"torch", "mlflow"}
 
 
+def test_only_a_sweep_loads_rich_before_it_draws() -> None:
+    importers = {path for path in FILES if "rich" in packages(path, everywhere=False)}
+    assert {floor_of(path) for path in importers} <= {"sweep"}
+
+
 def test_only_the_worker_and_runs_load_torch() -> None:
     importers = {
         name_of(path)

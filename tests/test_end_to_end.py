@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ from mlflow.entities import Run
 
 from experiments.tracking.store import connect
 from tests.conftest import PROJECT, Program, clean_environment, run_folder
-from tests.programs import start, wait_for_epoch, wait_until
+from tests.programs import OWN, start, wait_for_epoch, wait_until
+from tests.terminal import run_on_terminal, shown_lines
 
 
 def recorded(folder: Path) -> tuple[MlflowClient, Run]:
@@ -109,7 +111,10 @@ def test_a_signal_ends_the_run_as_killed(tmp_path: Path, root: str, number: sign
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert f"{number.name}: stopping" in output
+    stopping, stopped, *_ = output[output.index(number.name) :].splitlines()
+    assert stopping.startswith(f"{number.name}: stopping")
+    checkpoints = run_folder(tmp_path).relative_to(tmp_path) / "checkpoints"
+    assert stopped.startswith(f"Stopped; the checkpoint is in {checkpoints}, and the same command")
     assert "Traceback" not in errors
     wait_until(lambda: recorded(tmp_path)[1].info.status == "KILLED")
 
@@ -126,11 +131,34 @@ def test_kill_9_leaves_no_run_running(tmp_path: Path, root: str) -> None:
     assert run.data.metrics["train_loss"] > 0
 
 
+def test_on_a_terminal_a_run_shows_its_facts_and_its_bar(tmp_path: Path, root: str) -> None:
+    (tmp_path / "own.py").write_text(OWN)
+    program = [sys.executable, str(PROJECT / "train.py"), "data=digits", f"data.root={root}"]
+    overrides = ["model._target_=own.Slow", "tracking=none", "trainer.epochs=2", "optimizer.lr=0.1"]
+    code, output = run_on_terminal(
+        [*program, *overrides, "data.validation_size=100"],
+        40,
+        cwd=tmp_path,
+        environment=clean_environment() | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert code == 0, output
+    lines = shown_lines(output)
+    drawn = [line for line in lines if line.startswith(("╭", "│", "╰", "epoch "))]
+    assert max(map(len, drawn)) == 40
+    assert any("validation," in line for line in drawn)
+    assert any(line.startswith("epoch 2/2 ━") for line in drawn)
+    assert "\x1b[32mAccuracy of the network" in output
+    (log,) = tmp_path.glob("outputs/*/*/train.log")
+    assert "\x1b" not in log.read_text()
+    assert "│" not in log.read_text()
+
+
 def test_an_exception_ends_the_run_as_failed(tmp_path: Path, root: str) -> None:
     _, errors = start(tmp_path, root, "Failing").communicate(timeout=60)
     assert "ArithmeticError: in the middle of training" in errors
-    assert "own.py" in errors
-    assert "site-packages/hydra" not in errors
+    frames = re.findall(r'File "(.*)", line', errors)
+    assert frames == [str(tmp_path / "own.py")] * 2  # forward, and the method that it calls
+    assert f"Everything about this run: {run_folder(tmp_path).relative_to(tmp_path)}\n" in errors
     _, run = recorded(tmp_path)
     assert run.info.status == "FAILED"
     assert run.data.tags["failure"] == "ArithmeticError: in the middle of training"

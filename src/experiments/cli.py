@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from experiments.errors import InputError, RunError
+from experiments.process.colour import print_error
 from experiments.process.signals import raising
 from experiments.process.streams import guarded_output
 
@@ -34,7 +35,7 @@ def main() -> None:
         with raising():
             sys.exit(options.run(options))
     except (InputError, RunError) as error:
-        print(f"error: {_in_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        print_error(_in_one_line(str(error)))
         sys.exit(1 if isinstance(error, RunError) else 2)
 
 

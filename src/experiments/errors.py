@@ -134,4 +134,5 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
         return f"did you mean {options[close[0]]}?"
     if beside and len(beside) <= _FEW:
         return f"choose from {', '.join(beside)}"
-    return "`python train.py --help` lists all parts and keys"
+    option = "--cfg hydra" if word.startswith("hydra.") else "--help"
+    return f"`python train.py {option}` lists all parts and keys"

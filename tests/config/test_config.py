@@ -99,6 +99,7 @@ def test_did_you_mean() -> None:
     assert did_you_mean("o.zzz", ["o.lr", "t.epochs"]) == "choose from o.lr"
     assert did_you_mean("o.zzz", ["o.lr", "o.lr", "o.m", "o.lr"]) == "choose from o.lr, o.m"
     assert did_you_mean("x", []) == "`python train.py --help` lists all parts and keys"
+    assert did_you_mean("hydra.x", []) == "`python train.py --cfg hydra` lists all parts and keys"
 
 
 def test_what_is_shortened_keeps_its_beginning_and_its_advice() -> None:

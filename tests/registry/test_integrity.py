@@ -49,6 +49,7 @@ def execute(config: RunConfig, check: Callable[[], None] = lambda: None) -> Prep
                 config=config,
                 parts=prepared.parts,
                 identity=prepared.identity,
+                overrides=(),
                 recorder=recorder,
                 folder=prepared.folder,
                 check=check,

@@ -41,6 +41,7 @@ def execute(
             config=config,
             parts=parts,
             identity="0" * 64,
+            overrides=(),
             recorder=recorder,
             folder=folder,
             check=check,

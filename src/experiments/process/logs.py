@@ -12,14 +12,26 @@ from hydra.core.utils import configure_log
 from omegaconf import DictConfig
 
 from experiments.files.safe_writes import open_to_append
+from experiments.process.colour import ERROR, WARNING, in_colour
 from experiments.redaction.hide import hidden
 
 
 class StdoutHandler(logging.StreamHandler[TextIO]):
-    """Logs to the current `sys.stdout`, so that log lines and a progress bar share the screen."""
+    """Logs to the current `sys.stdout`, so that log lines and a progress bar share the screen.
+
+    On a terminal a record is shown in the style that its `extra={"style": …}` names, and without
+    one in the colour of its level.
+    """
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines to write."""
+        text, style = super().format(record), getattr(record, "style", None)
+        if record.levelno >= logging.WARNING:
+            style = style or (ERROR if record.levelno >= logging.ERROR else WARNING)
+        return in_colour(text, style, self.stream) if style else text
 
     @property
     def stream(self) -> TextIO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,14 +13,18 @@ from torch import Tensor
 
 from experiments.config import RunConfig
 from experiments.data.batches import count_batches
+from experiments.process.colour import GOOD
 from experiments.process.signals import Interrupted
 from experiments.randomness import derive, random_state
 from experiments.registry.earlier import Result
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
 from experiments.run.checkpoint import Checkpoints, save_weights
+from experiments.run.early_end import explained
+from experiments.run.lines import accuracy_line, epoch_line, place_of
 from experiments.run.progress import progress_bar
 from experiments.run.restore import check_journal, restore
+from experiments.run.start_panel import print_start_panel
 from experiments.tracking import Recorder
 from experiments.training.best_epoch import Best
 from experiments.training.evaluation import Evaluation, evaluate
@@ -34,6 +38,7 @@ def train_and_test(
     config: RunConfig,
     parts: Parts,
     identity: str,
+    overrides: Sequence[str],
     recorder: Recorder,
     folder: Path,
     check: Callable[[], None],
@@ -44,6 +49,7 @@ def train_and_test(
         config: the run's configuration.
         parts: the run's objects, as `assemble` returns them.
         identity: the hash of everything that determines the result; checkpoints hold it too.
+        overrides: the overrides without secrets, to be shown.
         recorder: receives the run's reports.
         folder: the run's folder.
         check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
@@ -51,23 +57,26 @@ def train_and_test(
     Raises:
         InputError: the checkpoint cannot be used.
         RunError: a file cannot be written.
+        RuntimeError: a part of the run called `sys.exit`.
     """
     run = Run(config, parts, identity, recorder, folder)
     run.restore()
-    try:
-        run.train(check)
-        if run.prepare_test():
-            (test,) = evaluate(
-                models=[parts.model],
-                seeds=[derive(config.seed, "test")],
-                split=parts.splits.test,
-                limit_batches=config.trainer.limit_batches,
-                after_batch=check,
-            )
-            run.keep(test)
-    except Interrupted:
-        run.save_within_epoch()
-        raise
+    print_start_panel(config, parts, overrides, folder, resumes=run.saved)
+    with explained(config, folder, lambda: run.saved):
+        try:
+            run.train(check)
+            if run.prepare_test():
+                (test,) = evaluate(
+                    models=[parts.model],
+                    seeds=[derive(config.seed, "test")],
+                    split=parts.splits.test,
+                    limit_batches=config.trainer.limit_batches,
+                    after_batch=check,
+                )
+                run.keep(test)
+        except Interrupted:
+            run.save_within_epoch()
+            raise
     return recorder.result
 
 
@@ -89,6 +98,8 @@ class Run:
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
         self.diverged = False
         self.position = Position()
+        self.saved: str | None = None
+        """the place of the last checkpoint, in words"""
         self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
         self._best_weights: dict[str, Tensor] = {}
         self._metrics: Mapping[str, float] = {}
@@ -116,12 +127,12 @@ class Run:
         )
         self.position, self._best = restored.position, restored.best
         self._best_weights = restored.best_weights
-        place = f"epoch {self.position.epoch}"
-        if self.position.epoch > self.config.trainer.epochs or self.position.stopped:
-            place = "the test"
-        elif self.position.batches:
-            place += f", batch {self.position.batches + 1}"
-        _log.info("Resuming at %s", place)
+        self.saved = self._place
+        _log.info("Resuming at %s", self.saved)
+
+    @property
+    def _place(self) -> str:
+        return place_of(self.position, epochs=self.config.trainer.epochs, batches=self._batches)
 
     def save(self) -> None:
         """Write a checkpoint of the run's present state."""
@@ -138,6 +149,7 @@ class Run:
                 "best_weights": self._best_weights,
             },
         )
+        self.saved = self._place
 
     def save_within_epoch(self) -> None:
         """Write a checkpoint in the middle of an epoch if the loss and all weights are finite."""
@@ -148,8 +160,10 @@ class Run:
         """Train from the present position to the last epoch, or until an early stop."""
         config, parts, position = self.config, self.parts, self.position
         trainer, splits = config.trainer, parts.splits
-        total = trainer.epochs * self._batches
-        with progress_bar(total, done=position.steps) as advance:
+        shown = progress_bar(
+            position, lambda: self._metrics, epochs=trainer.epochs, batches=self._batches
+        )
+        with shown as advance:
 
             def after_batch() -> None:
                 check()
@@ -176,12 +190,8 @@ class Run:
         """Record an epoch's metrics and print them in one line."""
         self._metrics = metrics
         self._recorder.metrics(metrics, epoch)
-        validation = "".join(
-            f" {name}: {metrics[key]:.4f}"
-            for key, name in (("val_loss", "Validation loss"), ("val_accuracy", "accuracy"))
-            if key in metrics
-        )
-        _log.info("Epoch: %d Loss: %.3f%s", epoch, metrics["train_loss"], validation)
+        best = "val_loss" in metrics and self._best.is_improved_by(metrics)
+        _log.info(epoch_line(metrics, epoch), extra={"style": GOOD if best else None})
 
     def after_epoch(self) -> None:
         """Check the last epoch for divergence and for the best metric, and save a checkpoint."""
@@ -237,10 +247,4 @@ class Run:
         sha256 = save_weights(weights, self._folder / WEIGHTS)
         self._recorder.tags({"weights_sha256": sha256})
         self._recorder.artifacts(WEIGHTS)
-        percent = 100 * test.correct / test.total
-        _log.info(
-            "Accuracy of the network on the %d test images: %d %% (%.2f %%)",
-            test.total,
-            percent,
-            percent,
-        )
+        _log.info(accuracy_line(test), extra={"style": GOOD})

@@ -4,42 +4,62 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from experiments.training.loop import Position
 
 _REDRAW_SECONDS = 0.1
+_WIDE = 60  # columns; fewer leave no room for the metrics, which the lines above the bar have
 
 
 @contextmanager
-def progress_bar(total: int, *, done: int = 0) -> Iterator[Callable[[], None]]:
-    """Show a bar of `total` batches on a terminal; yield a function that advances it by one.
+def progress_bar(
+    position: Position,
+    metrics: Callable[[], Mapping[str, float]],
+    *,
+    epochs: int,
+    batches: int,
+) -> Iterator[Callable[[], None]]:
+    """Show the bar of a run on a terminal; yield a function to call after every batch.
 
     Args:
-        total: the number of batches of the whole run.
-        done: the number of batches trained before.
+        position: the run's position, which the training advances.
+        metrics: returns the metrics of the last epoch, empty before its end.
+        epochs: the number of epochs of the run.
+        batches: the number of batches in an epoch.
     """
     if not sys.stdout.isatty():
         yield lambda: None
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("batches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as progress:
-        task = progress.add_task("batches", total=total, completed=done)
+    console = Console(soft_wrap=True, highlight=False)
+    columns = TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(compact=True)
+    is_wide = console.width >= _WIDE
+    with Progress(*columns, console=console, transient=True) as progress:
+
+        def description() -> str:
+            return _in_short(position.epoch, epochs, metrics() if is_wide else {})
+
+        task = progress.add_task(description(), total=epochs * batches, completed=position.steps)
         shown = 0.0
 
         def advance() -> None:
-            nonlocal done, shown
-            done += 1
+            nonlocal shown
             now = time.monotonic()
             if now - shown >= _REDRAW_SECONDS:
-                progress.update(task, completed=done)
                 shown = now
+                progress.update(task, completed=position.steps, description=description())
 
         yield advance
+
+
+def _in_short(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
+    """Return the current epoch, and the loss and validation accuracy of the last one."""
+    names = {"train_loss": "loss {:.3f}", "val_accuracy": "accuracy {:.4f}"}
+    told = [text.format(metrics[key]) for key, text in names.items() if key in metrics]
+    return " ".join([f"epoch {min(epoch, epochs)}/{epochs}", *told])

@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments import journal
 from experiments.config import RunConfig
 from experiments.errors import InputError
-from experiments.process.signals import Interrupted, interruptible
+from experiments.process.signals import interruptible
 from experiments.provenance.origin import commit_of_command, tags, write_origin
 from experiments.redaction.hide import hidden_data
 from experiments.registry.earlier import Earlier
@@ -145,18 +145,13 @@ def train(prepared: Prepared, request: Request) -> float:
         RuntimeError: a part of the run called `sys.exit`.
     """
     with interruptible() as check, recorded(prepared, request) as recorder:
-        try:
-            result = train_and_test(
-                config=prepared.config,
-                parts=prepared.parts,
-                identity=prepared.identity,
-                recorder=recorder,
-                folder=prepared.folder,
-                check=check,
-            )
-        except SystemExit as error:
-            if isinstance(error, Interrupted):
-                raise
-            # An exit in a user's class must not look like a finished run.
-            raise RuntimeError(f"a part of the run called sys.exit({error.code!r})") from error
+        result = train_and_test(
+            config=prepared.config,
+            parts=prepared.parts,
+            identity=prepared.identity,
+            overrides=hidden_data(request.overrides),
+            recorder=recorder,
+            folder=prepared.folder,
+            check=check,
+        )
     return result.objective

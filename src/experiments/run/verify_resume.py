@@ -166,5 +166,13 @@ def _run_to_the_end(overrides: Sequence[str], folder: Path) -> None:
     process = _start(overrides, folder)
     _, errors = process.communicate()
     if process.returncode:
-        said = (errors.strip() or f"it ended with status {process.returncode}").splitlines()[-1]
-        raise InputError(f"train.py {' '.join(overrides)}: {said}")
+        reason = _reason(folder, errors) or f"it ended with status {process.returncode}"
+        raise InputError(f"train.py {' '.join(overrides)}: {reason}")
+
+
+def _reason(folder: Path, errors: str) -> str:
+    """Return the reason why a run below a folder failed, or else the last line of its errors."""
+    for path in (folder / "outputs").glob(f"*/*/{journal.NAME}"):
+        if failure := journal.history(path.parent).tags.get("failure"):
+            return failure
+    return errors.strip().rpartition("\n")[2].removeprefix("error: ")

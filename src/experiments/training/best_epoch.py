@@ -28,14 +28,17 @@ class Best:
 
     def update(self, metrics: Mapping[str, float], epoch: int) -> bool:
         """Compare an epoch, counted from 1, with the best; return whether it is the new best."""
-        sign = -1 if self.monitor == "val_loss" else 1
-        value = sign * metrics[self.monitor]
-        best = sign * self.metrics[self.monitor] if self.metrics else float("-inf")
-        if not value > best + self.min_delta:
+        if not self.is_improved_by(metrics):
             return False
         self.epoch = epoch
         self.metrics = {key: metrics[key] for key in ("val_loss", "val_accuracy")}
         return True
+
+    def is_improved_by(self, metrics: Mapping[str, float]) -> bool:
+        """Return whether an epoch with these metrics would be the new best."""
+        sign = -1 if self.monitor == "val_loss" else 1
+        best = sign * self.metrics[self.monitor] if self.metrics else float("-inf")
+        return sign * metrics[self.monitor] > best + self.min_delta
 
     def exhausted(self, epoch: int) -> bool:
         """Return whether patience has run out after an epoch, counted from 1."""

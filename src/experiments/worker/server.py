@@ -13,7 +13,6 @@ import pickle
 import select
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,8 +23,9 @@ from hydra.core.utils import env_override, setup_globals
 from omegaconf import DictConfig
 
 from experiments.composition.entry_point import Refused
-from experiments.composition.hydra_config import own
+from experiments.composition.hydra_config import log_of, own
 from experiments.composition.hydra_errors import in_one_line
+from experiments.composition.tracebacks import place_in_user_code, print_traceback
 from experiments.errors import AliveError, InputError, text_of
 from experiments.files.safe_writes import open_to_append
 from experiments.process.logs import own_log
@@ -155,7 +155,7 @@ def _facts(config: Any) -> dict[str, str]:
 
 
 def _log_of(config: DictConfig) -> Path:
-    return Path(config.hydra.runtime.output_dir) / f"{config.hydra.job.name}.log"
+    return Path(config.hydra.runtime.output_dir) / log_of(config)
 
 
 def _run(function: bytes, config: DictConfig) -> dict[str, Any]:
@@ -192,9 +192,10 @@ def _failure(error: BaseException) -> dict[str, Any]:
             return {"state": "failed", "reason": f"called sys.exit({error.code!r})"}
     reason = in_one_line(error)
     if reason is None:
-        traceback.print_exception(error)
-        lines = hidden(text_of(error)).strip().splitlines()
-        reason = f"{type(error).__name__}: {lines[0]}"
+        print_traceback(error)
+        first_line = hidden(text_of(error)).strip().partition("\n")[0]
+        place = place_in_user_code(error)
+        reason = f"{type(error).__name__}: {first_line}{f' ({place})' if place else ''}"
     else:
         print(f"error: {reason}", file=sys.stderr)  # noqa: T201
     return {"state": "failed", "reason": reason}
