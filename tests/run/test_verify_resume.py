@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.journal import Journal
 from experiments.run import verify_resume
 from experiments.run.verify_resume import Evidence
 
@@ -32,3 +33,14 @@ def test_a_run_that_always_ends_first_proves_nothing(
     assert not verify_resume._verify([], 2, tmp_path, said.append)
     assert "nothing is proved" in said[-1]
     assert len(begun) == 1 + 2 + verify_resume._RETRIES
+
+
+def test_a_failed_run_is_reported_with_its_reason(tmp_path: Path) -> None:
+    refused = "error: optimizer.lr=-1: it should be greater than 0\n"
+    assert verify_resume._reason(tmp_path, refused) == refused.strip().removeprefix("error: ")
+    folder = tmp_path / "outputs" / "2026-11-23" / "15-36-12"
+    folder.mkdir(parents=True)
+    with Journal(folder) as journal:
+        journal.write("tags", tags={"failure": "ArithmeticError: odd"})
+    notes = "ArithmeticError: odd\nEverything about this run: outputs/…\nAs it is, …\n"
+    assert verify_resume._reason(tmp_path, notes) == "ArithmeticError: odd"

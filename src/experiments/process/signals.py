@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
+_CLEAR_LINE = "\r\x1b[2K"  # the bar is drawn again below
 
 
 class Interrupted(SystemExit):
@@ -125,7 +126,7 @@ def _postpone(signum: int, _frame: FrameType | None) -> None:
     # `logging` and `print` are not reentrant.
     said = f"{signal.Signals(signum).name}: stopping; once more to stop at once\n"
     with contextlib.suppress(OSError):
-        os.write(1, said.encode())
+        os.write(1, ((_CLEAR_LINE if os.isatty(1) else "") + said).encode())
 
 
 def _raise(signum: int, _frame: FrameType | None) -> None:
