@@ -76,8 +76,9 @@ def test_the_default_is_the_article_s_complete_example() -> None:
     assert leaves["data.validation_size"] == "0"
     assert leaves["trainer.device"] == "auto"
     assert leaves["seed"] == "0"
-    assert leaves["tracking.uri"] == "sqlite:///mlflow.db"
-    assert leaves["tracking.experiment"] == "mnist"
+    assert default.tracking.uri == "sqlite:///mlflow.db"
+    assert default.tracking.experiment == "mnist"
+    assert default.tracking.log_model
 
 
 def test_the_plain_experiment_differs_in_momentum_alone() -> None:

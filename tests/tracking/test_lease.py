@@ -13,7 +13,7 @@ from experiments.tracking.copies import STATE
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import LEASE_SECONDS
 from experiments.tracking.lookup import find, mark_dead
-from experiments.tracking.tag_names import JOURNAL
+from experiments.tracking.tag_names import HEARTBEAT, JOURNAL
 from tests.tracking.conftest import (
     FRESH,
     HERE,
@@ -49,7 +49,7 @@ def test_a_lease_is_renewed_by_the_time_of_now(
     client: MlflowClient, identity: str, store: Store
 ) -> None:
     run_id = store(renewed=STALE)
-    client.set_tag(run_id, lease.TAG, lease.now())
+    client.set_tag(run_id, HEARTBEAT, lease.now())
     assert find(client, identity)["state"] == "alive"
 
 

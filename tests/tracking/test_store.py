@@ -17,7 +17,7 @@ from tests.programs import wait_until
 
 def test_an_experiment_is_made_once(client: MlflowClient, uri: str) -> None:
     first, again = (provide_experiment(client, uri, "once") for _ in range(2))
-    assert first.experiment_id == again.provide_experiment
+    assert first.experiment_id == again.experiment_id
 
 
 @pytest.mark.parametrize(

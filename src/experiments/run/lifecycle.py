@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from experiments.config import RunConfig
@@ -16,7 +14,7 @@ from experiments.data.batches import count_batches
 from experiments.process.colour import GOOD
 from experiments.process.signals import Interrupted
 from experiments.randomness import derive, random_state
-from experiments.registry.earlier import Result
+from experiments.registry.earlier import WARNING, Result
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
 from experiments.run.checkpoint import Checkpoints, save_weights
@@ -24,6 +22,7 @@ from experiments.run.early_end import explained
 from experiments.run.lines import accuracy_line, epoch_line, place_of
 from experiments.run.progress import progress_bar
 from experiments.run.restore import check_journal, restore
+from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
 from experiments.run.start_panel import print_start_panel
 from experiments.tracking import Recorder
 from experiments.training.best_epoch import Best
@@ -199,7 +198,7 @@ class Run:
         epoch = position.epoch - 1
         if not self.diverged and not self._is_finite(self._metrics["train_loss"]):
             self.diverged = True
-            self._recorder.tags({"diverged": "true", "diverged_epoch": str(epoch)})
+            self._recorder.tags(tags_of_divergence(epoch))
             _log.warning("Epoch %d: the loss or a weight is NaN or infinite", epoch)
         if self.diverged:
             position.stopped = trainer.stop_on_divergence
@@ -217,10 +216,7 @@ class Run:
             self.save()
 
     def _is_finite(self, loss: float) -> bool:
-        weights = self.parts.model.state_dict().values()
-        return math.isfinite(loss) and bool(
-            torch.stack([value.isfinite().all() for value in weights]).all()
-        )
+        return is_finite(loss, self.parts.model.state_dict().values())
 
     def prepare_test(self) -> bool:
         """Load the best weights if they are to be tested; return False for a diverged run."""
@@ -248,3 +244,7 @@ class Run:
         self._recorder.tags({"weights_sha256": sha256})
         self._recorder.artifacts(WEIGHTS)
         _log.info(accuracy_line(test), extra={"style": GOOD})
+        train_loss = self._recorder.result.metrics["train_loss"]
+        if warning := warning_about(test, train_loss, self.parts.splits.test.labels):
+            self._recorder.tags({WARNING: warning})
+            _log.warning("The run ended %s", warning)

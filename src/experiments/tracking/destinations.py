@@ -48,9 +48,9 @@ class Wishes:
     """whether the load of the machine is recorded during the training"""
 
     def added_to(self, earlier: Wishes) -> Wishes:
-        """Return these wishes and the earlier ones; a name or alias of these counts."""
+        """Return these wishes and the earlier ones; the earlier name and the later alias count."""
         return Wishes(
-            self.name or earlier.name,
+            earlier.name or self.name,
             self.log_model or earlier.log_model,
             self.register or earlier.register,
             self.alias or earlier.alias,

@@ -1,0 +1,55 @@
+"""Warnings about results of little use: a run that diverged, exploded or learned nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from experiments.registry.earlier import WARNING
+from experiments.training.evaluation import Evaluation
+
+_QUANTILE = 2.33  # of the normal distribution: chance alone exceeds the limit in 1 of 100 runs
+_EXPLODED = 2.0  # times the loss of a model that knows nothing
+
+
+def is_finite(loss: float, weights: Iterable[Tensor]) -> bool:
+    """Return whether a loss and all weights are finite."""
+    return math.isfinite(loss) and bool(torch.stack([w.isfinite().all() for w in weights]).all())
+
+
+def tags_of_divergence(epoch: int) -> dict[str, str]:
+    """Return the tags of a run whose loss or weights were not finite after an epoch."""
+    warning = f"diverged: the loss or a weight was NaN or infinite in epoch {epoch}"
+    return {"diverged": "true", "diverged_epoch": str(epoch), WARNING: warning}
+
+
+def warning_about(test: Evaluation, train_loss: float, labels: Tensor) -> str | None:
+    """Return the reason why a finished run is of little use; None for any other run.
+
+    Its loss has exploded if it is above twice log(K), the cross-entropy of equal probabilities for
+    K classes. It is at chance level if its accuracy is within the 99 % limit, in the normal
+    approximation, of a guess that is always the most frequent class.
+
+    Args:
+        test: the evaluation on test images.
+        train_loss: the mean batch loss of the last epoch.
+        labels: the labels of the test images, int64 (N).
+    """
+    counts = labels.bincount()
+    nothing_known = math.log(len(counts)) if len(counts) > 1 else math.inf
+    if train_loss > _EXPLODED * nothing_known:
+        return (
+            f"exploded: the training loss is {train_loss:.4g}, and a model that knows nothing has "
+            f"{nothing_known:.2f}"
+        )
+    share = float(counts.max()) / len(labels)
+    limit = share + _QUANTILE * math.sqrt(share * (1 - share) / test.total)
+    if test.accuracy <= limit < 1:
+        return (
+            f"at chance level: test accuracy {100 * test.accuracy:.2f} %, and always the most "
+            f"frequent class gives {100 * share:.2f} %"
+        )
+    return None

@@ -1,0 +1,51 @@
+"""Warnings about results: chance level and explosion are told, and good runs are left alone."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
+from experiments.training.evaluation import Evaluation
+
+LABELS = torch.arange(10).repeat(100)
+
+
+@pytest.mark.parametrize(
+    ("correct", "train_loss", "begins"),
+    [
+        (980, 0.1, None),
+        (100, 2.3, "at chance level: test accuracy 10.00 %"),
+        (0, 2.3, "at chance level"),
+        (120, 2.3, "at chance level"),
+        (130, 2.2, None),
+        (100, 1e6, "exploded: the training loss is 1e+06"),
+        (900, 5.0, "exploded"),
+        (900, 4.5, None),
+    ],
+)
+def test_a_useless_result_is_named(correct: int, train_loss: float, begins: str | None) -> None:
+    found = warning_about(Evaluation(1.0, correct, 1000), train_loss, LABELS)
+    assert found is None if begins is None else str(found).startswith(begins)
+
+
+def test_chance_alone_is_told_in_about_99_of_100_cases() -> None:
+    torch.manual_seed(0)
+    guesses = torch.randint(10, (2000, len(LABELS)))
+    correct = (guesses == LABELS).sum(1).tolist()
+    told = [warning_about(Evaluation(2.3, count, 1000), 2.3, LABELS) for count in correct]
+    assert 0.98 < sum(each is not None for each in told) / len(told) < 1
+
+
+def test_a_data_set_of_one_class_has_no_chance_level() -> None:
+    assert warning_about(Evaluation(0.0, 50, 50), 0.0, torch.zeros(50, dtype=torch.long)) is None
+
+
+def test_a_number_that_is_not_finite_is_noticed_anywhere() -> None:
+    weights = [torch.ones(3), torch.ones(2, 2)]
+    assert is_finite(1.0, weights)
+    assert not is_finite(math.nan, weights)
+    assert not is_finite(1.0, [*weights, torch.tensor([1.0, math.inf])])
+    assert tags_of_divergence(3)["warning"].startswith("diverged: ")
