@@ -15,9 +15,10 @@ from experiments.files.safe_writes import write_all
 from experiments.journal import Journal
 from experiments.provenance.origin import commit_of_command, note_commit, tags
 from experiments.redaction.hide import hidden
+from experiments.sweep.failures import command
 from experiments.sweep.folders import JOBS, VERDICT
 from experiments.sweep.jobs import Plan
-from experiments.sweep.report import JobResult, as_csv, command
+from experiments.sweep.report import JobResult, as_csv
 from experiments.sweep.verdict import counts, judge
 from experiments.sweep.verdict_text import as_lines, as_markdown
 from experiments.tracking import Recorder, recording

@@ -1,4 +1,4 @@
-"""The report of a sweep: the outcome of each job, and how to repeat failed jobs."""
+"""The report of a sweep: the outcome of each job, and the table of all jobs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import csv
 import io
 import math
 import os
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,23 +88,6 @@ def results_of(plan: Plan, sweep: Path, outcomes: Mapping[int, Outcome]) -> list
             found = look_up(Path(job.config.outputs), job.identity, job.folder(sweep))
         results.append(JobResult(job, found, outcomes.get(job.number)))
     return results
-
-
-def command(*overrides: str) -> str:
-    """Return the command line for some overrides."""
-    return shlex.join(["python", "train.py", *overrides])
-
-
-def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:
-    """Yield lines for each unfinished job: the reason, its log and the command that repeats it."""
-    for result in results:
-        if result.finished or result.held_back:
-            continue
-        log = result.job.folder(sweep) / result.job.log
-        yield f"  job {result.job.number}: {result.reason}"
-        if log.exists():
-            yield f"    log:    {os.path.relpath(log)}"
-        yield f"    repeat: {command(*result.job.overrides)}"
 
 
 def as_csv(results: Sequence[JobResult], sweep: Path) -> str:

@@ -24,6 +24,7 @@ from experiments.run.folder import removed_if_refused
 from experiments.sweep.compose import SweepLoader, expand
 from experiments.sweep.deliver_jobs import Delivering, deliver_again
 from experiments.sweep.estimate import seconds_of_training
+from experiments.sweep.failures import failures
 from experiments.sweep.folders import check_unused
 from experiments.sweep.jobs import Plan
 from experiments.sweep.launchers import LauncherFacts, launcher_facts, make_launcher
@@ -31,7 +32,7 @@ from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
 from experiments.sweep.relaunch import run_jobs
-from experiments.sweep.report import JobResult, failures, results_of
+from experiments.sweep.report import JobResult, results_of
 from experiments.sweep.task import Task
 from experiments.sweep.try_first_steps import try_first_steps
 from experiments.sweep.verdict import judge
