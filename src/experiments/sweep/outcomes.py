@@ -43,8 +43,9 @@ class Outcomes:
     """The outcomes of a sweep's jobs in one turn; each command that runs the sweep is a turn."""
 
     def __init__(self, sweep_folder: Path, turn: str) -> None:
+        self.sweep = sweep_folder
         self._folder = sweep_folder / _FOLDER / turn
-        self._seen: dict[int, int] = {}
+        self._seen: dict[int, tuple[int, int]] = {}
 
     def begin(self) -> None:
         """Begin a turn and drop the outcomes of the last one, which the runs' journals hold too."""
@@ -84,8 +85,12 @@ class Outcomes:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 name, _, kind = entry.name.partition(".")
-                if kind == "json" and self._seen.get(int(name)) != entry.stat().st_mtime_ns:
-                    self._seen[int(name)] = entry.stat().st_mtime_ns
+                if kind != "json":
+                    continue
+                # Two writes may share a time, because clocks of file systems are coarse.
+                version = entry.stat().st_mtime_ns, entry.inode()
+                if self._seen.get(int(name)) != version:
+                    self._seen[int(name)] = version
                     changed.append(int(name))
         found = [outcome for number in changed if (outcome := self.read(number))]
         return sorted(found, key=lambda outcome: outcome.time)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cloudpickle
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -100,27 +101,42 @@ def run_grid(
     hydra = HydraContext(loader, context.callbacks)
     launcher = make_launcher(hydra, task, config, facts.extra)
     folder.mkdir(parents=True, exist_ok=True)
-    outcomes = Outcomes(folder, task.turn)
+    view = View(plan.jobs, folder)
+    try:
+        with removed_if_refused(folder), raising():  # once the jobs have saved a checkpoint
+            _train(plan, arguments, launcher, Outcomes(folder, task.turn), view, earlier)
+    except (Interrupted, KeyboardInterrupt):
+        finished = view.progress.count("finished")
+        _say(
+            f"Stopped: {finished} of {view.progress.total} jobs are finished, "
+            f"{view.progress.total - finished} are left; the same command resumes the sweep"
+        )
+        raise
+
+
+def _train(
+    plan: Plan,
+    arguments: Sequence[str],
+    launcher: Launcher,
+    outcomes: Outcomes,
+    view: View,
+    earlier: Earlier | None,
+) -> None:
+    """Run the jobs that are not finished; record the sweep and print its verdict."""
+    outputs, folder = Path(plan.jobs[0].config.outputs), outcomes.sweep
     results: list[JobResult] = []
     try:
         with (
-            removed_if_refused(folder),
-            raising(),  # once the jobs have saved a checkpoint
-            claimed(Path(settings.outputs), plan.identity, folder, earlier=earlier) as opened,
+            claimed(outputs, plan.identity, folder, earlier=earlier) as opened,
             parent_run(opened, plan, arguments) as recorder,
         ):
             outcomes.begin()
-            left = plan.left
-            finished = [job.earlier.objective for job in plan.of("finished") if job.earlier]
             delivering = Delivering(plan.jobs, folder)
-            with watching(View(left, finished=finished), outcomes, delivering):
-                run_jobs(left, launcher, outcomes, folder)
+            with watching(view, outcomes, delivering):
+                run_jobs(plan.left, launcher, outcomes, folder)
             delivering.finish()
             results = results_of(plan, folder, outcomes.all())
             record_end(recorder, results, folder)
-    except (Interrupted, KeyboardInterrupt):
-        _say("Stopped; the same command resumes from the last checkpoints")
-        raise
     finally:
         if results:  # after the record, because printing may fail
             _print_verdict(results, folder)

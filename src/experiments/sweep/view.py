@@ -1,74 +1,115 @@
-"""The display of a running sweep: one bar on a terminal, plain lines anywhere else."""
+"""The display of a running sweep: a bar on a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
+import contextlib
 import math
+import statistics
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from experiments.sweep.deliver_jobs import Delivering
 from experiments.sweep.jobs import Job
-from experiments.sweep.outcomes import Outcome, Outcomes
+from experiments.sweep.outcomes import Outcome, Outcomes, State
+from experiments.sweep.progress import Progress
 
 _LOOK_SECONDS = 0.2
+_QUIET_SECONDS = 30.0  # after which plain lines tell the progress
+_BAR_WIDTH = 40  # characters
 
 
 class View:
-    """Counts the jobs by state and puts the counts into words."""
+    """Puts the states of the jobs, their progress and the leading setting into words."""
 
-    def __init__(self, jobs: Sequence[Job], *, finished: Sequence[float]) -> None:
-        """Begin with the jobs to run and the objectives of the jobs that are already finished."""
-        self._jobs: Mapping[int, Job] = {job.number: job for job in jobs}
-        self._finished_before = len(finished)
-        self.total = len(jobs) + len(finished)
-        self._states: dict[int, str] = {}
-        numbers = [value for value in finished if not math.isnan(value)]
-        self._best, self._begun = max(numbers, default=-math.inf), time.monotonic()
+    def __init__(
+        self, jobs: Sequence[Job], sweep: Path, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin with the jobs of a plan, finished ones included.
+
+        Args:
+            jobs: the jobs; duplicates are left out.
+            sweep: the sweep's folder.
+            clock: returns the time in seconds.
+        """
+        self.progress = Progress(jobs, sweep, clock=clock)
+        self._jobs = {job.number: job for job in jobs if job.twin is None}
+        self._settings = {job.number: job.setting for job in self._jobs.values()}
+        self._objectives = {
+            job.number: job.earlier.objective
+            for job in self._jobs.values()
+            if job.kind == "finished" and job.earlier
+        }
+        self._clock, self._told_at, self._told = clock, clock(), ""
         self.console = Console(soft_wrap=True, highlight=False)
 
-    def note(self, outcome: Outcome) -> str:
-        """Take in the state of a job; return a line that reports it."""
+    def note(self, outcome: Outcome) -> Text:
+        """Take in the state of a job; return a line that reports it, with its colour."""
+        self._told_at = self._clock()
+        self.progress.note(outcome)
         job = self._jobs[outcome.number]
-        self._states[job.number] = outcome.state
         if outcome.state == "running":
             how = f" ({outcome.reason})" if outcome.reason else ""
-            return f"job {job.number}: begun, {job.name}{how}"
+            return Text(f"job {job.number}: begun, {job.name}{how}")
         if outcome.state != "finished":
             why = f", {outcome.reason}" if outcome.reason != outcome.state else ""
-            return f"job {job.number}: {outcome.state}{why} ({job.name})"
-        if not math.isnan(outcome.objective):
-            self._best = max(outcome.objective, self._best)
-        return f"job {job.number}: finished, {accuracy(outcome.objective)}, {job.name} [{self}]"
+            colour = "red" if outcome.state == "failed" else ""
+            return Text(f"job {job.number}: {outcome.state}{why} ({job.name})", colour)
+        value = outcome.objective
+        is_best = all(not value <= other for other in self._objectives.values())
+        self._objectives[job.number] = value
+        colour = "yellow" if math.isnan(value) else "green" if is_best else ""
+        return Text(f"job {job.number}: finished, {accuracy(value)}, {job.name}", colour)
+
+    def reminder(self) -> str | None:
+        """Return the progress if it has changed, but no line has told of it for a while."""
+        state = f"{self.progress.fraction} {self.progress}"
+        if self._clock() - self._told_at < _QUIET_SECONDS or state == self._told:
+            return None
+        self._told_at, self._told = self._clock(), state
+        return str(self)
+
+    def picture(self) -> Table:
+        """Return a bar of the epochs with the words below it, in as many lines as they need."""
+        width = min(_BAR_WIDTH, self.console.width)
+        table = Table.grid()
+        table.add_row(ProgressBar(completed=100 * self.progress.fraction, width=width))
+        table.add_row(Text(str(self), overflow="fold"))
+        return table
 
     def __str__(self) -> str:
-        states = list(self._states.values())
-        running = states.count("running")
-        told = [f"{self.done} of {self.total} done"]
-        if running:
-            told.append(f"{running} running")
-        failed = states.count("failed")
-        if failed:
-            told.append(f"{failed} failed")
-        if self._best > -math.inf:
-            told.append(f"best {accuracy(self._best)}")
-        if left := self._seconds_left():
-            told.append(f"{duration(left)} left")
-        return ", ".join(told)
+        progress = self.progress
+        told = [f"{progress.ended} of {progress.total} done"]
+        states: tuple[State, ...] = ("running", "failed")
+        told += [f"{count} {state}" for state in states if (count := progress.count(state))]
+        left = progress.seconds_left
+        told += [str(progress), self.leader(), f"{duration(left)} left" if left else ""]
+        return ", ".join(filter(None, told))
 
-    @property
-    def done(self) -> int:
-        """The number of jobs that have ended in any state."""
-        ended = [state for state in self._states.values() if state != "running"]
-        return self._finished_before + len(ended)
+    def leader(self) -> str:
+        """Return the setting with the highest mean over its finished seeds; empty without any.
 
-    def _seconds_left(self) -> float:
-        ended = self.done - self._finished_before
-        return (time.monotonic() - self._begun) / ended * (self.total - self.done) if ended else 0
+        A setting with a diverged seed does not lead.
+        """
+        groups: dict[str, list[float]] = {}
+        for number, value in self._objectives.items():
+            groups.setdefault(self._settings[number], []).append(value)
+        means = {name: statistics.fmean(values) for name, values in groups.items()}
+        ranked = [name for name, mean in means.items() if not math.isnan(mean)]
+        if not ranked:
+            return ""
+        best = max(ranked, key=means.__getitem__)
+        is_only = len(set(self._settings.values())) == 1
+        who = "mean" if is_only else f"leading: {best}"
+        return f"{who} {accuracy(means[best])} (n={len(groups[best])})"
 
 
 def accuracy(value: float) -> str:
@@ -86,32 +127,34 @@ def duration(seconds: float) -> str:
 @contextmanager
 def watching(view: View, outcomes: Outcomes, delivering: Delivering) -> Iterator[None]:
     """Show and deliver the outcomes of the jobs until the block ends."""
-    ended = threading.Event()
+    ended, console = threading.Event(), view.console
+    live = Live(console=console, auto_refresh=False, transient=True)
+    is_live = console.is_interactive
+
+    def show(outcome: Outcome) -> None:
+        line = view.note(outcome)
+        if is_live and outcome.state == "running":
+            return
+        if not is_live and outcome.state == "finished":
+            line.append(f" [{view}]")
+        console.print(line)
 
     def watch() -> None:
-        task = progress.add_task("", total=view.total)
         while True:
             is_last = ended.wait(_LOOK_SECONDS)
             for outcome in outcomes.news():
                 delivering.note(outcome)
-                line = view.note(outcome)
-                if not (view.console.is_terminal and outcome.state in {"running", "finished"}):
-                    view.console.print(line, markup=False)
+                show(outcome)
+            view.progress.look()
             delivering.look()
-            progress.update(task, completed=view.done, description=str(view))
+            if is_live:
+                live.update(view.picture(), refresh=True)
+            elif reminder := view.reminder():
+                console.print(reminder, markup=False)
             if is_last:
                 return
 
-    progress = Progress(
-        MofNCompleteColumn(),
-        BarColumn(20),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=view.console,
-        transient=True,
-        disable=not view.console.is_terminal,
-    )
-    with progress:
+    with live if is_live else contextlib.nullcontext():
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
         try:
