@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hydra.types import RunMode
 from omegaconf import open_dict
 
 from experiments.errors import InputError
+from experiments.sweep.compose import SweepLoader
 from experiments.sweep.launchers import LauncherFacts, launcher_facts
 from tests.conftest import PROJECT
 from tests.sweep.conftest import Sweep
@@ -20,7 +22,7 @@ WORKERS = "hydra/launcher@hydra.launcher.workers"
 
 def facts(*overrides: str, target: str | None = None) -> LauncherFacts:
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
+        loader = SweepLoader(GlobalHydra.instance().config_loader().get_search_path())
         config = loader.load_configuration("config", list(overrides), run_mode=RunMode.MULTIRUN)
         if target is not None:
             with open_dict(config):
@@ -76,6 +78,43 @@ def test_a_wrong_fact_is_one_line(sweep: Sweep, tmp_path: Path, content: str, me
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert message in line
+    assert not (sweep.folder / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (("hydra/launcher=processes", "n_jobs=0"), "hydra.launcher.n_jobs=0: it should not be 0"),
+        (("hydra/launcher=processes", "n_jobs=two"), "n_jobs=two: Input should be a valid integer"),
+        (
+            ("hydra/launcher=vectorized", f"{WORKERS}=processes", "workers.n_jobs=0"),
+            "hydra.launcher.workers.n_jobs=0: it should not be 0",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_by_its_own_key(overrides: tuple[str, ...], message: str) -> None:
+    *chosen, setting = overrides
+    with pytest.raises(InputError) as refused:
+        facts(*chosen, f"hydra.launcher.{setting}")
+    assert message in str(refused.value)
+
+
+def test_a_file_that_is_named_after_the_option_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "hydra" / "launcher_facts" / "slurm.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("environment: false")
+    searched = f"hydra.searchpath=[{tmp_path}]"
+    with pytest.raises(InputError, match=r"/slurm\.yaml: has the name of .*; name it SlurmLaun"):
+        facts("hydra/launcher=slurm", searched)
+    assert facts("hydra/launcher=basic", searched).in_this_process
+
+
+def test_a_program_that_is_missing_is_noticed_before_anything_is_created(sweep: Sweep) -> None:
+    slurm = replace(sweep, launcher=("slurm",))
+    done = slurm.run("seed=0,1", "tracking=none", PATH="")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: hydra/launcher=slurm: calls sbatch, which is not on the PATH")
     assert not (sweep.folder / "outputs").exists()
 
 

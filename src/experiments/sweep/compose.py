@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
+from hydra._internal.config_repository import IConfigRepository
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
@@ -43,6 +45,11 @@ class SweepLoader(ConfigLoaderImpl):
     The other overrides of a job are applied to a copy of the shared composition.
     """
 
+    def __init__(self, search_path: ConfigSearchPath) -> None:
+        super().__init__(search_path)
+        self._groups: dict[str, bool] = {}
+        self._parts: IConfigRepository | None = None
+
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
     ) -> DictConfig:
@@ -74,15 +81,16 @@ class SweepLoader(ConfigLoaderImpl):
         """Return whether an override chooses a part rather than a value."""
         key = override.key_or_group
         if key not in self._groups:
-            _, repository = self._parse_overrides_and_create_caching_repo(
-                master_config.hydra.job.config_name, typed(master_config.hydra.overrides.hydra)
-            )
-            self._groups[key] = repository.group_exists(key)
+            self._groups[key] = self.parts(master_config).group_exists(key)
         return self._groups[key]
 
-    @functools.cached_property
-    def _groups(self) -> dict[str, bool]:
-        return {}
+    def parts(self, master_config: DictConfig) -> IConfigRepository:
+        """Return the parts that a sweep may choose, also from the folders of `hydra.searchpath`."""
+        if self._parts is None:
+            _, self._parts = self._parse_overrides_and_create_caching_repo(
+                master_config.hydra.job.config_name, typed(master_config.hydra.overrides.hydra)
+            )
+        return self._parts
 
 
 @functools.lru_cache(maxsize=4096)

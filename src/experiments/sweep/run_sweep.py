@@ -28,7 +28,12 @@ from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.failures import failures
 from experiments.sweep.folders import check_unused
 from experiments.sweep.jobs import Plan
-from experiments.sweep.launchers import LauncherFacts, launcher_facts, make_launcher
+from experiments.sweep.launchers import (
+    LauncherFacts,
+    check_program,
+    launcher_facts,
+    make_launcher,
+)
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
 from experiments.sweep.record import parent_run, record_end
@@ -70,6 +75,8 @@ def run_grid(
     plan = make_plan(loader, config, combinations, here=not facts.remote)
     settings = plan.jobs[0].config
     if plan.left:
+        if not settings.sweep.plan_only:
+            check_program(config, facts)
         worker()  # imports torch while the store is asked
         plan, warning = ask_stores(plan)
         _say(*filter(None, [warning]))
