@@ -10,7 +10,14 @@ import threading
 
 import pytest
 
-from experiments.process.signals import Interrupted, interruptible, is_asked, raising, stop
+from experiments.process.signals import (
+    Interrupted,
+    interruptible,
+    interrupting,
+    is_asked,
+    raising,
+    stop,
+)
 from tests.conftest import PROJECT, clean_environment
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
@@ -46,6 +53,18 @@ def test_a_signal_is_raised_at_the_next_check_only(number: signal.Signals) -> No
     assert caught.value.code == 128 + number
     assert caught.value.signal is number
     assert not is_asked()
+
+
+@pytest.mark.parametrize("others", [SystemExit(1), RuntimeError("a worker died")])
+def test_a_library_that_exchanges_the_exception_hides_no_signal(others: BaseException) -> None:
+    with raising(), pytest.raises(Interrupted) as caught, interrupting():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except Interrupted:
+            raise others from None
+    assert caught.value.signal is signal.SIGTERM
+    with raising(), pytest.raises(type(others)), interrupting():
+        raise others
 
 
 @pytest.mark.parametrize("second", SIGNALS)

@@ -125,7 +125,9 @@ def test_stopped_it_says_so_and_saves_and_goes_on_later(sweep: Sweep) -> None:
         process.send_signal(signum)
         output, errors = process.communicate(timeout=60)
         assert process.returncode == code, errors
-        assert "the same command resumes" in output
+        said = "Stopped: 0 of 2 jobs are finished, 2 are left; the same command resumes the sweep"
+        assert output.splitlines()[-1] == said
+        assert output.count("Stopped") == 1
         (folder,) = sweep.folders
         assert journal.history(folder).status == "KILLED"
         assert journal.history(folder / "0").status == "KILLED"

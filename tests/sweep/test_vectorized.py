@@ -86,7 +86,9 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
         process = lanes.start(*overrides, model="Slow", **holding(lanes.folder, after=30))
         wait_until(lambda: training(lanes) and _epochs(lanes) >= 1)
         process.send_signal(number)
-        process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
+    said = "Stopped: 0 of 4 jobs are finished, 4 are left; the same command resumes the sweep"
+    assert output.splitlines()[-1] == said
     assert lanes.run(*overrides, model="Slow", SLOW="0").returncode == 0
     for number, job in by_number(lanes).items():
         told = journal.history(lanes.folder / job["folder"])

@@ -101,6 +101,20 @@ def raising() -> Iterator[None]:
 
 
 @contextmanager
+def interrupting() -> Iterator[None]:
+    """Raise `Interrupted` in place of any other exception after a signal, inside a `raising`.
+
+    A library may raise one of its own when it is interrupted; Ray raises `SystemExit(1)`.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if _request.signum is not None and not isinstance(error, Interrupted):
+            raise Interrupted(_request.signum) from error
+        raise
+
+
+@contextmanager
 def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     global _request
     if threading.current_thread() is not threading.main_thread():

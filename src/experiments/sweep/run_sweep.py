@@ -18,7 +18,7 @@ from experiments.composition.hydra_config import check_hydra, workers
 from experiments.composition.secret_overrides import without_secrets
 from experiments.errors import AliveError, InputError
 from experiments.files.folders import check_writable
-from experiments.process.signals import Interrupted, raising
+from experiments.process.signals import Interrupted, interrupting, raising
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, look_up
 from experiments.run.folder import removed_if_refused
@@ -139,7 +139,7 @@ def _train(
         ):
             outcomes.begin()
             delivering = Delivering(plan.jobs, folder)
-            with watching(view, outcomes, delivering):
+            with watching(view, outcomes, delivering), interrupting():
                 run_jobs(plan.left, launcher, outcomes, folder)
             delivering.finish()
             results = results_of(plan, folder, outcomes.all())
