@@ -57,11 +57,14 @@ def test_a_signal_is_raised_at_the_next_check_only(number: signal.Signals) -> No
 
 @pytest.mark.parametrize("others", [SystemExit(1), RuntimeError("a worker died")])
 def test_a_library_that_exchanges_the_exception_hides_no_signal(others: BaseException) -> None:
-    with raising(), pytest.raises(Interrupted) as caught, interrupting():
+    def call() -> None:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except Interrupted:
             raise others from None
+
+    with raising(), pytest.raises(Interrupted) as caught, interrupting():
+        call()
     assert caught.value.signal is signal.SIGTERM
     with raising(), pytest.raises(type(others)), interrupting():
         raise others

@@ -84,7 +84,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_bits(
     for number in (signal.SIGKILL, signal.SIGTERM):
         # The trial of the first step counts too, so the first epoch has 24 batches and one more.
         process = lanes.start(*overrides, model="Slow", **holding(lanes.folder, after=30))
-        wait_until(lambda: training(lanes) and _epochs(lanes) >= 1)
+        wait_until(lambda: _epochs(lanes) >= 1 and any(map(journal.is_open, training(lanes))))
         process.send_signal(number)
         output, _ = process.communicate(timeout=60)
     said = "Stopped: 0 of 4 jobs are finished, 4 are left; the same command resumes the sweep"
