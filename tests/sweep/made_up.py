@@ -1,4 +1,4 @@
-"""The results of sweeps that were never trained."""
+"""The jobs and results of sweeps that were never trained."""
 
 from __future__ import annotations
 
@@ -33,27 +33,44 @@ def results(accuracies: Accuracies, *, split: Sequence[str] = ()) -> list[JobRes
     return made
 
 
-def _result(
-    number: int, varied: tuple[str, ...], seed: int, value: float | None, *, split: bool
-) -> JobResult:
-    config = SimpleNamespace(seed=seed, data=SimpleNamespace(validation_size=100 if split else 0))
-    folder = Path("outputs", str(number))
-    job = Job(
+def job(
+    number: int,
+    *varied: str,
+    seed: int = 0,
+    epochs: int = 10,
+    split: bool = False,
+    finished: float | None = None,
+) -> Job:
+    """Return a new job, or a finished one with an accuracy, 0 to 1."""
+    config = SimpleNamespace(
+        seed=seed,
+        data=SimpleNamespace(validation_size=100 if split else 0),
+        trainer=SimpleNamespace(epochs=epochs),
+    )
+    metrics = {} if finished is None else {"test_accuracy": finished}
+    return Job(
         number=number,
         overrides=varied,
         config=cast("RunConfig", config),
         identity=f"{number}",
         source="",
         knows_device=True,
-        kind="new",
-        earlier=None,
+        kind="finished" if metrics else "new",
+        earlier=Earlier("finished", Path("elsewhere"), "", 0, metrics) if metrics else None,
         subdir=str(number),
         log="train.log",
         twin=None,
         varied=varied,
     )
+
+
+def _result(
+    number: int, varied: tuple[str, ...], seed: int, value: float | None, *, split: bool
+) -> JobResult:
+    made = job(number, *varied, seed=seed, split=split)
     if value is None:
-        return JobResult(job, None, Outcome(number, "failed", "MemoryError"))
+        return JobResult(made, None, Outcome(number, "failed", "MemoryError"))
     metrics = {"test_accuracy": value - 0.01 * split} | ({"val_accuracy": value} if split else {})
+    folder = Path("outputs", str(number))
     run = Earlier("finished", folder, "", 0, metrics, f"run{number}", math.isnan(value))
-    return JobResult(job, run, None)
+    return JobResult(made, run, None)

@@ -9,7 +9,7 @@ import pytest
 from experiments.sweep.failures import failures, in_ranges
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.report import JobResult
-from tests.sweep.made import job
+from tests.sweep.made_up import job
 
 
 def failed(number: int, reason: str) -> JobResult:
@@ -46,7 +46,7 @@ def test_jobs_with_one_reason_are_one_entry_with_the_first_log_and_command(
         f"  jobs 2 to 4 and 9: {full}",
         "    log:    3/train.log",
         "    repeat: python train.py seed=2",
-        "    This repeats job 2; the command of the sweep tries all 4 jobs again",
+        "    This repeats job 2; the command of the sweep tries all of them again",
         "  job 5: ArithmeticError: once",
         "    repeat: python train.py seed=5",
     ]

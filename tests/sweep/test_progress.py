@@ -13,7 +13,7 @@ from experiments import journal
 from experiments.journal import Journal
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.progress import Progress
-from tests.sweep.made import job
+from tests.sweep.made_up import job
 
 
 class Clock:

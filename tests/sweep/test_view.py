@@ -17,7 +17,7 @@ from experiments.sweep.deliver_jobs import Delivering
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.sweep.view import View, watching
 from tests.programs import wait_until
-from tests.sweep.made import job
+from tests.sweep.made_up import job
 from tests.sweep.test_progress import Clock, report
 
 SETTINGS = ("optimizer.lr=0.01", "optimizer.lr=0.1", "optimizer.lr=1")
@@ -51,6 +51,15 @@ def test_finished_before_counts_and_seeds_alone_have_a_mean(tmp_path: Path) -> N
     view = View([job(0, "seed=0", finished=0.9), job(1, "seed=1")], tmp_path)
     view.note(finished(1, 0.8))
     assert str(view) == "2 of 2 done, mean 85.00 % (n=2)"
+
+
+def test_test_accuracies_do_not_lead_beside_validation_accuracies(tmp_path: Path) -> None:
+    jobs = [job(0, "data.validation_size=0"), job(1, "data.validation_size=100", split=True)]
+    view = View(jobs, tmp_path)
+    view.note(finished(0, 0.99))
+    assert view.leader() == ""
+    view.note(finished(1, 0.9))
+    assert "90.00 % (n=1)" in view.leader()
 
 
 def test_the_best_is_green_the_failed_red_the_diverged_yellow(tmp_path: Path) -> None:
@@ -124,11 +133,11 @@ def test_a_terminal_of_40_columns_shows_whole_sentences(
             outcomes.write(Outcome(0, "running"))
             report(tmp_path / "0", *[0.123] * 4)
             epochs = "epoch 4 of 10, loss 0.123"
-            wait_until(lambda: shows(f"0 of 6 done, 1 running, {epochs}, 2 min left"))
+            wait_until(lambda: shows(f"0 of 6 done, 1 running, {epochs}, 2 min left, 8 s so far"))
             outcomes.write(finished(0, 0.9565))
             outcomes.write(Outcome(1, "failed", "the reason " * 10))
             leader = "leading: lr=0.01 sgd_momentum 95.65 % (n=1)"
-            wait_until(lambda: shows(f"2 of 6 done, 1 failed, {leader}, 80 s left"))
+            wait_until(lambda: shows(f"2 of 6 done, 1 failed, {leader}, 80 s left, 8 s so far"))
         assert all(len(line) <= 40 for frame in frames() for line in frame)
     os.close(screen)
     assert "the reason " * 10 in shown.decode()

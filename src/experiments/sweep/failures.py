@@ -38,10 +38,8 @@ def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:
             yield f"    log:    {os.path.relpath(log)}"
         yield f"    repeat: {command(*group[0].job.overrides)}"
         if len(group) > 1:
-            yield (
-                f"    This repeats job {numbers[0]}; the command of the sweep tries all "
-                f"{len(group)} jobs again"
-            )
+            again = "the command of the sweep tries all of them again"
+            yield f"    This repeats job {numbers[0]}; {again}"
     if len(groups) > _SHOWN:
         yield f"  {len(groups) - _SHOWN} more reasons are in {os.path.relpath(sweep / JOBS)}"
 

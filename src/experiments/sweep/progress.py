@@ -107,10 +107,15 @@ class Progress:
         return 1 - self._left / max(1, sum(epochs.total for epochs in self._epochs.values()))
 
     @property
+    def seconds(self) -> float:
+        """The seconds since the beginning."""
+        return self._clock() - self._begun
+
+    @property
     def seconds_left(self) -> float | None:
         """The seconds left at the pace since the beginning; None before the first epoch's end."""
         gained = self._trained - self._at_first
-        return (self._clock() - self._begun) / gained * self._left if gained > 0 else None
+        return self.seconds / gained * self._left if gained > 0 else None
 
     @property
     def _trained(self) -> int:

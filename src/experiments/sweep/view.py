@@ -42,7 +42,9 @@ class View:
         """
         self.progress = Progress(jobs, sweep, clock=clock)
         self._jobs = {job.number: job for job in jobs if job.twin is None}
-        self._settings = {job.number: job.setting for job in self._jobs.values()}
+        # As in the verdict, test accuracies are not compared with validation accuracies.
+        ranked = [job for job in self._jobs.values() if job.config.data.validation_size]
+        self._settings = {job.number: job.setting for job in ranked or self._jobs.values()}
         self._objectives = {
             job.number: job.earlier.objective
             for job in self._jobs.values()
@@ -67,7 +69,7 @@ class View:
         is_best = all(not value <= other for other in self._objectives.values())
         self._objectives[job.number] = value
         colour = "yellow" if math.isnan(value) else "green" if is_best else ""
-        return Text(f"job {job.number}: finished, {accuracy(value)}, {job.name}", colour)
+        return Text(f"job {job.number}: finished, {_accuracy(value)}, {job.name}", colour)
 
     def reminder(self) -> str | None:
         """Return the progress if it has changed, but no line has told of it for a while."""
@@ -82,7 +84,8 @@ class View:
         width = min(_BAR_WIDTH, self.console.width)
         table = Table.grid()
         table.add_row(ProgressBar(completed=100 * self.progress.fraction, width=width))
-        table.add_row(Text(str(self), overflow="fold"))
+        # The time moves even in the first epoch, so that the sweep is seen to be alive.
+        table.add_row(Text(f"{self}, {duration(self.progress.seconds)} so far", overflow="fold"))
         return table
 
     def __str__(self) -> str:
@@ -100,8 +103,9 @@ class View:
         A setting with a diverged seed does not lead.
         """
         groups: dict[str, list[float]] = {}
-        for number, value in self._objectives.items():
-            groups.setdefault(self._settings[number], []).append(value)
+        for number, name in self._settings.items():
+            if number in self._objectives:
+                groups.setdefault(name, []).append(self._objectives[number])
         means = {name: statistics.fmean(values) for name, values in groups.items()}
         ranked = [name for name, mean in means.items() if not math.isnan(mean)]
         if not ranked:
@@ -109,10 +113,10 @@ class View:
         best = max(ranked, key=means.__getitem__)
         is_only = len(set(self._settings.values())) == 1
         who = "mean" if is_only else f"leading: {best}"
-        return f"{who} {accuracy(means[best])} (n={len(groups[best])})"
+        return f"{who} {_accuracy(means[best])} (n={len(groups[best])})"
 
 
-def accuracy(value: float) -> str:
+def _accuracy(value: float) -> str:
     """Return an objective, 0 to 1, as a percentage, or `diverged` for NaN."""
     return "diverged" if math.isnan(value) else f"{100 * value:.2f} %"
 
