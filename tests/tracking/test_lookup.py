@@ -49,6 +49,7 @@ def test_the_run_is_described(client: MlflowClient, identity: str, store: Store)
         "pid": 7,
         "metrics": {"test_accuracy": 0.75},
         "diverged": True,
+        "warning": "",
     }
 
 

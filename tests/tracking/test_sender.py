@@ -102,7 +102,7 @@ def test_no_news_is_lost_when_the_pipe_is_full(
         sender.tell(folder)
     assert sender._unsent  # more than a pipe takes
     names: set[str] = set()
-    assert requests.recv() == {"uri": DEAD}
+    assert requests.recv() == {"uri": DEAD, "path": sys.path}
     while sender._unsent or requests.poll():
         names.add(requests.recv()["news"])
         sender._send_news()
@@ -114,7 +114,7 @@ def test_a_message_longer_than_a_pipe_s_unit_arrives_whole(
 ) -> None:
     sender, requests, answers = unheard
     answers.send({"ready": True})
-    assert requests.recv() == {"uri": DEAD}
+    assert requests.recv() == {"uri": DEAD, "path": sys.path}
     reader = threading.Thread(target=lambda: names.append(requests.recv()["experiment"]))
     names: list[str] = []
     reader.start()

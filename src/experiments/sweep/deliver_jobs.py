@@ -12,9 +12,19 @@ from experiments.errors import InputError, RunError
 from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome
-from experiments.tracking import ask_for, parent_of, record_again, sender, what_to_do
+from experiments.sweep.report import JobResult
+from experiments.sweep.settings import rank
+from experiments.tracking import (
+    Wishes,
+    ask_for,
+    parent_of,
+    record_again,
+    sender,
+    what_to_do,
+)
 
 _log = logging.getLogger(__name__)
+_BEST = "best"  # the alias of a registered model
 
 
 class Delivering:
@@ -29,6 +39,13 @@ class Delivering:
         self._begun: set[int] = set()
         self._sizes: dict[int, int] = {}
         self._parent = parent_of(sweep)
+        elsewhere = [job for job in jobs if job.earlier and job.earlier.folder is None]
+        if count := sum(job.kind == "finished" for job in elsewhere):
+            _log.warning(
+                "%d finished jobs were trained on another machine; MLflow shows them where that "
+                "machine recorded them, and not under this sweep",
+                count,
+            )
         for number, job in self._jobs.items():
             if job.kind == "finished" and self._has_journal(number) and not self._ask_for(number):
                 self._begun.add(number)
@@ -71,9 +88,12 @@ class Delivering:
 
     def _ask_for(self, number: int) -> bool:
         """Ask for a job's run under this sweep; return whether nothing is left to deliver."""
-        experiment = self._jobs[number].config.tracking.experiment
+        job = self._jobs[number]
+        tracking = job.config.tracking
+        wishes = Wishes(job.run_name, system_metrics=tracking.system_metrics)
+        place = self._uris[number], tracking.experiment, self._parent
         try:
-            return ask_for(self._folders[number], self._uris[number], experiment, self._parent)
+            return ask_for(self._folders[number], *place, wishes)
         except (InputError, RunError) as error:
             _log.warning("Job %d is not taken to MLflow under this sweep: %s", number, error)
             return True
@@ -101,6 +121,24 @@ class Delivering:
         if size != self._sizes.get(number):
             self._sizes[number] = size
             sender(self._uris[number]).tell(folder)
+
+
+def deliver_best_model(results: Sequence[JobResult], sweep: Path) -> None:
+    """Have the model of a sweep's best run logged, and registered as `best`, after the command."""
+    best = rank(results).representative
+    if best is None or best.run is None or best.run.folder is None:
+        return
+    tracking = best.job.config.tracking
+    if tracking.uri is None or not tracking.log_model:
+        return
+    name = tracking.registry_name
+    wishes = Wishes(best.job.run_name, log_model=True, register=name, alias=name and _BEST)
+    try:
+        place = best.run.folder, tracking.uri, tracking.experiment, parent_of(sweep)
+        if not ask_for(*place, wishes):
+            sender(tracking.uri).tell(best.run.folder)
+    except (InputError, RunError) as error:
+        _log.warning("MLflow does not get the best model: %s", error)
 
 
 def deliver_again(jobs: Sequence[Job], sweep: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from experiments import journal
-from experiments.composition.run_names import is_noise, key_of, run_name
+from experiments.composition.run_names import is_noise, key_of, run_name, value_of
 from experiments.config import RunConfig
 from experiments.errors import RunError
 from experiments.files.safe_writes import write_all
@@ -28,10 +28,15 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterator[Recorder]:
-    """Record a sweep in its journal and in MLflow, with the right status if it fails or stops."""
+    """Record a sweep in its journal and in MLflow, with the right status if it fails or stops.
+
+    Args:
+        opened: the sweep's journal.
+        plan: its jobs.
+        arguments: the overrides of its command.
+    """
     settings = plan.jobs[0].config
     varied = plan.varied_keys
-    pairs = [argument.lstrip("+").partition("=") for argument in arguments]
     source = commit_of_command(None)
     if source is not None and source.problem is not None:
         _log.warning("Without the whole state of the source: %s", source.problem)
@@ -43,7 +48,7 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         identity=plan.identity,
         experiment=settings.tracking.experiment,
         name=f"sweep: {run_name(sorted(arguments, key=lambda each: key_of(each) not in varied))}",
-        params={key: values for key, _, values in pairs},
+        params={key_of(text): value_of(text) for text in arguments if not is_noise(text)},
         tags=tags(source),
         dataset=None,
         view={

@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from experiments.composition.hydra_config import check_hydra, workers
+from experiments.composition.hydra_config import check_hydra, typed, workers
 from experiments.composition.secret_overrides import without_secrets
 from experiments.errors import AliveError, InputError
 from experiments.files.folders import check_writable
@@ -23,7 +23,7 @@ from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, look_up
 from experiments.run.folder import removed_if_refused
 from experiments.sweep.compose import SweepLoader, expand
-from experiments.sweep.deliver_jobs import Delivering, deliver_again
+from experiments.sweep.deliver_jobs import Delivering, deliver_again, deliver_best_model
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.failures import failures
 from experiments.sweep.folders import check_unused
@@ -44,8 +44,10 @@ from experiments.sweep.try_first_steps import try_first_steps
 from experiments.sweep.verdict import judge
 from experiments.sweep.verdict_text import Line, as_lines
 from experiments.sweep.view import View, duration, watching
-from experiments.tracking import run_id_of
+from experiments.tracking import links_for_sweep, run_id_of
 from experiments.worker.client import worker
+
+_MULTIRUN = "hydra.mode=MULTIRUN"  # Hydra's word for -m
 
 
 def run_grid(
@@ -91,11 +93,14 @@ def run_grid(
     folder = (known or Path(config.hydra.sweep.dir)).absolute()
     if earlier and earlier.state == "finished" and not plan.left:
         deliver_again(plan.jobs, folder)
-        _print_verdict(results_of(plan, folder, {}), folder)
+        results = results_of(plan, folder, {})
+        deliver_best_model(results, folder)
+        _print_verdict(results, folder)
         return
     check_writable("hydra.sweep.dir", folder)
     if known is None:
         check_unused(folder)
+    options = [text for text in typed(config.hydra.overrides.hydra) if text != _MULTIRUN]
     loader.settle(config, folder)
     task = Task(
         _pickled(main),
@@ -111,7 +116,9 @@ def run_grid(
     view = View(plan.jobs, folder)
     try:
         with removed_if_refused(folder), raising():  # once the jobs have saved a checkpoint
-            _train(plan, arguments, launcher, Outcomes(folder, task.turn), view, earlier)
+            _train(
+                plan, [*options, *arguments], launcher, Outcomes(folder, task.turn), view, earlier
+            )
     except (Interrupted, KeyboardInterrupt):
         finished = view.progress.count("finished")
         _say(
@@ -143,6 +150,7 @@ def _train(
                 run_jobs(plan.left, launcher, outcomes, folder)
             delivering.finish()
             results = results_of(plan, folder, outcomes.all())
+            deliver_best_model(results, folder)
             record_end(recorder, results, folder)
     finally:
         if results:  # after the record, because printing may fail
@@ -220,6 +228,7 @@ def _print_verdict(results: Sequence[JobResult], folder: Path) -> None:
     waiting = sum(result.held_back for result in results)
     if waiting:
         lines.append(Line(f"{waiting} jobs were not begun, as another had failed", "red"))
+    lines += map(Line, links_for_sweep(folder))
     run_id = run_id_of(folder)
     recorded = f", MLflow run {run_id}" if run_id else ""
     lines.append(Line(f"Everything about this sweep: {os.path.relpath(folder)}{recorded}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,7 +62,12 @@ class Setting:
     def notes(self) -> tuple[str, ...]:
         """Facts about its runs that its accuracy does not show."""
         missing = len(self.results) - len(self.finished)
-        counts = {"diverged": self.diverged, "not finished": missing}
+        warnings = [each.run.warning for each in self.finished if each.run and not each.diverged]
+        counts = {
+            "diverged": self.diverged,
+            **Counter(text.partition(":")[0] for text in warnings if text),
+            "not finished": missing,
+        }
         return tuple(
             f"{count} of {len(self.results)} {fact}" for fact, count in counts.items() if count
         )
