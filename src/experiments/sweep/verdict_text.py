@@ -66,16 +66,21 @@ def _markdown(
     verdict: Verdict, counts: Mapping[str, int], command: str, shown: int
 ) -> Iterator[str]:
     ranking = verdict.ranking
+    if ranking.best is not None:
+        accuracy = figure(ranking.best.mean, ranking.best.deviation)
+        name = _escaped(shortened(hidden(ranking.best.name), _LONGEST_NAME))
+        yield f"**The best by {ranking.measure}: {name}, {accuracy}**\n"
+    # MLflow shows the first lines, and the rest on request.
+    yield from (f"- {text}" for text in sentences(verdict))
     if shown:
-        yield f"**The best by {ranking.measure}**\n"
-        yield "| place | setting | mean | ± sd | n | 95 % interval | against the best |"
+        yield "\n| place | setting | mean | ± sd | n | 95 % interval | against the best |"
         yield "|---|---|---|---|---|---|---|"
         for place in range(1, shown + 1):
             yield f"| {' | '.join(_cells(verdict, place))} |"
         yield ""
     if len(ranking.settings) > shown:
         yield f"{len(ranking.settings) - shown} more settings are in `jobs.csv`.\n"
-    yield from (f"- {text}" for text in (*sentences(verdict), *method(verdict)))
+    yield from (f"- {text}" for text in method(verdict))
     if verdict.effects:
         yield "\n**Share of the variance between settings, and the mean for each value**\n"
         yield from (f"- {_escaped(shortened(text, 300))}" for text in about_effects(verdict))
