@@ -6,6 +6,7 @@ from benchmarks import (
     contention,
     epoch,
     lanes,
+    logged_model,
     lookup,
     outage,
     process,
@@ -16,7 +17,7 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, lookup, sweep, verdict, accuracy),
+    *(outage, process, logged_model, lookup, sweep, verdict, accuracy),
 )
 for script in SCRIPTS:
     script.main()
