@@ -38,11 +38,11 @@ class Preflight(Callback):
             check_hydra(config)
             log_of(config)
             prepared = prepare(checked(config), config.hydra.run.dir)
-            line = _report(prepared, config)
+            lines = _report(prepared, config)
         except Exception as error:
             raise Refused(error) from error
-        if line is not None:
-            print(line)  # noqa: T201  (no folder, so no log)
+        if lines:
+            print(*lines, sep="\n")  # noqa: T201  (no folder, so no log)
             raise SystemExit(0)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(prepared.folder))
@@ -56,10 +56,10 @@ class Preflight(Callback):
         return passed[1] if passed and passed[0] == own(config) else None
 
 
-def _report(prepared: Prepared, config: DictConfig) -> str | None:
-    """Return a line about a finished run, None if the run is to be trained."""
+def _report(prepared: Prepared, config: DictConfig) -> list[str]:
+    """Return lines about a finished run, none if the run is to be trained."""
     if prepared.finished is None:
-        return None
+        return []
     from experiments.run.request import request_of
     from experiments.run.session import report
 

@@ -80,10 +80,12 @@ def test_a_finished_run_is_reported_and_not_trained(offline: Program, tmp_path: 
         again = offline("tracking=mlflow", *overrides)
         assert again.returncode == 0, again.stderr
         place = folder.relative_to(tmp_path)
-        assert again.stdout == (
+        line, *links = again.stdout.splitlines()
+        assert line == (
             f"Finished before: test accuracy {accuracy} ({place}, MLflow run {run_id}); "
-            "force=true trains it anew\n"
+            "force=true trains it anew"
         )
+        assert [link[:29] for link in links] == ["Compare: http://127.0.0.1:500"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "outputs").rglob("*")} == before
 
 

@@ -146,7 +146,7 @@ def test_the_markdown_is_one_table_and_short() -> None:
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert re.search(r"\d+ more settings are in `jobs.csv`", text)
-    assert f"    {command}" in text
+    assert f"`` {command} ``" in text
     assert "tag `sweep.command`" in as_markdown(judge(made), counts(made), command * 10)
 
 

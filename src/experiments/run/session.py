@@ -23,6 +23,7 @@ from experiments.run.request import Request
 from experiments.tracking import (
     Recorder,
     Wishes,
+    links_for_run,
     parent_of,
     record_again,
     recording,
@@ -50,7 +51,8 @@ def prepare_job(config: RunConfig, request: Request) -> Prepared:
         )
     _note_planned(prepared, request)
     if prepared.finished:
-        _log.info(report(prepared.finished, config, request))
+        for line in report(prepared.finished, config, request):
+            _log.info("%s", line)
     return prepared
 
 
@@ -64,8 +66,8 @@ def _note_planned(prepared: Prepared, request: Request) -> None:
         note_planned(Path(config.outputs), planned, prepared.identity, folder)
 
 
-def report(finished: Earlier, config: RunConfig, request: Request) -> str:
-    """Deliver a finished run to the MLflow experiment of a configuration; return a line about it.
+def report(finished: Earlier, config: RunConfig, request: Request) -> list[str]:
+    """Deliver a finished run to the MLflow experiment of a configuration; return lines about it.
 
     Args:
         finished: the run.
@@ -87,7 +89,11 @@ def report(finished: Earlier, config: RunConfig, request: Request) -> str:
     result = "it diverged"
     if not finished.diverged:
         result = f"test accuracy {100 * finished.metrics['test_accuracy']:.2f} %"
-    return f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
+    if finished.warning and not finished.diverged:
+        result += f", {finished.warning.partition(':')[0]}"
+    links = links_for_run(folder) if folder is not None and request.sweep is None else []
+    line = f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
+    return [line, *links]
 
 
 def wishes_of(config: RunConfig, request: Request) -> Wishes:

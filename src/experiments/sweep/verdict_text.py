@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -87,7 +86,7 @@ def _markdown(
     told = [f"{number} {name.rpartition('_')[2]}" for name, number in counts.items()]
     yield f"\n{told[0]}: {', '.join(told[1:])}\n"
     if len(command) <= _LONGEST_COMMAND:
-        yield textwrap.indent(command, "    ")
+        yield f"`` {command} ``"  # within the text, so that MLflow wraps it
     else:
         yield "The command is in the tag `sweep.command`."
 
