@@ -18,6 +18,7 @@ from experiments.journal.events import Place
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
 from experiments.registry.earlier import Result
+from experiments.registry.integrity import WEIGHTS
 from experiments.tracking.copies import Copies, ask_for, run_id_of
 from experiments.tracking.destinations import Destination, Wishes
 from experiments.tracking.links import links_for_run
@@ -198,7 +199,10 @@ def record_again(
 def _confirm(to: Sender, journal: Journal, experiment: str) -> None:
     run_id, problem = to.wait(journal.folder)
     if problem is None:
-        _log.info("MLflow run %s in experiment %s", run_id, experiment)
+        copy = Copies(journal.folder).last
+        is_due = copy is not None and copy.lacks_model and (journal.folder / WEIGHTS).exists()
+        follows = "; its model follows within seconds" if is_due else ""
+        _log.info("MLflow run %s in experiment %s%s", run_id, experiment, follows)
         for line in links_for_run(journal.folder):
             _log.info("%s", line)
     else:
