@@ -97,7 +97,8 @@ class Commands:
         self.git("remote", "add", "origin", f"https://{self.secret('remote', nasty=False)}@host/x")
         (self.project / "own.py").write_text(MODEL.format(literal=self.secret("new code")))
         (self.project / "notes.txt").write_text(self.secret("new file"))
-        team = {"uri": self.address("new settings", nasty=False), "experiment": "mnist"}
+        usual = yaml.safe_load((PROJECT / "conf/tracking/none.yaml").read_text())
+        team = usual | {"uri": self.address("new settings", nasty=False)}
         (self.project / "conf/tracking/team.yaml").write_text(yaml.safe_dump(team))
         with (self.project / "pyproject.toml").open("a") as file:
             file.write(f'\n[tool.own]\nurl = "{self.address("edited file")}"\n')
