@@ -13,8 +13,9 @@ from mlflow.entities import LoggedModelStatus
 from experiments.delivery_process.log_model import log_models
 from experiments.run.load_model import load_model
 from experiments.tracking import Wishes, ask_for
+from experiments.tracking.delivery import Delivery
 from experiments.tracking.store import connect
-from tests.conftest import PROJECT, command, run_folder
+from tests.conftest import EXPERIMENTS, PROJECT, command, run_folder
 from tests.programs import wait_until
 from tests.tracking.conftest import usual
 
@@ -45,10 +46,24 @@ def test_a_run_s_model_is_logged_and_registered_after_the_command(
 
     ask_for(folder, uri, "mnist", None, Wishes(log_model=True, register="digits"))
     assert log_models(client, uri, folder) == []
-    ask_for(folder, uri, "mnist", None, Wishes(log_model=True, register="best", alias="best"))
-    assert log_models(client, uri, folder) == [model.model_id]
-    assert client.get_model_version_by_alias("best", "best").run_id == run.info.run_id
-    assert len(client.search_logged_models(["1"])) == 1
+    best = Wishes(log_model=True, register="best", alias="best")
+    for _ in range(2):  # another run may have taken the alias
+        assert not ask_for(folder, uri, "mnist", None, best)
+        assert log_models(client, uri, folder) == [model.model_id]
+        assert client.get_model_version_by_alias("best", "best").run_id == run.info.run_id
+        client.delete_registered_model_alias("best", "best")
+    ask_for(folder, uri, "other", None, Wishes(log_model=True, register="digits"))
+    Delivery(folder, uri).deliver(client)
+    assert log_models(client, uri, folder) != [model.model_id]
+    assert len(client.search_model_versions("name = 'digits'")) == 1
+    (copy,) = client.search_runs(["2"])
+    logged = mlflow.pytorch.load_model(f"runs:/{copy.info.run_id}/model")
+    assert torch.equal(logged(images), load_model(folder)(images))
+
+    (tmp_path / "mlflow.db").unlink()
+    done = command(EXPERIMENTS, "sync", "--rebuild", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert connect(uri).search_model_versions("name = 'best'")
 
 
 def test_half_a_model_is_replaced(finished: Path) -> None:
@@ -61,3 +76,33 @@ def test_half_a_model_is_replaced(finished: Path) -> None:
     (found,) = client.search_logged_models(["1"])
     assert found.model_id == whole != half.model_id
     assert ask_for(folder, uri, "mnist", None)
+
+
+NO_GRAPH = """
+from experiments.models import SimpleNet
+
+class Branching(SimpleNet):
+    def forward(self, x):
+        return super().forward(x) * (2 if float(x.sum()) > 0 else 1)
+"""
+
+
+def test_a_model_without_a_graph_is_refused_once_and_the_reason_told(
+    tmp_path: Path, root: str
+) -> None:
+    (tmp_path / "branching.py").write_text(NO_GRAPH)
+    run = (*TRAIN, *usual(root), "model._target_=branching.Branching")
+    environment = {"PYTHONPATH": str(tmp_path)}
+    assert command(*run, cwd=tmp_path, **environment).returncode == 0
+    folder, uri = run_folder(tmp_path), f"sqlite:///{tmp_path}/mlflow.db"
+    ask_for(folder, uri, "mnist", None, Wishes(log_model=True))
+    told = command(EXPERIMENTS, "sync", cwd=tmp_path)
+    assert told.returncode == 1
+    assert "torch.export cannot trace it, so MLflow does not get it" in told.stderr
+    assert command(EXPERIMENTS, "sync", cwd=tmp_path).returncode == 0
+    again = command(*run, cwd=tmp_path, **environment)
+    assert "; MLflow has no model of it (" in again.stdout
+    client = MlflowClient(uri)
+    (found,) = client.search_runs(["1"])
+    assert found.data.tags["model_problem"]
+    assert client.search_logged_models(["1"]) == []

@@ -14,20 +14,20 @@ LABELS = torch.arange(10).repeat(100)
 
 
 @pytest.mark.parametrize(
-    ("correct", "train_loss", "begins"),
+    ("correct", "loss", "begins"),
     [
         (980, 0.1, None),
         (100, 2.3, "at chance level: test accuracy 10.00 %"),
         (0, 2.3, "at chance level"),
         (120, 2.3, "at chance level"),
         (130, 2.2, None),
-        (100, 1e6, "exploded: the training loss is 1e+06"),
+        (100, 1e6, "exploded: the test loss is 1e+06"),
         (900, 5.0, "exploded"),
         (900, 4.5, None),
     ],
 )
-def test_a_useless_result_is_named(correct: int, train_loss: float, begins: str | None) -> None:
-    found = warning_about(Evaluation(1.0, correct, 1000), train_loss, LABELS)
+def test_a_useless_result_is_named(correct: int, loss: float, begins: str | None) -> None:
+    found = warning_about(Evaluation(loss, correct, 1000), LABELS)
     assert found is None if begins is None else str(found).startswith(begins)
 
 
@@ -35,12 +35,12 @@ def test_chance_alone_is_told_in_about_99_of_100_cases() -> None:
     torch.manual_seed(0)
     guesses = torch.randint(10, (2000, len(LABELS)))
     correct = (guesses == LABELS).sum(1).tolist()
-    told = [warning_about(Evaluation(2.3, count, 1000), 2.3, LABELS) for count in correct]
+    told = [warning_about(Evaluation(2.3, count, 1000), LABELS) for count in correct]
     assert 0.98 < sum(each is not None for each in told) / len(told) < 1
 
 
 def test_a_data_set_of_one_class_has_no_chance_level() -> None:
-    assert warning_about(Evaluation(0.0, 50, 50), 0.0, torch.zeros(50, dtype=torch.long)) is None
+    assert warning_about(Evaluation(0.0, 50, 50), torch.zeros(50, dtype=torch.long)) is None
 
 
 def test_a_number_that_is_not_finite_is_noticed_anywhere() -> None:

@@ -43,7 +43,12 @@ def signalled(tmp_path: Path, root: str) -> Signalled:
 
 @pytest.mark.parametrize(
     ("moment", "name"),
-    [("import:1", "TERM"), ("data:2", "INT"), ("init:1", "HUP"), ("evaluate:1", "TERM")],
+    [
+        ("import:1", "TERM"),
+        pytest.param("data:2", "INT", marks=pytest.mark.slow),
+        pytest.param("init:1", "HUP", marks=pytest.mark.slow),
+        ("evaluate:1", "TERM"),
+    ],
 )
 def test_in_start_up_it_ends_and_nothing_is_created(
     signalled: Signalled, tmp_path: Path, moment: str, name: str
@@ -60,7 +65,12 @@ def test_in_start_up_it_ends_and_nothing_is_created(
     shutil.which("unshare") is None or os.geteuid() != 0, reason="a PID namespace takes root"
 )
 @pytest.mark.parametrize(
-    ("moment", "name"), [("import:1", "TERM"), ("init:1", "INT"), ("train:30", "TERM")]
+    ("moment", "name"),
+    [
+        ("import:1", "TERM"),
+        pytest.param("init:1", "INT", marks=pytest.mark.slow),
+        ("train:30", "TERM"),
+    ],
 )
 def test_pid_1_of_a_container_ends_too(
     signalled: Signalled, monkeypatch: pytest.MonkeyPatch, moment: str, name: str
@@ -91,7 +101,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Evidence:
     "signals",
     [
         "train:30:INT,INT",  # an epoch has 22 batches
-        "fsync:9:TERM,TERM",  # in a checkpoint
         "wait:1:TERM,TERM",
         *(
             pytest.param(each, marks=pytest.mark.slow)
@@ -100,6 +109,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Evidence:
                 "evaluate:3:TERM,HUP",  # the first call checks the model, then the validations
                 "evaluate:5:INT,TERM",  # the test
                 "fsync:8:TERM,TERM",
+                "fsync:9:TERM,TERM",  # in a checkpoint
                 "fsync:10:TERM,TERM",
             )
         ),

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from experiments.errors import InputError
 from experiments.sweep.folders import check_apart, subdir_of
+from tests.conftest import cases
 from tests.sweep.conftest import Sweep, runs
 
 ACCEPTED = {
@@ -25,7 +26,7 @@ ACCEPTED = {
 }
 
 
-@pytest.mark.parametrize(("overrides", "places"), ACCEPTED.values(), ids=ACCEPTED)
+@pytest.mark.parametrize(("overrides", "places"), cases(ACCEPTED, usual=1))
 def test_hydra_s_own_names_work(
     sweep: Sweep, overrides: tuple[str, ...], places: list[str]
 ) -> None:

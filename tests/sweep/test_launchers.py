@@ -68,6 +68,17 @@ def test_a_job_that_fails_takes_no_other_along(anywhere: Sweep) -> None:
 
 
 @pytest.mark.row("run stuck RUNNING")
+@pytest.mark.parametrize(
+    "anywhere",
+    [
+        LAUNCHERS[0],
+        *(
+            pytest.param(*each.values, id=each.id, marks=[*each.marks, pytest.mark.slow])
+            for each in LAUNCHERS[1:]
+        ),
+    ],
+    indirect=True,
+)
 def test_killed_whole_and_repeated_it_is_the_same_sweep(anywhere: Sweep) -> None:
     overrides = ("seed=range(6)", "trainer.epochs=3", "model.inputs=784")
     process = anywhere.start(*overrides, model="Slow", SLOW="0.02")

@@ -38,7 +38,13 @@ def test_ctrl_c_twice_ends_a_sweep_at_once_and_its_job_is_saved(sweep: Sweep) ->
     wait_until(lambda: journal.history(folder / "0").status == "KILLED")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGHUP)),
+    ],
+)
 def test_before_its_jobs_a_sweep_ends_at_once_and_creates_nothing(
     sweep: Sweep, number: signal.Signals
 ) -> None:

@@ -16,6 +16,7 @@ def test_later_wishes_add_to_earlier_ones() -> None:
     assert Wishes().added_to(first) == first
     best = Wishes(register="other", alias="best", system_metrics=True).added_to(first)
     assert best == Wishes("name", True, "other", "best", True)
+    assert Wishes(register="third").added_to(best) == Wishes("name", True, "third")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,7 @@ def test_later_wishes_add_to_earlier_ones() -> None:
             ),
             True,
         ),
+        (replace(COPY, wishes=Wishes(log_model=True), model_problem="no graph"), False),
     ],
 )
 def test_a_copy_lacks_a_model_until_it_is_logged_and_registered(copy: Copy, lacks: bool) -> None:

@@ -15,7 +15,7 @@ from experiments.tracking.links import address_of_ui, has_server, links_for_run,
         ("sqlite:///mlflow.db", "http://127.0.0.1:5000"),
         ("postgresql://me:secret@host/db", "http://127.0.0.1:5000"),
         ("http://host:8080/", "http://host:8080"),
-        ("https://me:secret@host/mlflow", "https://me:***@host/mlflow"),
+        ("https://me:secret@host/mlflow", "https://host/mlflow"),
         ("databricks://profile", None),
     ],
 )

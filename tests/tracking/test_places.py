@@ -44,7 +44,10 @@ def assert_whole(database: Path, experiment: str = "mnist") -> Run:
 @pytest.mark.parametrize(
     ("override", "environment", "database", "experiment"),
     [
-        ((), {"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, "other.db", "mnist"),
+        pytest.param(
+            *((), {"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, "other.db", "mnist"),
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             *(("tracking.uri=sqlite:///folder/other.db",), {}, "folder/other.db", "mnist"),
             marks=pytest.mark.slow,
@@ -84,6 +87,7 @@ def sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return command(EXPERIMENTS, "sync", *arguments, cwd=folder)
 
 
+@pytest.mark.slow
 def test_sync_takes_a_run_to_another_store_once(finished: Path) -> None:
     run = str(run_folder(finished))
     for arguments, outcome in (

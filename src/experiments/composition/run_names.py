@@ -6,10 +6,14 @@ A choice of a part is named by the option alone, a value by the last part of its
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-_NOISE = ("force", "outputs", "tracking", "sweep", "hydra")  # they change no result
+from experiments.config.run import WITHOUT_EFFECT
+
+_NOISE = (*WITHOUT_EFFECT, "hydra")
+_LONGEST = 200  # characters; a warning may be added
 DEFAULTS = "defaults"
 """the name of a run without overrides"""
 
@@ -45,9 +49,18 @@ def short_names(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def run_name(overrides: Sequence[str]) -> str:
-    """Return the name of a run, from overrides in the order in which they are to be named."""
-    return " ".join(short_names(overrides)) or DEFAULTS
+def run_name(overrides: Sequence[str], first: Collection[str] = ()) -> str:
+    """Return the name of a run: its overrides, those of some keys first.
+
+    MLflow's databases take 250 characters. A longer name is cut and gets a digest, so that
+    different names stay different.
+    """
+    ordered = sorted(overrides, key=lambda text: key_of(text) not in first)
+    name = " ".join(short_names(ordered)) or DEFAULTS
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:6]
+    return f"{name[: _LONGEST - 9]} … {digest}"
 
 
 def _short(override: str) -> str:

@@ -18,7 +18,8 @@ from experiments.config.trainer import Trainer
 from experiments.config.types import Strict
 from experiments.redaction.secret_forms import HIDDEN, is_secret, without_secrets
 
-_WITHOUT_EFFECT = ("sweep", "tracking", "force", "outputs")  # on the result of a run
+WITHOUT_EFFECT = ("sweep", "tracking", "force", "outputs")
+"""the keys and groups that change no result of a run"""
 
 
 class RunConfig(Strict):
@@ -76,7 +77,7 @@ class RunConfig(Strict):
         These are the parameters by which MLflow compares runs.
         """
         values = self.public()
-        for name in _WITHOUT_EFFECT:
+        for name in WITHOUT_EFFECT:
             del values[name]
         found: dict[str, str] = {}
         for key, value in _leaves(values, ""):

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments import journal
+from experiments.errors import InputError, shortened, text_of
 from experiments.files.locks import locked
 from experiments.journal import History
 from experiments.provenance.origin import version
@@ -24,9 +27,12 @@ from experiments.tracking.store import address
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
+    from torch import nn
 
 NAME = "model"
 """the name of the logged model in its run, so that `runs:/ID/model` names it"""
+PROBLEM = "model_problem"
+"""the tag with the reason why a run has no logged model"""
 _NICE = 19  # the lowest priority, since the next command may be training already
 _EXAMPLES = 2  # of one image, torch.export would take the batch size for fixed
 
@@ -43,7 +49,7 @@ def log_models(client: MlflowClient, uri: str, folder: Path) -> list[str]:
         The ids of the logged models.
 
     Raises:
-        InputError: the run's files are damaged.
+        InputError: the run's files are damaged, or the model cannot be logged.
         MlflowException: the store fails.
     """
     if not any(copy.lacks_model for copy in Copies(folder).in_store(address(uri))):
@@ -54,16 +60,17 @@ def log_models(client: MlflowClient, uri: str, folder: Path) -> list[str]:
     with locked(folder / ".model.lock"):
         copies = Copies(folder).in_store(address(uri))
         lacking = [copy for copy in copies if copy.complete and copy.lacks_model]
-        return [_provide(client, uri, past, copy) for copy in lacking]
+        models = [copy.model_id for copy in copies if copy.model_id]
+        return [_provide(client, past, copy, models) for copy in lacking]
 
 
-def _provide(client: MlflowClient, uri: str, past: History, copy: Copy) -> str:
-    model_id = copy.model_id
-    if model_id is None:
-        model_id = _log(client, uri, past, str(copy.run_id))
-        _note(past.folder, copy, model_id=model_id)
+def _provide(client: MlflowClient, past: History, copy: Copy, models: Sequence[str]) -> str:
+    """Log and register the model of a copy; `models` are those of all copies."""
+    # `runs:/ID/model` finds only a model that was logged for this run.
+    model_id = copy.model_id or _logged_before(client, copy) or _log(client, past, copy)
+    _note(past.folder, copy, model_id=model_id)
     if copy.wishes.register is not None:
-        _register(client, copy, model_id)
+        _register(client, copy, [model_id, *models])
         _note(past.folder, copy, registered=copy.wishes.register)
     return model_id
 
@@ -77,50 +84,87 @@ def _note(folder: Path, copy: Copy, **changes: str) -> None:
                 return
 
 
-def _log(client: MlflowClient, uri: str, past: History, run_id: str) -> str:
-    """Log a run's model as a graph of torch.export, without pickle; return the model's id."""
+def _logged_before(client: MlflowClient, copy: Copy) -> str | None:
+    """Return the model of a run that an earlier process has logged; delete half of one."""
+    from mlflow.entities import LoggedModelStatus
+
+    experiment = client.get_run(str(copy.run_id)).info.experiment_id
+    for model in client.search_logged_models([experiment], f"source_run_id = '{copy.run_id}'"):
+        if model.name == NAME and model.status == LoggedModelStatus.READY:
+            return str(model.model_id)
+        client.delete_logged_model(model.model_id)
+    return None
+
+
+def _log(client: MlflowClient, past: History, copy: Copy) -> str:
+    """Log a run's model as a graph of torch.export, without pickle; return the model's id.
+
+    Raises:
+        InputError: torch.export cannot trace the model; the run has a tag with the reason.
+    """
     os.nice(_NICE - os.nice(0))
-    import mlflow
-    import mlflow.pytorch
     import torch
     from mlflow.models import Model
 
     from experiments.run.load_model import load_model
 
-    experiment_id = client.get_run(run_id).info.experiment_id
-    if (earlier := _logged_before(client, experiment_id, run_id)) is not None:
-        return earlier
     torch.set_num_threads(1)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment(experiment_id=experiment_id)
+    run = client.get_run(str(copy.run_id))
     model = load_model(past.folder)
-    images = np.zeros((_EXAMPLES, *_shape_of_images(past)), np.float32)
+    made = client.create_logged_model(
+        run.info.experiment_id, NAME, source_run_id=run.info.run_id, params=run.data.params
+    )
+    form = Model(model_id=made.model_id, model_uuid=made.model_id, run_id=run.info.run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _save(model, _shape_of_images(past), Path(folder) / NAME, form)
+        except OSError:
+            client.delete_logged_model(made.model_id)
+            raise
+        except Exception as error:
+            client.delete_logged_model(made.model_id)
+            reason = shortened(f"{type(error).__name__}: {text_of(error).splitlines()[0]}", 300)
+            client.set_tag(run.info.run_id, PROBLEM, storable(reason))
+            _note(past.folder, copy, model_problem=reason)
+            raise InputError(
+                f"model: torch.export cannot trace it, so MLflow does not get it ({reason})"
+            ) from error
+        client.log_model_artifacts(made.model_id, str(Path(folder) / NAME))
+    _link(client, copy, made.model_id, past)
+    client.finalize_logged_model(made.model_id, "READY")
+    return str(made.model_id)
+
+
+def _save(model: nn.Module, shape: tuple[int, ...], path: Path, form: object) -> None:
+    """Save a model that takes images (B, *shape) as MLflow does, to a new folder."""
+    import mlflow.pytorch
+    import torch
+
+    images = np.zeros((_EXAMPLES, *shape), np.float32)
     with torch.no_grad():
-        info = Model.log(
-            artifact_path=None,
-            name=NAME,
-            flavor=mlflow.pytorch,
-            run_id=run_id,
-            step=max(step for _, step in past.points),  # of the test, whose metrics the model gets
-            pytorch_model=model,
+        mlflow.pytorch.save_model(
+            model,
+            str(path),
+            mlflow_model=form,
             signature=_signature(images, model(torch.from_numpy(images)).numpy()),
             input_example=images,
             pip_requirements=[f"{name}=={version(name)}" for name in ("torch", "numpy")],
             serialization_format="pt2",
         )
-    return str(info.model_id)
 
 
-def _logged_before(client: MlflowClient, experiment_id: str, run_id: str) -> str | None:
-    """Return the model of a run that an earlier process has logged; delete half of one."""
-    from mlflow.entities import LoggedModelStatus
+def _link(client: MlflowClient, copy: Copy, model_id: str, past: History) -> None:
+    """Make a logged model the output of a run, with the metrics of the test."""
+    from mlflow.entities import LoggedModelOutput, Metric
 
-    found = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
-    for model in found:
-        if model.name == NAME and model.status == LoggedModelStatus.READY:
-            return str(model.model_id)
-        client.delete_logged_model(model.model_id)
-    return None
+    step = max(step for _, step in past.points)
+    client.log_outputs(str(copy.run_id), [LoggedModelOutput(model_id, step)])
+    metrics = [
+        Metric(key, value, copy.time, at, model_id=model_id, run_id=copy.run_id)
+        for (key, at), value in past.points.items()
+        if at == step
+    ]
+    client.log_batch(str(copy.run_id), metrics=metrics)
 
 
 def _shape_of_images(past: History) -> tuple[int, ...]:
@@ -140,20 +184,20 @@ def _signature(images: np.ndarray, logits: np.ndarray) -> ModelSignature:
     return ModelSignature(inputs=inputs, outputs=outputs)
 
 
-def _register(client: MlflowClient, copy: Copy, model_id: str) -> None:
-    """Give a model a version in the registry, unless it has one, and its alias."""
+def _register(client: MlflowClient, copy: Copy, models: Sequence[str]) -> None:
+    """Give the first of a run's models a version, unless one of them has it, and its alias."""
     from mlflow.exceptions import MlflowException
 
-    name, source = storable(str(copy.wishes.register)), f"models:/{model_id}"
+    name, sources = storable(str(copy.wishes.register)), [f"models:/{each}" for each in models]
     try:
         client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    known = client.search_model_versions(f"run_id = '{copy.run_id}'")
-    found = [each.version for each in known if each.name == name and each.source == source]
-    if not found:
-        made = client.create_model_version(name, source, run_id=copy.run_id, model_id=model_id)
-        found = [made.version]
+    known = client.search_model_versions(f"name = '{name}'")
+    found = next((each.version for each in known if each.source in sources), None)
+    if found is None:
+        made = client.create_model_version(name, sources[0], run_id=copy.run_id, model_id=models[0])
+        found = made.version
     if copy.wishes.alias is not None:
-        client.set_registered_model_alias(name, copy.wishes.alias, found[0])
+        client.set_registered_model_alias(name, copy.wishes.alias, found)

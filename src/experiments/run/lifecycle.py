@@ -244,7 +244,6 @@ class Run:
         self._recorder.tags({"weights_sha256": sha256})
         self._recorder.artifacts(WEIGHTS)
         _log.info(accuracy_line(test), extra={"style": GOOD})
-        train_loss = self._recorder.result.metrics["train_loss"]
-        if warning := warning_about(test, train_loss, self.parts.splits.test.labels):
+        if warning := warning_about(test, self.parts.splits.test.labels):
             self._recorder.tags({WARNING: warning})
             _log.warning("The run ended %s", warning)

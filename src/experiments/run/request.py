@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from experiments.composition.hydra_config import typed
-from experiments.composition.run_names import is_noise, key_of, run_name
+from experiments.composition.run_names import is_noise, run_name
 from experiments.redaction.hide import hidden_data
 
 NUMBER = "EXPERIMENTS_JOB"
@@ -52,9 +52,8 @@ class Request:
 
     @property
     def name(self) -> str:
-        """The name of the run: the overrides in few words, first those that vary, no secrets."""
-        shown = hidden_data(self.overrides)
-        return run_name(sorted(shown, key=lambda text: key_of(text) not in self.varied))
+        """The name of the run in MLflow, without secrets; a job's begins with the varied keys."""
+        return run_name(hidden_data(self.overrides), self.varied)
 
 
 def request_of(hydra: Any) -> Request:

@@ -26,7 +26,7 @@ def tags_of_divergence(epoch: int) -> dict[str, str]:
     return {"diverged": "true", "diverged_epoch": str(epoch), WARNING: warning}
 
 
-def warning_about(test: Evaluation, train_loss: float, labels: Tensor) -> str | None:
+def warning_about(test: Evaluation, labels: Tensor) -> str | None:
     """Return the reason why a finished run is of little use; None for any other run.
 
     Its loss has exploded if it is above twice log(K), the cross-entropy of equal probabilities for
@@ -35,14 +35,13 @@ def warning_about(test: Evaluation, train_loss: float, labels: Tensor) -> str | 
 
     Args:
         test: the evaluation on test images.
-        train_loss: the mean batch loss of the last epoch.
         labels: the labels of the test images, int64 (N).
     """
     counts = labels.bincount()
     nothing_known = math.log(len(counts)) if len(counts) > 1 else math.inf
-    if train_loss > _EXPLODED * nothing_known:
+    if test.loss > _EXPLODED * nothing_known:
         return (
-            f"exploded: the training loss is {train_loss:.4g}, and a model that knows nothing has "
+            f"exploded: the test loss is {test.loss:.4g}, and a model that knows nothing has "
             f"{nothing_known:.2f}"
         )
     share = float(counts.max()) / len(labels)

@@ -24,6 +24,7 @@ from experiments.tracking import (
     Recorder,
     Wishes,
     links_for_run,
+    model_problem_of,
     parent_of,
     record_again,
     recording,
@@ -82,6 +83,8 @@ def report(finished: Earlier, config: RunConfig, request: Request) -> list[str]:
         run_id, problem = record_again(folder, tracking.uri, tracking.experiment, parent, wishes)
         if problem is not None:
             later = f"; MLflow has not taken all of it: {what_to_do(problem, folder)}"
+        if reason := model_problem_of(folder):
+            later += f"; MLflow has no model of it ({reason})"
     elif folder is not None:
         run_id = run_id_of(folder)
     places = [] if folder is None else [os.path.relpath(folder)]

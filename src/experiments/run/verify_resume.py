@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import journal
+from experiments.composition.run_names import key_of
 from experiments.errors import InputError
 
+_SET_BY_US = frozenset(
+    ("force", "outputs", "hydra.run.dir", "tracking", "tracking.uri", "tracking.log_model")
+)
 _TIMES = frozenset({"epoch_seconds"})  # metrics that differ between any two runs
 _RETRIES = 4  # for a run that ends before the first kill
 _EARLIEST = 0.25  # kills fall between this share of the whole run's duration and its end
@@ -47,8 +51,7 @@ def verify_resume(overrides: Sequence[str], kills: int, say: Callable[[str], Non
     if not Path("train.py").exists():
         raise InputError("train.py: is not in this folder; change to the project's folder")
     for override in overrides:
-        key = override.lstrip("+~").partition("=")[0]
-        if key in {"force", "outputs", "hydra.run.dir", "tracking", "tracking.uri"}:
+        if key_of(override) in _SET_BY_US:
             raise InputError(f"{override}: is set by verify-resume itself; leave it out")
     from experiments.composition.secret_overrides import to_environment
 
@@ -152,7 +155,11 @@ def compare(whole: Evidence, killed: Evidence) -> list[str]:
 
 def _start(overrides: Sequence[str], folder: Path) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
-    places = (f"outputs={folder}/outputs", f"tracking.uri=sqlite:///{folder}/mlflow.db")
+    places = (
+        f"outputs={folder}/outputs",
+        f"tracking.uri=sqlite:///{folder}/mlflow.db",
+        "tracking.log_model=false",
+    )
     return subprocess.Popen(
         (sys.executable, "train.py", *overrides, *places),
         stdout=subprocess.PIPE,

@@ -140,8 +140,8 @@ def holm(p_values: Numbers) -> Numbers:
     """Return p-values corrected for their number along the last axis; NaN is not counted.
 
     Source: Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian
-    Journal of Statistics 6. The probability of any false rejection stays below the level, whatever
-    the dependence between the tests.
+    Journal of Statistics 6. The probability of any false rejection stays below the level for any
+    dependence between the tests.
     """
     tests = np.sum(~np.isnan(p_values), axis=-1, keepdims=True)
     order = np.argsort(p_values, axis=-1)  # NaN comes last

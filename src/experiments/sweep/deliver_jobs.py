@@ -126,13 +126,18 @@ class Delivering:
 def deliver_best_model(results: Sequence[JobResult], sweep: Path) -> None:
     """Have the model of a sweep's best run logged, and registered as `best`, after the command."""
     best = rank(results).representative
-    if best is None or best.run is None or best.run.folder is None:
+    if best is None or best.run is None:
         return
     tracking = best.job.config.tracking
     if tracking.uri is None or not tracking.log_model:
         return
+    if best.run.folder is None:
+        _log.warning("The best run is on another machine; MLflow does not get its model from here")
+        return
     name = tracking.registry_name
-    wishes = Wishes(best.job.run_name, log_model=True, register=name, alias=name and _BEST)
+    is_whole = all(result.finished for result in results)
+    alias = _BEST if name and is_whole else None
+    wishes = Wishes(best.job.run_name, log_model=True, register=name, alias=alias)
     try:
         place = best.run.folder, tracking.uri, tracking.experiment, parent_of(sweep)
         if not ask_for(*place, wishes):

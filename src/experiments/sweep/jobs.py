@@ -47,9 +47,8 @@ class Job:
 
     @property
     def run_name(self) -> str:
-        """The name of its run in MLflow: its own overrides first, those of all jobs last."""
-        shared = [text for text in self.overrides if text not in self.varied]
-        return run_name([*self.varied, *shared])
+        """The name of its run in MLflow, which begins with the varied keys."""
+        return run_name(self.overrides, {key_of(text) for text in self.varied})
 
     @property
     def setting(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from experiments.sweep.verdict_text import as_lines, as_markdown
 from experiments.tracking import Recorder, recording
 
 _log = logging.getLogger(__name__)
+_OF_THE_BEST = ("sweep.best_setting", "sweep.best_run_id")
+_BEST_MEASURED = ("best_mean", "best_n", "best_std")
 
 
 @contextmanager
@@ -47,12 +50,12 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=f"sweep: {run_name(sorted(arguments, key=lambda each: key_of(each) not in varied))}",
+        name=f"sweep: {run_name(arguments, varied)}",
         params={key_of(text): value_of(text) for text in arguments if not is_noise(text)},
         tags=tags(source),
         dataset=None,
         view={
-            "metrics": _metrics(settings),
+            "metrics": _metrics([job.config for job in plan.jobs]),
             "params": [key for key in varied if not is_noise(key)],
         },
     ) as recorder:
@@ -60,11 +63,11 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         yield recorder
 
 
-def _metrics(settings: RunConfig) -> list[str]:
+def _metrics(configs: Sequence[RunConfig]) -> list[str]:
     """Return the metrics that compare jobs, first the one that ranks them."""
-    if settings.data.validation_size == 0:
+    if not any(config.data.validation_size for config in configs):
         return ["test_accuracy", "test_loss"]
-    best = ["best_val_accuracy"] if settings.trainer.save_best else []
+    best = ["best_val_accuracy"] if all(each.trainer.save_best for each in configs) else []
     return [*best, "val_accuracy", "val_loss", "test_accuracy"]
 
 
@@ -78,6 +81,9 @@ def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) ->
     verdict, count = judge(results), counts(results)
     told = {f"sweep.{key.removeprefix('jobs_')}": str(count[key]) for key in count}
     measured: dict[str, float] = dict(count)
+    # A turn before this one may have had a best setting.
+    told |= {key: "" for key in _OF_THE_BEST if key in past.tags}
+    measured |= {key: math.nan for key in _BEST_MEASURED if key in past.metrics}
     best, run = verdict.ranking.best, verdict.ranking.representative
     if best is not None:
         told["sweep.best_setting"] = best.name

@@ -1,6 +1,6 @@
 """Tracking: a journal in the run's folder, delivered to MLflow by a second process."""
 
-from experiments.tracking.copies import STATE, ask_for, run_id_of
+from experiments.tracking.copies import STATE, ask_for, model_problem_of, run_id_of
 from experiments.tracking.destinations import Wishes
 from experiments.tracking.links import links_for_run, links_for_sweep
 from experiments.tracking.problems import Problem
@@ -24,6 +24,7 @@ __all__ = [
     "exists",
     "links_for_run",
     "links_for_sweep",
+    "model_problem_of",
     "parent_of",
     "record_again",
     "recording",

@@ -65,6 +65,7 @@ class Copies:
             and last.destination.store == destination.store
             and destination.is_met_by(last.destination)
             and last.wishes == wishes.added_to(last.wishes)
+            and wishes.alias is None
         ):
             return last
         with self.alone():
@@ -84,6 +85,8 @@ class Copies:
                 found,
                 destination=replace(found.destination, store=destination.store),
                 wishes=wishes.added_to(found.wishes),
+                # Another run may have taken the alias since.
+                registered=None if wishes.alias else found.registered,
             )
             self._copies = [copy if each is found else each for each in self._copies]
         before, self._last = self.last, self._copies.index(copy)
@@ -201,6 +204,12 @@ def ask_for(
     """
     copy = Copies(folder).ask_for(Destination(address(uri), experiment, parent), wishes)
     return copy.is_whole(folder) and not copy.lacks_model
+
+
+def model_problem_of(folder: Path) -> str | None:
+    """Return the reason why MLflow cannot have the model of a folder's run; None if it can."""
+    last = Copies(folder).last
+    return last.model_problem if last else None
 
 
 def run_id_of(folder: Path) -> str | None:

@@ -117,7 +117,8 @@ class Delivery:
                 except MlflowException as error:
                     if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                         raise
-                    lost = {"run_id": None, "lost_id": copy.run_id}
+                    lost = {"run_id": None, "lost_id": copy.run_id, "experiment_id": None}
+                    lost |= {"model_id": None, "registered": None}
                     self._copies.change(copy, offset=0, complete=False, **lost)
                 else:
                     if run.info.lifecycle_stage == "deleted":
@@ -163,10 +164,13 @@ class Delivery:
         parent = self._parent_of(client, copy.destination)
         # A delivery may have been killed between creating the run and noting its id.
         known = {each.run_id for each in self.copies}
+        tags = (JOURNAL, "journal_id")  # the second is of version 0.1.0
+        queries = [f"tags.`{tag}` = '{begun['id']}'" for tag in tags]
         run = next(
             (
                 found
-                for found in client.search_runs([experiment], f"tags.`{JOURNAL}` = '{begun['id']}'")
+                for query in queries
+                for found in client.search_runs([experiment], query)
                 if found.info.run_id not in known
                 and parent.get(PARENT) in {None, found.data.tags.get(PARENT)}
             ),

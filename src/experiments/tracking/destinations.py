@@ -48,12 +48,12 @@ class Wishes:
     """whether the load of the machine is recorded during the training"""
 
     def added_to(self, earlier: Wishes) -> Wishes:
-        """Return these wishes and the earlier ones; the earlier name and the later alias count."""
+        """Return these and the earlier wishes; the earlier name and the later version count."""
         return Wishes(
             earlier.name or self.name,
             self.log_model or earlier.log_model,
             self.register or earlier.register,
-            self.alias or earlier.alias,
+            self.alias if self.register else earlier.alias,
             self.system_metrics,
         )
 
@@ -77,6 +77,8 @@ class Copy:
     wishes: Wishes = field(default_factory=Wishes)
     model_id: str | None = None
     """the id of the logged model"""
+    model_problem: str | None = None
+    """the reason why there can be no logged model"""
     registered: str | None = None
     """the name in the model registry under which the model has a version"""
 
@@ -95,8 +97,9 @@ class Copy:
     @property
     def lacks_model(self) -> bool:
         """Whether the model is wished for and is not logged, or not registered."""
-        is_registered = self.wishes.register in {None, self.registered}
-        return self.wishes.log_model and (self.model_id is None or not is_registered)
+        if not self.wishes.log_model or self.model_problem is not None:
+            return False
+        return self.model_id is None or self.wishes.register not in {None, self.registered}
 
     def is_whole(self, folder: Path) -> bool:
         """Return whether the run has ended and MLflow has all of it, except perhaps the model.

@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from experiments.tracking.copies import Copies
+from experiments.tracking.destinations import Copy
 from experiments.tracking.shared_views import ALL
-from experiments.tracking.store import address
 
 PORT = 5000
 """the port at which `experiments ui` serves a database"""
@@ -26,12 +26,13 @@ def link_to_view(served: str, experiment_id: str, key: str) -> str:
 
 
 def address_of_ui(uri: str, port: int = PORT) -> str | None:
-    """Return the address of the UI for a store, without a password; None if nobody knows it.
+    """Return the address of the UI for a store, without a login; None if nobody knows it.
 
     A database has no server until `experiments ui` starts one on this machine.
     """
     if has_server(uri):
-        return address(uri).rstrip("/")
+        parts = urlsplit(uri)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
     return None if uri.startswith("databricks") else f"http://127.0.0.1:{port}"
 
 
@@ -42,33 +43,33 @@ def has_server(uri: str) -> bool:
 
 def links_for_run(folder: Path) -> list[str]:
     """Return the line that leads from a run to the comparison of all runs, if there is a UI."""
-    return [
-        _compare(served, link_to_view(served, experiment_id, ALL))
-        for served, experiment_id, _ in _recorded(folder)
-    ]
+    found = _recorded(folder)
+    if found is None:
+        return []
+    copy, served = found
+    return [_compare(copy, link_to_view(served, str(copy.experiment_id), ALL))]
 
 
 def links_for_sweep(folder: Path) -> list[str]:
     """Return the lines that lead from a sweep to its jobs and its verdict, if there is a UI."""
-    return [
-        line
-        for served, experiment_id, run_id in _recorded(folder)
-        for line in (
-            _compare(served, link_to_view(served, experiment_id, run_id)),
-            f"Verdict: {served}/#/experiments/{experiment_id}/runs/{run_id}?{_KIND}",
-        )
-    ]
+    found = _recorded(folder)
+    if found is None:
+        return []
+    copy, served = found
+    jobs = link_to_view(served, str(copy.experiment_id), str(copy.run_id))
+    page = f"{served}/#/experiments/{copy.experiment_id}/runs/{copy.run_id}?{_KIND}"
+    return [_compare(copy, jobs), f"Verdict: {page}"]
 
 
-def _recorded(folder: Path) -> list[tuple[str, str, str]]:
-    """Return the UI, the experiment and the MLflow run of a folder's run, if all are known."""
+def _recorded(folder: Path) -> tuple[Copy, str] | None:
+    """Return the copy of a folder's run that was asked for last, and the UI that shows it."""
     copy = Copies(folder).last
     if copy is None or copy.run_id is None or copy.experiment_id is None:
-        return []
+        return None
     served = address_of_ui(copy.destination.store)
-    return [] if served is None else [(served, copy.experiment_id, copy.run_id)]
+    return None if served is None else (copy, served)
 
 
-def _compare(served: str, link: str) -> str:
-    by = " (served by `experiments ui`)" if served == address_of_ui("") else ""
+def _compare(copy: Copy, link: str) -> str:
+    by = "" if has_server(copy.destination.store) else " (served by `experiments ui`)"
     return f"Compare: {link}{by}"

@@ -78,7 +78,7 @@ def _described(run: Run) -> dict[str, Any]:
         "folder": str(folder) if folder else None,
         "host": tags.get("host", ""),
         "pid": int(tags[PID]) if tags.get(PID, "").isdecimal() else 0,
-        "metrics": run.data.metrics,
+        "metrics": {key: value for key, value in run.data.metrics.items() if key[:7] != "system/"},
         "diverged": "diverged" in tags,
         "warning": tags.get(WARNING, ""),
     }

@@ -74,7 +74,11 @@ class MlflowRun:
                 self._refused.append("dataset")
         if event.get("view") is not None:
             experiment_id = self._client.get_run(self._id).info.experiment_id
-            provide_view_of_sweep(self._client, experiment_id, self._id, **event["view"])
+            keys = {
+                **event["view"],
+                "params": list(spelled(dict.fromkeys(event["view"]["params"], ""))),
+            }
+            provide_view_of_sweep(self._client, experiment_id, self._id, **keys)
 
     def _log_metrics(self, events: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import Metric

@@ -95,9 +95,10 @@ def _server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, output: IO[bytes]) -> None:
     deadline = time.monotonic() + _START_SECONDS
+    here = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://{_HOST}:{port}/health", timeout=1):
+            with here.open(f"http://{_HOST}:{port}/health", timeout=1):
                 return
         except OSError:  # not yet
             time.sleep(_LOOK_SECONDS)
