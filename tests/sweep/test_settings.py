@@ -34,7 +34,7 @@ def test_a_setting_with_a_diverged_run_comes_last() -> None:
 def test_failed_runs_are_noted_and_settings_of_them_have_no_place() -> None:
     ranking = rank(results({"m.lr=1": [0.9, None], "m.lr=2": [None, None]}))
     assert [setting.notes for setting in ranking.settings] == [("1 of 2 not finished",)]
-    assert ranking.unfinished == 1
+    assert len(ranking.unfinished) == 1
 
 
 def test_the_order_of_the_jobs_does_not_matter() -> None:

@@ -24,7 +24,11 @@ def test_the_ui_of_a_store(uri: str, served: str | None) -> None:
     assert has_server(uri) == uri.startswith("http")
 
 
-def test_a_run_leads_to_the_comparison_and_a_sweep_to_its_jobs_and_verdict(made: Path) -> None:
+def test_a_run_leads_to_the_comparison_and_a_sweep_to_its_jobs_and_verdict(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(made)
     (folder,) = (path.parent for path in made.glob("outputs/*/*/mlflow.json"))
     (compare,) = links_for_run(folder)
     page = "http://127.0.0.1:5000/#/experiments/1/runs"
@@ -35,6 +39,9 @@ def test_a_run_leads_to_the_comparison_and_a_sweep_to_its_jobs_and_verdict(made:
     run_id = verdict.partition("/runs/")[2].partition("?")[0]
     assert jobs == f"Compare: {page}?{kind}&viewStateShareKey={run_id} {by}"
     assert verdict == f"Verdict: {page}/{run_id}?{kind}"
+    monkeypatch.chdir("/")
+    (elsewhere,) = links_for_run(folder)
+    assert elsewhere.endswith(f"(served by `experiments ui --uri sqlite:///{made}/mlflow.db`)")
 
 
 def test_a_run_without_mlflow_leads_nowhere(tmp_path: Path) -> None:

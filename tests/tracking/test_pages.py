@@ -46,7 +46,7 @@ def served(folder: Path) -> Iterator[str]:
     )
     cleaned_up(process)
     assert process.stdout is not None
-    yield process.stdout.readline().strip()
+    yield process.stdout.readline().strip().removeprefix("Experiment mnist: ")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM

@@ -12,7 +12,12 @@ from omegaconf import DictConfig
 
 from experiments.composition.arguments import check_arguments
 from experiments.composition.hydra_errors import TOO_DEEP, in_one_line
-from experiments.composition.tracebacks import is_whole, print_traceback, raised_by_hydra
+from experiments.composition.tracebacks import (
+    is_whole,
+    place_in_user_code,
+    print_traceback,
+    raised_by_hydra,
+)
 from experiments.errors import RunError
 from experiments.process.colour import print_error
 from experiments.process.streams import guarded_output
@@ -64,7 +69,8 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
             if line is None or is_whole():
                 print_traceback(error)
             else:
-                print_error(line)
+                place = place_in_user_code(error)
+                print_error(f"{line} ({place})" if place else line)
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
         except KeyboardInterrupt:  # raised in the process of a launcher
             sys.exit(128 + signal.SIGINT)

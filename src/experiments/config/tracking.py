@@ -28,10 +28,10 @@ class Tracking(Strict):
     def _can_register(self) -> Tracking:
         if self.registry_name is None:
             return self
-        if not re.fullmatch(r"[^/:]*[^/:\s][^/:]*", self.registry_name):
+        if not re.fullmatch(r"[^/:@]*[^/:@\s][^/:@]*", self.registry_name):
             raise ValueError(
                 f"tracking.register={self.registry_name}: a name in the registry holds a letter "
-                "or digit, and neither / nor :; for example tracking.register=digits"
+                "or digit, and no /, : or @; for example tracking.register=digits"
             )
         if self.uri is None or not self.log_model:
             lacking = "uri" if self.uri is None else "log_model"

@@ -243,7 +243,8 @@ class Run:
         sha256 = save_weights(weights, self._folder / WEIGHTS)
         self._recorder.tags({"weights_sha256": sha256})
         self._recorder.artifacts(WEIGHTS)
-        _log.info(accuracy_line(test), extra={"style": GOOD})
-        if warning := warning_about(test, self.parts.splits.test.labels):
+        warning = warning_about(test, self.parts.splits.test.labels)
+        _log.info(accuracy_line(test), extra={"style": None if warning else GOOD})
+        if warning:
             self._recorder.tags({WARNING: warning})
             _log.warning("The run ended %s", warning)

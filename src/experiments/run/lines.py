@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from experiments.training.evaluation import Evaluation
     from experiments.training.loop import Position
 
+_HUGE = 1e6
+
 
 def epoch_line(metrics: Mapping[str, float], epoch: int) -> str:
     """Return the line of an epoch, counted from 1."""
@@ -17,7 +19,12 @@ def epoch_line(metrics: Mapping[str, float], epoch: int) -> str:
         for key, name in (("val_loss", "Validation loss"), ("val_accuracy", "accuracy"))
         if key in metrics
     )
-    return f"Epoch: {epoch} Loss: {metrics['train_loss']:.3f}{validation}"
+    return f"Epoch: {epoch} Loss: {loss(metrics['train_loss'])}{validation}"
+
+
+def loss(value: float) -> str:
+    """Return a loss with three decimals; a huge one with three digits."""
+    return f"{value:.3f}" if abs(value) < _HUGE else f"{value:.3g}"
 
 
 def accuracy_line(test: Evaluation) -> str:

@@ -86,13 +86,15 @@ def quantum(values: Numbers) -> Numbers:
 
 
 def intervals(values: Numbers) -> tuple[Numbers, Numbers]:
-    """Return the 95 % intervals of the settings' means, (..., settings) each; NaN for one seed.
+    """Return the 95 % intervals of the settings' means, (..., settings) each.
 
-    They are Student's: mean ± t(n - 1) · deviation / √n.
+    They are Student's: mean ± t(n - 1) · deviation / √n. They are NaN for one seed, and in a sweep
+    whose accuracies are all the same.
     """
     mean, variance, count = _moments(values, _rounding(values))
     with np.errstate(invalid="ignore", divide="ignore"):
         margin = _quantile(count - 1) * np.sqrt(variance / count)
+    margin = np.where(variance > 0, margin, np.nan)  # one accuracy: its rounding is not known
     return mean - margin, mean + margin
 
 

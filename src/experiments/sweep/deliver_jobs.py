@@ -135,6 +135,11 @@ def deliver_best_model(results: Sequence[JobResult], sweep: Path) -> None:
         _log.warning("The best run is on another machine; MLflow does not get its model from here")
         return
     name = tracking.registry_name
+    if name and best.run.warning:
+        _log.warning(
+            "tracking.register=%s: no version, as the best run ended %s", name, best.run.warning
+        )
+        name = None
     is_whole = all(result.finished for result in results)
     alias = _BEST if name and is_whole else None
     wishes = Wishes(best.job.run_name, log_model=True, register=name, alias=alias)

@@ -25,10 +25,7 @@ def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:
     An entry has the numbers of the jobs, the reason, the first log and the command that repeats the
     first job.
     """
-    groups: dict[str, list[JobResult]] = {}
-    for result in results:
-        if not (result.finished or result.held_back):
-            groups.setdefault(result.reason, []).append(result)
+    groups = _by_reason(results)
     for reason, group in list(groups.items())[:_SHOWN]:
         numbers = [result.job.number for result in group]
         logs = (result.job.folder(sweep) / result.job.log for result in group)
@@ -42,6 +39,23 @@ def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:
             yield f"    This repeats job {numbers[0]}; {again}"
     if len(groups) > _SHOWN:
         yield f"  {len(groups) - _SHOWN} more reasons are in {os.path.relpath(sweep / JOBS)}"
+
+
+def reasons(results: Sequence[JobResult]) -> list[str]:
+    """Return a line for each reason why jobs are unfinished, with the numbers of the jobs."""
+    groups = list(_by_reason(results).items())
+    return [
+        f"{in_ranges([each.job.number for each in group])}: {reason}"
+        for reason, group in groups[:_SHOWN]
+    ]
+
+
+def _by_reason(results: Sequence[JobResult]) -> dict[str, list[JobResult]]:
+    groups: dict[str, list[JobResult]] = {}
+    for result in results:
+        if not (result.finished or result.held_back):
+            groups.setdefault(result.reason, []).append(result)
+    return groups
 
 
 def in_ranges(numbers: Sequence[int]) -> str:

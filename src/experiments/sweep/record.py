@@ -16,7 +16,7 @@ from experiments.files.safe_writes import write_all
 from experiments.journal import Journal
 from experiments.provenance.origin import commit_of_command, note_commit, tags
 from experiments.redaction.hide import hidden
-from experiments.sweep.failures import command
+from experiments.sweep.failures import command, reasons
 from experiments.sweep.folders import JOBS, VERDICT
 from experiments.sweep.jobs import Plan
 from experiments.sweep.report import JobResult, as_csv
@@ -92,7 +92,9 @@ def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) ->
             measured["best_std"] = best.deviation
     if run is not None and run.run_id:
         told["sweep.best_run_id"] = run.run_id
-    told["mlflow.note.content"] = as_markdown(verdict, count, past.tags["sweep.command"])
+    told["mlflow.note.content"] = as_markdown(
+        verdict, count, past.tags["sweep.command"], reasons(results)
+    )
     lines = hidden("".join(f"{line.text}\n" for line in as_lines(verdict)))
     files = {JOBS: as_csv(results, sweep), VERDICT: lines}
     write_all(sweep, {name: text.encode(errors="backslashreplace") for name, text in files.items()})

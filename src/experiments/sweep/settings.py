@@ -82,8 +82,8 @@ class Ranking:
     """settings with a finished run, the best first; settings with a diverged run come last"""
     without_split: int
     """the number of settings that are not ranked because only others have a validation split"""
-    unfinished: int
-    """the number of settings without a finished run"""
+    unfinished: tuple[Setting, ...]
+    """the settings without a finished run"""
 
     @property
     def best(self) -> Setting | None:
@@ -122,7 +122,7 @@ def rank(results: Sequence[JobResult]) -> Ranking:
         "validation accuracy" if ranked and ranked[0].has_split else "test accuracy",
         tuple(ranked),
         without_split=len(finished) - len(ranked),
-        unfinished=len(settings) - len(finished),
+        unfinished=tuple(setting for setting in settings if not setting.finished),
     )
 
 

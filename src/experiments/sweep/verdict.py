@@ -17,6 +17,7 @@ from experiments.sweep.settings import Ranking, Setting, mean_and_deviation, ran
 if TYPE_CHECKING:
     from experiments.sweep.comparison import Comparison
 
+_EQUAL = 1e-9  # a difference of means, far below one image
 _RANGES = 8  # ranges of places that a sentence names
 _KEYS, _VALUES = 8, 5  # in the lines about effects
 
@@ -76,6 +77,8 @@ def sentences(verdict: Verdict) -> Iterator[str]:
     if diverged and ranking.best is not None:
         yield f"{places(diverged)} {_verb(diverged, 'rank')} last because of diverged runs"
     yield from _about_the_images(ranking)
+    if len({each.results[0].job.config.data.validation_size for each in ranking.settings}) > 1:
+        yield "Validation splits of different sizes hold different images, so compare with care"
     if ranking.without_split:
         yield (
             f"{_settings(ranking.without_split)} without a validation split "
@@ -83,8 +86,10 @@ def sentences(verdict: Verdict) -> Iterator[str]:
             "be compared with validation accuracies"
         )
     if ranking.unfinished:
-        has = "has" if ranking.unfinished == 1 else "have"
-        yield f"{_settings(ranking.unfinished)} {has} no finished run and no place"
+        names = [setting.name for setting in ranking.unfinished[:_RANGES]]
+        more = len(ranking.unfinished) - len(names)
+        names += [f"and {_settings(more)} more"] if more else []
+        yield f"No finished run and no place: {', '.join(names)}"
 
 
 def method(verdict: Verdict) -> Iterator[str]:
@@ -101,7 +106,7 @@ def method(verdict: Verdict) -> Iterator[str]:
     if found.all_pairs:
         yield (
             f"Tests: t-tests ({', '.join(kinds)}) at the 5 % level with Holm's correction for "
-            f"{found.tests:,} pairs"
+            f"{found.tests:,} pair{'s' if found.tests > 1 else ''}"
         )
     else:
         yield (
@@ -203,6 +208,8 @@ def _lead(verdict: Verdict, found: Comparison) -> str:
     lead = f"1 leads 2 by {_points(difference)} points, 95 % interval {low} to {high} ({paired})"
     if found.worse[0]:
         return lead
+    if abs(difference) < _EQUAL:
+        return "1 and 2 have the same mean; the first job decides their order"
     if difference <= 0:
         return f"{lead}; no number of seeds would show a lead if this difference were true"
     needed = seeds_needed(difference, float(pairs.deviation[0]), found.level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.errors import shortened
@@ -44,7 +44,9 @@ def as_lines(verdict: Verdict) -> Iterator[Line]:
     yield from (Line(f"  {text}") for text in method(verdict))
 
 
-def as_markdown(verdict: Verdict, counts: Mapping[str, int], command: str) -> str:
+def as_markdown(
+    verdict: Verdict, counts: Mapping[str, int], command: str, unfinished: Sequence[str] = ()
+) -> str:
     """Return the verdict as Markdown of at most 4,500 characters.
 
     Settings beyond the first 20, or as many as fit, are left out, and a line says so.
@@ -53,26 +55,32 @@ def as_markdown(verdict: Verdict, counts: Mapping[str, int], command: str) -> st
         verdict: the verdict.
         counts: the numbers of jobs, by the names that `verdict.counts` gives them.
         command: the command that repeats the sweep.
+        unfinished: the reasons why jobs are unfinished, from `failures.reasons`.
     """
     for shown in range(min(_SHOWN_IN_MLFLOW, len(verdict.ranking.settings)), -1, -1):
-        text = "\n".join(_markdown(verdict, counts, command, shown))
+        text = "\n".join(_markdown(verdict, counts, command, unfinished, shown))
         if len(text) <= _LONGEST:
             return text
     return shortened(text, _LONGEST)
 
 
 def _markdown(
-    verdict: Verdict, counts: Mapping[str, int], command: str, shown: int
+    verdict: Verdict,
+    counts: Mapping[str, int],
+    command: str,
+    unfinished: Sequence[str],
+    shown: int,
 ) -> Iterator[str]:
     ranking = verdict.ranking
     if ranking.best is not None:
         accuracy = figure(ranking.best.mean, ranking.best.deviation)
         name = _escaped(shortened(hidden(ranking.best.name), _LONGEST_NAME))
-        yield f"**The best by {ranking.measure}: {name}, {accuracy}**\n"
+        notes = f" ({', '.join(ranking.best.notes)})" if ranking.best.notes else ""
+        yield f"**The best by {ranking.measure}: {name}, {accuracy}**{notes}\n"
     # MLflow shows the first lines, and the rest on request.
     yield from (f"- {text}" for text in sentences(verdict))
     if shown:
-        yield "\n| place | setting | mean | ± sd | n | 95 % interval | against the best |"
+        yield "\n| place | setting | mean | ± sd | n | 95 % interval | against the best (Holm) |"
         yield "|---|---|---|---|---|---|---|"
         for place in range(1, shown + 1):
             yield f"| {' | '.join(_cells(verdict, place))} |"
@@ -83,6 +91,9 @@ def _markdown(
     if verdict.effects:
         yield "\n**Share of the variance between settings, and the mean for each value**\n"
         yield from (f"- {_escaped(shortened(text, 300))}" for text in about_effects(verdict))
+    if unfinished:
+        yield "\n**Not finished**\n"
+        yield from (f"- {_escaped(shortened(hidden(text), 300))}" for text in unfinished)
     told = [f"{number} {name.rpartition('_')[2]}" for name, number in counts.items()]
     yield f"\n{told[0]}: {', '.join(told[1:])}\n"
     if len(command) <= _LONGEST_COMMAND:

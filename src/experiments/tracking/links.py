@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
 from experiments.tracking.shared_views import ALL
+from experiments.tracking.store import address
 
 PORT = 5000
 """the port at which `experiments ui` serves a database"""
@@ -71,5 +73,9 @@ def _recorded(folder: Path) -> tuple[Copy, str] | None:
 
 
 def _compare(copy: Copy, link: str) -> str:
-    by = "" if has_server(copy.destination.store) else " (served by `experiments ui`)"
-    return f"Compare: {link}{by}"
+    store = copy.destination.store
+    if has_server(store):
+        return f"Compare: {link}"
+    usual = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+    place = "" if address(usual) == store else f" --uri {store}"
+    return f"Compare: {link} (served by `experiments ui{place}`)"

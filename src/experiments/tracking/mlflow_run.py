@@ -17,13 +17,14 @@ from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import WEIGHTS, check_weights
 from experiments.tracking import lease
 from experiments.tracking.shared_views import provide_view_of_sweep
-from experiments.tracking.tag_names import HEARTBEAT, NAME, NOTE, PID
+from experiments.tracking.tag_names import FAILURE, HEARTBEAT, NAME, NOTE, PID
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BATCH = 100  # MLflow's limit for params and tags in one request; for metrics it is 1,000
 _LONGEST_KEY = 250  # MLflow's limit, in characters
+_FAILED = "**Failed:**"  # begins the description of a run that failed
 _NAMED = 20  # refused entries that are named in a tag
 
 
@@ -94,6 +95,8 @@ class MlflowRun:
         from mlflow.entities import RunTag
 
         told = dict(tags)
+        if (failure := tags.get(FAILURE)) is not None:
+            told[NOTE] = f"{_FAILED} {failure}"
         if (warning := tags.get(WARNING)) is not None:
             told[NOTE] = f"**{warning[0].upper()}{warning[1:]}.**"
             mark = f"{warning.partition(':')[0]}: "
@@ -144,9 +147,13 @@ class MlflowRun:
         from mlflow.exceptions import MlflowException
 
         self._client.set_terminated(self._id, status, end_time=when)
-        if HEARTBEAT in self._client.get_run(self._id).data.tags:
+        tags = self._client.get_run(self._id).data.tags
+        obsolete = {HEARTBEAT}
+        if status == "FINISHED":  # an earlier attempt may have failed
+            obsolete |= {FAILURE, *([NOTE] if tags.get(NOTE, "").startswith(_FAILED) else [])}
+        for tag in obsolete & tags.keys():
             with contextlib.suppress(MlflowException):  # another delivery was faster
-                self._client.delete_tag(self._id, HEARTBEAT)
+                self._client.delete_tag(self._id, tag)
 
 
 def _is_as_recorded(folder: Path, name: str) -> bool:

@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -21,10 +21,11 @@ from experiments.registry.earlier import Result
 from experiments.registry.integrity import WEIGHTS
 from experiments.tracking.copies import Copies, ask_for, run_id_of
 from experiments.tracking.destinations import Destination, Wishes
-from experiments.tracking.links import links_for_run
+from experiments.tracking.links import links_for_run, links_for_sweep
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
+from experiments.tracking.tag_names import FAILURE
 
 _log = logging.getLogger(__name__)
 
@@ -146,14 +147,14 @@ def recording(
         # On a full disk the journal gets no end, as after a kill.
         with contextlib.suppress(RunError):
             said = hidden(f"{type(error).__name__}: {text_of(error)}")
-            recorder.tags({"failure": shortened(said, 500)})
+            recorder.tags({FAILURE: shortened(said, 500)})
             recorder.end("FAILED")
         raise
     else:
         recorder.end("FINISHED")
     finally:
         if to is not None:
-            _confirm(to, journal, experiment)
+            _confirm(to, journal, experiment, links_for_sweep if view else links_for_run)
 
 
 def parent_of(folder: Path) -> dict[str, str] | None:
@@ -196,14 +197,16 @@ def record_again(
     return run_id, problem
 
 
-def _confirm(to: Sender, journal: Journal, experiment: str) -> None:
+def _confirm(
+    to: Sender, journal: Journal, experiment: str, links: Callable[[Path], list[str]]
+) -> None:
     run_id, problem = to.wait(journal.folder)
     if problem is None:
         copy = Copies(journal.folder).last
         is_due = copy is not None and copy.lacks_model and (journal.folder / WEIGHTS).exists()
         follows = "; its model follows within seconds" if is_due else ""
         _log.info("MLflow run %s in experiment %s%s", run_id, experiment, follows)
-        for line in links_for_run(journal.folder):
+        for line in links(journal.folder):
             _log.info("%s", line)
     else:
         _log.warning(

@@ -26,6 +26,7 @@ from experiments.tracking.store import DEFAULTS, connect, exists
 _HOST = "127.0.0.1"
 # Seven processes for evaluations of language models take 10 s and 1.5 GB to start.
 _QUICK_START = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+_PORTS = 2**16
 _START_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 _LOOK_SECONDS = 0.1
 
@@ -44,11 +45,13 @@ def show(uri: str, port: int | None, say: Callable[[str], None], *, browser: boo
         RunError: the server does not start.
     """
     port = PORT if port is None else port
+    if not 0 < port < _PORTS:
+        raise InputError(f"--port={port}: is no port; choose 1 to {_PORTS - 1}, such as {PORT}")
     served = address_of_ui(uri, port)
     if served is None:
         raise InputError(f"--uri={uri}: has a page of its own; open it in the browser")
     if has_server(uri):
-        _open(_page(uri, served), say, browser=browser)
+        _open(_pages(uri, served), served, say, browser=browser)
         return
     if not exists(uri):
         raise InputError(
@@ -56,7 +59,7 @@ def show(uri: str, port: int | None, say: Callable[[str], None], *, browser: boo
             "place of the runs with --uri"
         )
     with _server(uri, port) as process:
-        _open(_page(uri, served), say, browser=browser)
+        _open(_pages(uri, served), served, say, browser=browser)
         say("Ctrl-C ends the server")
         process.wait()
 
@@ -107,18 +110,25 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, output: IO[bytes]) ->
     raise RunError(f"MLflow's server does not start: {lines[-1] if lines else 'no message'}")
 
 
-def _page(uri: str, served: str) -> str:
-    """Return the address of the experiment that was changed last, at the view of its runs."""
+def _pages(uri: str, served: str) -> dict[str, str]:
+    """Return the view of all runs of each experiment; that of the newest run comes first."""
     try:
-        found = connect(uri).search_experiments(order_by=["last_update_time DESC"])
+        client = connect(uri)
+        found = client.search_experiments()
+        ours = {each.experiment_id: each.name for each in found if has_view_of_all(each)}
+        newest = client.search_runs([*ours], order_by=["attributes.start_time DESC"], max_results=1)
     except Exception as error:
         problem = problem_of(error, uri)
         raise InputError(problem.text) if problem.mistake else RunError(problem.text) from error
-    ours = [each.experiment_id for each in found if has_view_of_all(each)]
-    return link_to_view(served, ours[0], ALL) if ours else served
+    order = dict.fromkeys([*(run.info.experiment_id for run in newest), *ours])
+    return {ours[each]: link_to_view(served, each, ALL) for each in order}
 
 
-def _open(page: str, say: Callable[[str], None], *, browser: bool) -> None:
-    say(page)
+def _open(pages: dict[str, str], served: str, say: Callable[[str], None], *, browser: bool) -> None:
+    for name, page in pages.items():
+        say(f"Experiment {name}: {page}")
+    first = next(iter(pages.values()), served)
+    if not pages:
+        say(first)
     if browser:
-        webbrowser.open(page)
+        webbrowser.open(first)
