@@ -103,6 +103,7 @@ def test_the_errors_read_as_shown(command: str, error: str, tmp_path: Path) -> N
     assert done.stderr == f"{error}\n"
 
 
+@pytest.mark.slow
 def test_the_certificate_runs(root: str) -> None:
     assert re.search(r"^\$ experiments verify-resume ", README, flags=re.MULTILINE)
     overrides = ("data=digits", f"data.root={root}", "trainer.epochs=20")

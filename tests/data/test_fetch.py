@@ -153,6 +153,7 @@ def test_the_unpickler_runs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("dataset")
+@pytest.mark.slow
 def test_killed_at_20_points_8_at_once_leaves_whole_files_or_none(tmp_path: Path) -> None:
     """Fetch with real processes and a real kill -9, for the data set row of docs/reliability.md."""
     done = subprocess.run(

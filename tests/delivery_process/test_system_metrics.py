@@ -13,7 +13,7 @@ from tests.conftest import Program, run_folder
 def test_the_load_of_the_machine_is_recorded_in_mlflow_only(
     offline: Program, tmp_path: Path
 ) -> None:
-    done = offline("tracking=mlflow", "tracking.system_metrics=true", "trainer.epochs=60")
+    done = offline("tracking=mlflow", "tracking.system_metrics=true", "trainer.epochs=250")
     assert done.returncode == 0, done.stderr
     (run,) = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db").search_runs(["1"])
     load = {key for key in run.data.metrics if key.startswith("system/")}

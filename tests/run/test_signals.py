@@ -100,11 +100,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Evidence:
 @pytest.mark.parametrize(
     "signals",
     [
-        "train:30:INT,INT",  # an epoch has 22 batches
         "wait:1:TERM,TERM",
         *(
             pytest.param(each, marks=pytest.mark.slow)
             for each in (
+                "train:30:INT,INT",  # an epoch has 22 batches
                 "step:130:TERM,INT",  # a step has 4 parameters: the middle of step 33
                 "evaluate:3:TERM,HUP",  # the first call checks the model, then the validations
                 "evaluate:5:INT,TERM",  # the test

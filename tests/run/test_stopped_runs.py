@@ -22,6 +22,7 @@ def stopped(start: Starter, *overrides: str) -> None:
     process.communicate(timeout=60)
 
 
+@pytest.mark.slow
 def test_without_the_index_mlflow_knows_the_run_to_continue(start, tmp_path: Path) -> None:
     stopped(start)
     shutil.rmtree(tmp_path / "parts" / "outputs" / ".identities")
@@ -72,6 +73,7 @@ def test_force_does_not_continue_in_the_same_folder(start, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow
 def test_a_project_that_was_moved_goes_on(start, tmp_path: Path) -> None:
     stopped(start)
     (tmp_path / "parts").rename(tmp_path / "moved")

@@ -126,6 +126,7 @@ def _status(folder: Path) -> str | None:
 
 
 @pytest.mark.parametrize("anywhere", LAUNCHERS[2:], indirect=True)
+@pytest.mark.slow
 def test_a_launcher_s_process_may_be_killed(anywhere: Sweep) -> None:
     held = holding(anywhere.folder)
     process = anywhere.start("seed=range(4)", "tracking=none", model="Slow", **held)

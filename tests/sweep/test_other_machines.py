@@ -29,6 +29,7 @@ def remote(tmp_path: Path, root: str) -> Sweep:
     return Sweep(tmp_path, root, ("basic", target, f"hydra.searchpath=[{tmp_path / 'conf'}]"))
 
 
+@pytest.mark.slow
 def test_the_runs_are_found_under_their_own_identities(remote: Sweep) -> None:
     overrides = ("trainer.limit_batches=2", "tracking=none")
     first = remote.run("seed=0,1", *overrides)

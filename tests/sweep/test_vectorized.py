@@ -104,7 +104,8 @@ def _epochs(sweep: Sweep) -> int:
     return max((len([k for k, _ in points if k == "train_loss"]) for points in told), default=0)
 
 
-@pytest.mark.parametrize("begins", ["lanes", pytest.param("alone", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("begins", ["lanes", "alone"])
 def test_a_lane_goes_on_alone_and_a_job_as_a_lane(lanes: Sweep, root: str, begins: str) -> None:
     order = [lanes, Sweep(lanes.folder, root)]
     first, second = order if begins == "lanes" else order[::-1]

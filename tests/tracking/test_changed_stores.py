@@ -81,6 +81,7 @@ def test_a_stopped_run_of_a_copied_project_goes_on_in_the_copy(
     assert run.info.status == "KILLED"
 
 
+@pytest.mark.slow
 def test_a_deleted_experiment_is_said_at_the_start(
     offline: Program, finished: Path, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@ def test_a_sqlite_address_names_its_file(tmp_path: Path, folder: str) -> None:
     assert make_url(sqlite_address(database)).database == str(database)
 
 
+@pytest.mark.slow
 def test_a_project_s_folder_may_be_called_anything(tmp_path: Path, root: str) -> None:
     folder = tmp_path / "is it? 100% #1 a%3Fb"
     folder.mkdir()
