@@ -6,7 +6,6 @@ This needs torch and takes seconds, so it is done after the command has ended; n
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +32,6 @@ NAME = "model"
 """the name of the logged model in its run, so that `runs:/ID/model` names it"""
 PROBLEM = "model_problem"
 """the tag with the reason why a run has no logged model"""
-_NICE = 19  # the lowest priority, since the next command may be training already
 _EXAMPLES = 2  # of one image, torch.export would take the batch size for fixed
 
 
@@ -102,7 +100,6 @@ def _log(client: MlflowClient, past: History, copy: Copy) -> str:
     Raises:
         InputError: torch.export cannot trace the model; the run has a tag with the reason.
     """
-    os.nice(_NICE - os.nice(0))
     import torch
     from mlflow.models import Model
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.delivery_process.log_model import log_models
 from experiments.delivery_process.system_metrics import SystemMetrics
 from experiments.process.messages import parent
+from experiments.process.priority import give_way
 from experiments.process.streams import guarded_output
 from experiments.redaction.hide import remember
 from experiments.redaction.secret_forms import passwords_in
@@ -108,6 +109,7 @@ class _Server:
 
     def _log_models(self) -> None:
         """Log the models of finished runs, now that nobody waits for an answer."""
+        give_way()  # the next command may be training already
         for folder in sorted(self._revived):
             try:
                 log_models(connect(self._uri), self._uri, Path(folder))
