@@ -221,7 +221,7 @@ class Run:
     def prepare_test(self) -> bool:
         """Load the best weights if they are to be tested; return False for a diverged run."""
         if self.diverged:
-            _log.warning("The run has diverged; it is tagged so and not tested")
+            _log.warning("The run has diverged; it is tagged so, not tested, and keeps no model")
             return False
         if self.config.trainer.save_best and self._best_weights:
             self.parts.model.load_state_dict(self._best_weights)
