@@ -54,7 +54,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "own_net.py").write_text(OWN)
     importlib.invalidate_caches()
     yield importlib.import_module("own_net")
-    monkeypatch.delitem(sys.modules, "own_net")
+    del sys.modules["own_net"]  # monkeypatch would put it back
 
 
 def error_of(model: Callable[..., object]) -> Exception:

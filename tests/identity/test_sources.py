@@ -133,7 +133,6 @@ def test_a_module_that_leads_to_one_without_a_file_is_refused(
 ) -> None:
     monkeypatch.setitem(sys.modules, "own_made", types.ModuleType("own_made"))
     (folder / "own_net.py").write_text(text)
-    importlib.invalidate_caches()  # another thread may just have listed the folder
     config = configuration("model._target_=own_net.Net")
     with pytest.raises(InputError, match=r"model._target_=own_net.Net: .* no module with a file"):
         ingredients_of(config, data_sha256="0", device="cpu")
