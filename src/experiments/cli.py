@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections import Counter
 from importlib import metadata
@@ -71,9 +70,8 @@ def _sync(options: argparse.Namespace) -> int:
 
 
 def _add_ui(parser: argparse.ArgumentParser) -> None:
-    known = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
     parser.add_argument(
-        "--uri", default=known, help="MLflow's tracking address (default: %(default)s)"
+        "--uri", help="MLflow's tracking address (default: MLFLOW_TRACKING_URI, or mlflow.db here)"
     )
     parser.add_argument("--port", type=int, help="(default: 5000, as in the printed links)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")

@@ -11,6 +11,7 @@ from experiments.errors import RunError
 from experiments.journal import Journal
 from experiments.sweep.record import record_end
 from experiments.sweep.report import JobResult
+from experiments.sweep.verdict import judge
 from experiments.tracking import recording
 from tests.sweep.made_up import results
 
@@ -25,7 +26,7 @@ def record(folder: Path, made: list[JobResult]) -> journal.History:
         ) as recorder,
     ):
         recorder.tags({"sweep.command": "python train.py -m seed=0,1"})
-        record_end(recorder, made, folder)
+        record_end(recorder, made, judge(made), folder)
     return journal.history(folder)
 
 

@@ -22,6 +22,7 @@ from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
 from experiments.tracking.mlflow_run import storable
 from experiments.tracking.store import address
+from experiments.tracking.tag_names import MODEL_PROBLEM
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 NAME = "model"
 """the name of the logged model in its run, so that `runs:/ID/model` names it"""
-PROBLEM = "model_problem"
-"""the tag with the reason why a run has no logged model"""
 _EXAMPLES = 2  # of one image, torch.export would take the batch size for fixed
 
 
@@ -50,8 +49,6 @@ def log_models(client: MlflowClient, uri: str, folder: Path) -> list[str]:
         InputError: the run's files are damaged, or the model cannot be logged.
         MlflowException: the store fails.
     """
-    if not any(copy.lacks_model for copy in Copies(folder).in_store(address(uri))):
-        return []
     past = journal.history(folder)
     if past.status != "FINISHED" or "weights_sha256" not in past.tags:
         return []  # a diverged run keeps no weights
@@ -121,7 +118,7 @@ def _log(client: MlflowClient, past: History, copy: Copy) -> str:
         except Exception as error:
             client.delete_logged_model(made.model_id)
             reason = shortened(f"{type(error).__name__}: {text_of(error).splitlines()[0]}", 300)
-            client.set_tag(run.info.run_id, PROBLEM, storable(reason))
+            client.set_tag(run.info.run_id, MODEL_PROBLEM, storable(reason))
             _note(past.folder, copy, model_problem=reason)
             raise InputError(
                 f"model: torch.export cannot trace it, so MLflow does not get it ({reason})"

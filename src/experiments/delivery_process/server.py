@@ -112,7 +112,8 @@ class _Server:
         give_way()  # the next command may be training already
         for folder in sorted(self._revived):
             try:
-                log_models(connect(self._uri), self._uri, Path(folder))
+                if Delivery(Path(folder), self._uri).lacks_model:
+                    log_models(connect(self._uri), self._uri, Path(folder))
             except Exception as error:  # noqa: BLE001  (`experiments sync` tries again)
                 print(problem_of(error, self._uri).text, file=sys.stderr)  # noqa: T201
 

@@ -89,7 +89,7 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
                 unusable.add(store)
                 failed.append(f"{store}: has lost runs, or they are deleted there; {_REBUILD}")
                 continue
-            delivered += [f"model {each}" for each in _models(folder, store, unusable)]
+            delivered += [f"model {each}" for each in _models(run, store, unusable)]
         except Exception as error:  # noqa: BLE001  (reported; the other runs go on)
             failed.append(problem_of(error, store).text)
     if failed:
@@ -97,11 +97,11 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
     return Synced(folder, "delivered" if delivered else "had no need", ", ".join(delivered))
 
 
-def _models(folder: Path, store: str, unusable: set[str]) -> list[str]:
-    """Log the models that a store lacks; return their ids."""
-    if not any(copy.lacks_model for copy in Copies(folder)):
+def _models(run: Delivery, store: str, unusable: set[str]) -> list[str]:
+    """Log the models that a run lacks in a store; return their ids."""
+    if not run.lacks_model:
         return []
-    return log_models(_reached(store, unusable), store, folder)
+    return log_models(_reached(store, unusable), store, run.folder)
 
 
 def _with_password(store: str) -> str:

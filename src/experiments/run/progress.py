@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from experiments.run.lines import loss
+
 if TYPE_CHECKING:
     from experiments.training.loop import Position
 
@@ -60,6 +62,7 @@ def progress_bar(
 
 def _in_short(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
     """Return the current epoch, and the loss and validation accuracy of the last one."""
-    names = {"train_loss": "loss {:.3f}", "val_accuracy": "accuracy {:.4f}"}
-    told = [text.format(metrics[key]) for key, text in names.items() if key in metrics]
-    return " ".join([f"epoch {min(epoch, epochs)}/{epochs}", *told])
+    told = [f"epoch {min(epoch, epochs)}/{epochs}"]
+    told += [f"loss {loss(metrics['train_loss'])}"] if "train_loss" in metrics else []
+    told += [f"accuracy {metrics['val_accuracy']:.4f}"] if "val_accuracy" in metrics else []
+    return " ".join(told)

@@ -51,9 +51,14 @@ class Request:
     """the chosen option of each group that may change a result, such as `optimizer`: `sgd`"""
 
     @property
+    def shown(self) -> Sequence[str]:
+        """The overrides without secrets."""
+        return list(hidden_data(self.overrides))
+
+    @property
     def name(self) -> str:
         """The name of the run in MLflow, without secrets; a job's begins with the varied keys."""
-        return run_name(hidden_data(self.overrides), self.varied)
+        return run_name(self.shown, self.varied)
 
 
 def request_of(hydra: Any) -> Request:

@@ -13,7 +13,6 @@ from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.process.signals import interruptible
 from experiments.provenance.origin import commit_of_command, tags, write_origin
-from experiments.redaction.hide import hidden_data
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, note_planned
 from experiments.run.describe_data import described
@@ -114,7 +113,6 @@ def wishes_of(config: RunConfig, request: Request) -> Wishes:
 def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
     """Claim and record a run during its training; delete needless checkpoints at its end."""
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
-    overrides = hidden_data(request.overrides)
     if prepared.warning:
         _log.warning(prepared.warning)
     source = commit_of_command(request.sweep)
@@ -139,7 +137,7 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
         ) as recorder:
             if not past.artifacts:
                 ingredients = prepared.ingredients.public(config)
-                origin = write_origin(folder, config.public(), overrides, ingredients, source)
+                origin = write_origin(folder, config.public(), request.shown, ingredients, source)
                 recorder.artifacts(*origin)
             yield recorder
         tidy(folder, recorder.result)
@@ -158,7 +156,7 @@ def train(prepared: Prepared, request: Request) -> float:
             config=prepared.config,
             parts=prepared.parts,
             identity=prepared.identity,
-            overrides=hidden_data(request.overrides),
+            overrides=request.shown,
             recorder=recorder,
             folder=prepared.folder,
             check=check,

@@ -13,7 +13,7 @@ from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome
 from experiments.sweep.report import JobResult
-from experiments.sweep.settings import rank
+from experiments.sweep.settings import Ranking
 from experiments.tracking import (
     Wishes,
     ask_for,
@@ -123,9 +123,9 @@ class Delivering:
             sender(self._uris[number]).tell(folder)
 
 
-def deliver_best_model(results: Sequence[JobResult], sweep: Path) -> None:
+def deliver_best_model(results: Sequence[JobResult], ranking: Ranking, sweep: Path) -> None:
     """Have the model of a sweep's best run logged, and registered as `best`, after the command."""
-    best = rank(results).representative
+    best = ranking.representative
     if best is None or best.run is None:
         return
     tracking = best.job.config.tracking

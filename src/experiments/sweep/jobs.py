@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from experiments.composition.run_names import key_of, run_name, short_names
+from experiments.composition.run_names import DEFAULTS, is_noise, key_of, run_name, short_names
 from experiments.config import RunConfig
 from experiments.registry.earlier import Earlier
 from experiments.sweep.compose import NUMBER, PLANNED, SOURCE, VARIED, as_override
@@ -53,7 +53,12 @@ class Job:
     @property
     def setting(self) -> str:
         """The name of its setting: as its name, without the seed."""
-        return " ".join(short_names([text for text in self.varied if key_of(text) != "seed"]))
+        return " ".join(short_names(self.values))
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Its varied overrides that may change a result, but not the seed: they are its setting."""
+        return tuple(text for text in self.varied if key_of(text) != "seed" and not is_noise(text))
 
     def folder(self, sweep: Path) -> Path:
         """Return the folder of its run, which a new job has yet to make."""
@@ -103,4 +108,4 @@ class Plan:
 
 def named(overrides: Sequence[str]) -> str:
     """Return overrides as the name of a job."""
-    return " ".join(overrides) or "defaults"
+    return " ".join(overrides) or DEFAULTS

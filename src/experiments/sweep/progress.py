@@ -10,6 +10,7 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.errors import InputError
+from experiments.run.lines import loss
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, State
 
@@ -61,7 +62,8 @@ class Progress:
             clock: returns the time in seconds.
         """
         self._clock, self._begun = clock, clock()
-        own = [job for job in jobs if job.twin is None]
+        self.jobs = {job.number: job for job in jobs if job.twin is None}
+        own = self.jobs.values()
         self._states: dict[int, State | None] = {
             job.number: "finished" if job.kind == "finished" else None for job in own
         }
@@ -141,8 +143,7 @@ class Progress:
         done, totals = ({getattr(each, name) for each in running} for name in ("done", "total"))
         losses = [each.loss for each in running if math.isfinite(each.loss)]
         told = f"epoch {_span(map(str, sorted(done)))} of {_span(map(str, sorted(totals)))}"
-        loss = f", loss {_span(f'{value:.3f}' for value in sorted(losses))}" if losses else ""
-        return f"{told}{loss}"
+        return f"{told}, loss {_span(map(loss, sorted(losses)))}" if losses else told
 
 
 def _span(values: Iterable[str]) -> str:

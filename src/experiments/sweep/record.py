@@ -20,9 +20,10 @@ from experiments.sweep.failures import command, reasons
 from experiments.sweep.folders import JOBS, VERDICT
 from experiments.sweep.jobs import Plan
 from experiments.sweep.report import JobResult, as_csv
-from experiments.sweep.verdict import counts, judge
+from experiments.sweep.verdict import Verdict, counts
 from experiments.sweep.verdict_text import as_lines, as_markdown
 from experiments.tracking import Recorder, recording
+from experiments.tracking.tag_names import NOTE
 
 _log = logging.getLogger(__name__)
 _OF_THE_BEST = ("sweep.best_setting", "sweep.best_run_id")
@@ -71,14 +72,16 @@ def _metrics(configs: Sequence[RunConfig]) -> list[str]:
     return [*best, "val_accuracy", "val_loss", "test_accuracy"]
 
 
-def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) -> None:
+def record_end(
+    recorder: Recorder, results: Sequence[JobResult], verdict: Verdict, sweep: Path
+) -> None:
     """Record a sweep's counts, its best setting, its verdict, `jobs.csv` and `verdict.txt`.
 
     Raises:
         RunError: jobs have not finished.
     """
     past = journal.history(sweep)
-    verdict, count = judge(results), counts(results)
+    count = counts(results)
     told = {f"sweep.{key.removeprefix('jobs_')}": str(count[key]) for key in count}
     measured: dict[str, float] = dict(count)
     # A turn before this one may have had a best setting.
@@ -92,9 +95,7 @@ def record_end(recorder: Recorder, results: Sequence[JobResult], sweep: Path) ->
             measured["best_std"] = best.deviation
     if run is not None and run.run_id:
         told["sweep.best_run_id"] = run.run_id
-    told["mlflow.note.content"] = as_markdown(
-        verdict, count, past.tags["sweep.command"], reasons(results)
-    )
+    told[NOTE] = as_markdown(verdict, count, past.tags["sweep.command"], reasons(results))
     lines = hidden("".join(f"{line.text}\n" for line in as_lines(verdict)))
     files = {JOBS: as_csv(results, sweep), VERDICT: lines}
     write_all(sweep, {name: text.encode(errors="backslashreplace") for name, text in files.items()})

@@ -41,7 +41,7 @@ from experiments.sweep.relaunch import run_jobs
 from experiments.sweep.report import JobResult, results_of
 from experiments.sweep.task import Task
 from experiments.sweep.try_first_steps import try_first_steps
-from experiments.sweep.verdict import judge
+from experiments.sweep.verdict import Verdict, judge
 from experiments.sweep.verdict_text import Line, as_lines
 from experiments.sweep.view import View, duration, watching
 from experiments.tracking import links_for_sweep, run_id_of
@@ -94,8 +94,9 @@ def run_grid(
     if earlier and earlier.state == "finished" and not plan.left:
         deliver_again(plan.jobs, folder)
         results = results_of(plan, folder, {})
-        deliver_best_model(results, folder)
-        _print_verdict(results, folder)
+        verdict = judge(results)
+        deliver_best_model(results, verdict.ranking, folder)
+        _print_verdict(results, verdict, folder)
         return
     check_writable("hydra.sweep.dir", folder)
     if known is None:
@@ -139,6 +140,7 @@ def _train(
     """Run the jobs that are not finished; record the sweep and print its verdict."""
     outputs, folder = Path(plan.jobs[0].config.outputs), outcomes.sweep
     results: list[JobResult] = []
+    verdict: Verdict | None = None
     try:
         with (
             claimed(outputs, plan.identity, folder, earlier=earlier) as opened,
@@ -150,11 +152,12 @@ def _train(
                 run_jobs(plan.left, launcher, outcomes, folder)
             delivering.finish()
             results = results_of(plan, folder, outcomes.all())
-            deliver_best_model(results, folder)
-            record_end(recorder, results, folder)
+            verdict = judge(results)
+            deliver_best_model(results, verdict.ranking, folder)
+            record_end(recorder, results, verdict, folder)
     finally:
-        if results:  # after the record, because printing may fail
-            _print_verdict(results, folder)
+        if verdict is not None:  # after the record, because printing may fail
+            _print_verdict(results, verdict, folder)
 
 
 def _pickled(main: TaskFunction) -> bytes:
@@ -217,9 +220,9 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
         _say(*(f"  job {job.number}: {job.kind}, {job.name}" for job in plan.jobs))
 
 
-def _print_verdict(results: Sequence[JobResult], folder: Path) -> None:
+def _print_verdict(results: Sequence[JobResult], verdict: Verdict, folder: Path) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    lines = list(as_lines(judge(results)))
+    lines = list(as_lines(verdict))
     failed = list(failures(results, folder))
     if failed:
         count = sum(not result.finished for result in results)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from experiments.composition.run_names import is_noise, key_of
+from experiments.redaction.hide import hidden
 from experiments.sweep.report import JobResult
 
 Measure = Literal["validation accuracy", "test accuracy"]
@@ -25,8 +25,8 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """The values that not all jobs share, in few words."""
-        return self.results[0].job.setting or "all seeds"
+        """The values that not all jobs share, in few words, without secrets."""
+        return hidden(self.results[0].job.setting) or "all seeds"
 
     @cached_property
     def finished(self) -> tuple[JobResult, ...]:
@@ -112,7 +112,7 @@ def rank(results: Sequence[JobResult]) -> Ranking:
     """
     groups: dict[tuple[str, ...], list[JobResult]] = {}
     for result in sorted(results, key=lambda each: each.job.number):
-        groups.setdefault(_values_of(result), []).append(result)
+        groups.setdefault(result.job.values, []).append(result)
     settings = [Setting(tuple(group)) for group in groups.values()]
     finished = [setting for setting in settings if setting.finished]
     ranked = [setting for setting in finished if setting.has_split] or finished
@@ -130,11 +130,6 @@ def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean and the standard deviation (n - 1); NaN for too few values."""
     mean = statistics.fmean(values) if values else math.nan
     return mean, statistics.stdev(values) if len(values) > 1 else math.nan
-
-
-def _values_of(result: JobResult) -> tuple[str, ...]:
-    varied = result.job.varied
-    return tuple(text for text in varied if key_of(text) != "seed" and not is_noise(text))
 
 
 def _or_zero(value: float) -> float:

@@ -34,7 +34,7 @@ def as_lines(verdict: Verdict) -> Iterator[Line]:
     for place, (setting, told) in enumerate(zip(shown, figures, strict=True), 1):
         notes = f" ({', '.join(setting.notes)})" if setting.notes else ""
         style = "bold green" if setting is ranking.best else ""
-        yield Line(f"  {place:2}. {told:{width}}  {hidden(setting.name)}{notes}", style)
+        yield Line(f"  {place:2}. {told:{width}}  {setting.name}{notes}", style)
     if len(ranking.settings) > _SHOWN:
         yield Line(f"  and {len(ranking.settings) - _SHOWN} more settings")
     yield from (Line(f"  {text}") for text in sentences(verdict))
@@ -74,7 +74,7 @@ def _markdown(
     ranking = verdict.ranking
     if ranking.best is not None:
         accuracy = figure(ranking.best.mean, ranking.best.deviation)
-        name = _escaped(shortened(hidden(ranking.best.name), _LONGEST_NAME))
+        name = _escaped(shortened(ranking.best.name, _LONGEST_NAME))
         notes = f" ({', '.join(ranking.best.notes)})" if ranking.best.notes else ""
         yield f"**The best by {ranking.measure}: {name}, {accuracy}**{notes}\n"
     # MLflow shows the first lines, and the rest on request.
@@ -107,7 +107,7 @@ def _cells(verdict: Verdict, place: int) -> Iterator[str]:
     mean, _, deviation = figure(setting.mean, setting.deviation).removesuffix(" %").partition(" ± ")
     diverged = bool(setting.diverged)
     yield f"{place}"
-    yield _escaped(shortened(hidden(setting.name), _LONGEST_NAME))
+    yield _escaped(shortened(setting.name, _LONGEST_NAME))
     yield "" if diverged else f"{mean} %"
     yield "" if diverged else deviation
     yield f"{len(setting.values)}"

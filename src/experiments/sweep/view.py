@@ -41,7 +41,7 @@ class View:
             clock: returns the time in seconds.
         """
         self.progress = Progress(jobs, sweep, clock=clock)
-        self._jobs = {job.number: job for job in jobs if job.twin is None}
+        self._jobs = self.progress.jobs
         # As in the verdict, test accuracies are not compared with validation accuracies.
         ranked = [job for job in self._jobs.values() if job.config.data.validation_size]
         self._settings = {job.number: job.setting for job in ranked or self._jobs.values()}

@@ -17,7 +17,7 @@ from experiments import journal
 from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
 from experiments.files.sealed_lines import seal, unseal
-from experiments.tracking.destinations import Copy, Destination, Wishes
+from experiments.tracking.destinations import NO_WISHES, Copy, Destination, Wishes
 from experiments.tracking.sqlite import sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
 
@@ -56,9 +56,8 @@ class Copies:
             self._copies = self._load()  # another process may have changed it
             yield
 
-    def ask_for(self, destination: Destination, wishes: Wishes | None = None) -> Copy:
+    def ask_for(self, destination: Destination, wishes: Wishes = NO_WISHES) -> Copy:
         """Add a destination unless it is known; return its copy, which becomes `last`."""
-        wishes = wishes or Wishes()
         last = self.last
         if (
             last
@@ -71,12 +70,11 @@ class Copies:
         with self.alone():
             return self.add(destination, wishes)
 
-    def add(self, destination: Destination, wishes: Wishes | None = None) -> Copy:
+    def add(self, destination: Destination, wishes: Wishes = NO_WISHES) -> Copy:
         """Do the same as `ask_for`, for a caller that is `alone` already."""
         found = next(
             (copy for copy in self._copies if destination.is_met_by(copy.destination)), None
         )
-        wishes = wishes or Wishes()
         if found is None:
             copy = Copy(destination, wishes=wishes)
             self._copies.append(copy)
@@ -191,7 +189,7 @@ def ask_for(
     uri: str,
     experiment: str,
     parent: Mapping[str, str] | None,
-    wishes: Wishes | None = None,
+    wishes: Wishes = NO_WISHES,
 ) -> bool:
     """Add a destination in MLflow to a run; return whether nothing is left to do there.
 

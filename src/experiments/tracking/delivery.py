@@ -55,6 +55,11 @@ class Delivery:
         return bool(copies) and all(copy.complete and copy.offset >= size for copy in copies)
 
     @property
+    def lacks_model(self) -> bool:
+        """Whether a copy is to have the model, and lacks it."""
+        return any(copy.lacks_model for copy in self.copies)
+
+    @property
     def is_there(self) -> bool:
         """Whether no complete copy is known to be lost or deleted in MLflow."""
         return all(copy.is_whole(self.folder) for copy in self.copies if copy.complete)

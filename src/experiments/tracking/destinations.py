@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,9 @@ class Wishes:
         )
 
 
+NO_WISHES = Wishes()
+
+
 @dataclass(frozen=True)
 class Copy:
     """A run at a destination in MLflow."""
@@ -74,7 +77,7 @@ class Copy:
     """its former id, if the store has lost it"""
     experiment_id: str | None = None
     """the id of its experiment; None before it exists, and in notes of version 0.1.0"""
-    wishes: Wishes = field(default_factory=Wishes)
+    wishes: Wishes = NO_WISHES
     model_id: str | None = None
     """the id of the logged model"""
     model_problem: str | None = None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
 from experiments.tracking.shared_views import ALL
-from experiments.tracking.store import address
+from experiments.tracking.store import address, usual_uri
 
 PORT = 5000
 """the port at which `experiments ui` serves a database"""
@@ -76,6 +75,5 @@ def _compare(copy: Copy, link: str) -> str:
     store = copy.destination.store
     if has_server(store):
         return f"Compare: {link}"
-    usual = os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    place = "" if address(usual) == store else f" --uri {store}"
+    place = "" if address(usual_uri()) == store else f" --uri {store}"
     return f"Compare: {link} (served by `experiments ui{place}`)"

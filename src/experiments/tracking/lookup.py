@@ -78,7 +78,9 @@ def _described(run: Run) -> dict[str, Any]:
         "folder": str(folder) if folder else None,
         "host": tags.get("host", ""),
         "pid": int(tags[PID]) if tags.get(PID, "").isdecimal() else 0,
-        "metrics": {key: value for key, value in run.data.metrics.items() if key[:7] != "system/"},
+        "metrics": {
+            key: value for key, value in run.data.metrics.items() if not key.startswith("system/")
+        },
         "diverged": "diverged" in tags,
         "warning": tags.get(WARNING, ""),
     }

@@ -20,7 +20,7 @@ from experiments.redaction.hide import hidden
 from experiments.registry.earlier import Result
 from experiments.registry.integrity import WEIGHTS
 from experiments.tracking.copies import Copies, ask_for, run_id_of
-from experiments.tracking.destinations import Destination, Wishes
+from experiments.tracking.destinations import NO_WISHES, Destination, Wishes
 from experiments.tracking.links import links_for_run, links_for_sweep
 from experiments.tracking.problems import Problem
 from experiments.tracking.sender import Sender, sender
@@ -91,7 +91,7 @@ def recording(
     dataset: Mapping[str, str] | None,
     view: Mapping[str, Sequence[str]] | None = None,
     parent: Mapping[str, str] | None = None,
-    wishes: Wishes | None = None,
+    wishes: Wishes = NO_WISHES,
     delivered: bool = False,
 ) -> Iterator[Recorder]:
     """Record a run in its folder and in MLflow, and at its end the right status.
@@ -168,7 +168,7 @@ def record_again(
     uri: str,
     experiment: str,
     parent: Mapping[str, str] | None,
-    wishes: Wishes | None = None,
+    wishes: Wishes = NO_WISHES,
 ) -> tuple[str | None, Problem | None]:
     """Deliver a finished run to a place in MLflow; return its MLflow run id and the problem.
 

@@ -139,6 +139,11 @@ def _schema_lock(uri: str) -> Iterator[Path | None]:
         yield database
 
 
+def usual_uri() -> str:
+    """Return the tracking address of a command without `tracking.uri`, as conf/tracking has it."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
+
+
 def address(uri: str) -> str:
     """Return a tracking address without a password, and with an absolute path."""
     database = sqlite_file(uri)

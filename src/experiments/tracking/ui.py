@@ -21,7 +21,7 @@ from experiments.redaction.secret_forms import without_passwords
 from experiments.tracking.links import PORT, address_of_ui, has_server, link_to_view
 from experiments.tracking.problems import problem_of
 from experiments.tracking.shared_views import ALL, has_view_of_all
-from experiments.tracking.store import DEFAULTS, connect, exists
+from experiments.tracking.store import DEFAULTS, connect, exists, usual_uri
 
 _HOST = "127.0.0.1"
 # Seven processes for evaluations of language models take 10 s and 1.5 GB to start.
@@ -31,11 +31,11 @@ _START_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 _LOOK_SECONDS = 0.1
 
 
-def show(uri: str, port: int | None, say: Callable[[str], None], *, browser: bool) -> None:
+def show(uri: str | None, port: int | None, say: Callable[[str], None], *, browser: bool) -> None:
     """Serve the UI of a store until a signal, or open the server that the address names.
 
     Args:
-        uri: the tracking address.
+        uri: the tracking address; None for the usual one.
         port: the port for a store without a server of its own; None for that of printed links.
         say: receives the lines for the user.
         browser: whether to open the page in a browser.
@@ -44,6 +44,7 @@ def show(uri: str, port: int | None, say: Callable[[str], None], *, browser: boo
         InputError: there is no such store, or the port is in use.
         RunError: the server does not start.
     """
+    uri = usual_uri() if uri is None else uri
     port = PORT if port is None else port
     if not 0 < port < _PORTS:
         raise InputError(f"--port={port}: is no port; choose 1 to {_PORTS - 1}, such as {PORT}")
