@@ -35,7 +35,7 @@ test-launchers: .venv/launchers ## run the sweeps' tests on Ray and submitit (Sl
 	$(BIN)/python -m pytest -m launchers
 
 .venv/launchers: $(READY)
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev,ray,slurm]'
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev,ray,server,slurm]'
 	@touch $@
 
 test-faults: .venv/launchers ## run the tests with real faults; write the matrix in docs/reliability.md
