@@ -20,7 +20,7 @@ FLOORS = (
     *("errors", "redaction", "files", "process"),
     *("randomness", "target_classes", "models", "config", "data", "composition", "training"),
     *("journal", "identity", "provenance", "registry", "tracking"),
-    *("run", "delivery_process", "lanes", "worker", "sweep"),
+    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog"),
     *("app", "cli"),
 )
 TORCH_ONLY = {"models", "randomness", "training", "data"}

@@ -55,11 +55,11 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder that holds the runs")
     begun: list[History] = []
-    for path in sorted(folder.rglob(journal.NAME)):
+    for place in journal.folders(folder):
         try:
-            begun.append(journal.history(path.parent))
+            begun.append(journal.history(place))
         except InputError as error:
-            yield Synced(path.parent, "failed", str(error))
+            yield Synced(place, "failed", str(error))
     unusable: set[str] = set()
     for past in sorted(begun, key=lambda past: past.start.get("time", 0)):
         yield _sync(past, uri, rebuild=rebuild, unusable=unusable)

@@ -1,7 +1,7 @@
 """The journal: all reports of a run, as sealed lines of a file in its folder."""
 
 from experiments.journal.events import NAME, Place
-from experiments.journal.run_history import History, history, is_open, last_values, read
+from experiments.journal.run_history import History, folders, history, is_open, last_values, read
 from experiments.journal.writer import InUseError, Journal
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "InUseError",
     "Journal",
     "Place",
+    "folders",
     "history",
     "is_open",
     "last_values",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from experiments.journal.events import NAME, scan
+
+# Folders of MLflow, of a run and of a sweep that hold no runs below them.
+_NO_RUNS_BELOW = frozenset({"artifacts", "checkpoints", ".identities", ".jobs"})
 
 
 def is_open(folder: Path) -> bool:
@@ -23,6 +27,24 @@ def is_open(folder: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def folders(below: Path) -> Iterator[Path]:
+    """Yield the folders with a journal, in the order of their names.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    with os.scandir(below) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    if any(entry.name == NAME for entry in found):
+        yield below
+    for entry in found:
+        if not entry.is_dir(follow_symlinks=False):
+            continue
+        path = below / entry.name
+        if entry.name not in _NO_RUNS_BELOW or (path / NAME).exists():
+            yield from folders(path)
 
 
 def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -49,6 +71,8 @@ class History:
     """the address of its MLflow store; None if the run is not tracked"""
     status: str | None = None
     """the status at the run's end; None while it is trained, and after a kill"""
+    changed: int = 0
+    """the time of the last event, in milliseconds since 1970"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """the value of every metric by its key and step"""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +98,7 @@ def history(folder: Path) -> History:
     tags: dict[str, str] = {}
     artifacts: set[str] = set()
     for event in events:
+        told["changed"] = event.get("time", 0)
         match event["event"]:
             case "start" | "continue" as turn:
                 told |= {"status": None, "host": event.get("host", ""), "pid": event.get("pid", 0)}

@@ -1,0 +1,149 @@
+"""The summary of a run or a sweep: the facts that lists, comparisons and reports need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments import journal
+from experiments.journal import History
+from experiments.registry.earlier import Result
+from experiments.tracking.copies import Copies
+
+State = Literal["running", "finished", "diverged", "dead"]
+STATES: tuple[State, ...] = ("running", "finished", "diverged", "dead")
+SHORT = 8
+"""so many characters of an id are shown"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The present state of a run or a sweep, from its journal and its note about MLflow."""
+
+    folder: Path
+    id: str
+    """the journal's id; unlike the identity, each training has its own"""
+    identity: str
+    is_sweep: bool
+    name: str
+    state: State
+    """a dead run has ended without a result; the same command resumes it"""
+    status: str | None
+    """the status at its end: `FINISHED`, `FAILED` or `KILLED`; None if it has recorded no end"""
+    begun: int
+    """milliseconds since 1970"""
+    changed: int
+    """the time of its last event, in milliseconds since 1970"""
+    seconds: float
+    """the time that its epochs took"""
+    params: Mapping[str, str]
+    """the chosen files of each group (`model`) and the values (`model.hidden`)"""
+    metrics: Mapping[str, float]
+    """the last value of each metric"""
+    tags: Mapping[str, str]
+    experiment: str
+    host: str
+    pid: int
+    sweeps: tuple[str, ...]
+    """the ids of the sweeps that it is a job of"""
+    mlflow_ids: tuple[str, ...]
+    """the ids of its copies in MLflow, the one asked for last at the end"""
+
+    @property
+    def short(self) -> str:
+        """The beginning of its id."""
+        return self.id[:SHORT]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its training diverged."""
+        return "diverged" in self.tags
+
+    @property
+    def objective(self) -> float:
+        """The accuracy that ranks it, 0 to 1; NaN if it has none."""
+        return Result(self.metrics, self.diverged).objective
+
+    @property
+    def mlflow_id(self) -> str | None:
+        """The id of the copy in MLflow that was asked for last."""
+        return self.mlflow_ids[-1] if self.mlflow_ids else None
+
+    def as_data(self) -> dict[str, Any]:
+        """Return plain data for JSON, without the folder."""
+        told = asdict(self)
+        del told["folder"]
+        return told
+
+    @classmethod
+    def of_data(cls, folder: Path, told: Mapping[str, Any]) -> Summary:
+        """Return the summary that `as_data` gave."""
+        lists = {key: tuple(told[key]) for key in ("sweeps", "mlflow_ids")}
+        return cls(folder=folder, **{**told, **lists})
+
+    def now(self) -> Summary:
+        """Return it with the state of this moment, for a run that has recorded no end."""
+        if self.status is None:
+            return replace(self, state="running" if journal.is_open(self.folder) else "dead")
+        return self
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A folder whose run cannot be read."""
+
+    folder: Path
+    reason: str
+    """one line with advice"""
+
+
+def summary_of(folder: Path) -> Summary | None:
+    """Return the summary of the run or sweep in a folder; None if none has begun there.
+
+    Raises:
+        InputError: the journal or the note about MLflow is damaged.
+    """
+    past = journal.history(folder)
+    if not past.start:
+        return None
+    parents, ids = _copies(folder)
+    start = past.start
+    if parent := start.get("parent"):
+        parents = [parent["id"], *parents]
+    return Summary(
+        folder=folder,
+        id=start["id"],
+        identity=start["identity"],
+        is_sweep=bool(start.get("view")),
+        name=start["name"],
+        state=_state(past),
+        status=past.status,
+        begun=start["time"],
+        changed=past.changed,
+        seconds=sum(value for (key, _), value in past.points.items() if key == "epoch_seconds"),
+        params=start["params"],
+        metrics=past.metrics,
+        tags={**start["tags"], **past.tags},
+        experiment=start["experiment"],
+        host=past.host,
+        pid=past.pid,
+        sweeps=tuple(dict.fromkeys(parents)),
+        mlflow_ids=tuple(ids),
+    ).now()
+
+
+def _copies(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the ids of the sweeps that asked for a copy in MLflow, and the ids of the copies."""
+    copies = Copies(folder)
+    last = copies.last
+    ordered = [*(copy for copy in copies if copy != last), *([last] if last else [])]
+    parents = [each.destination.parent["id"] for each in ordered if each.destination.parent]
+    return parents, [each.run_id for each in ordered if each.run_id]
+
+
+def _state(past: History) -> State:
+    if past.status == "FINISHED":
+        return "diverged" if "diverged" in past.tags else "finished"
+    return "dead"

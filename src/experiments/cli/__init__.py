@@ -1,0 +1,1 @@
+"""The command `experiments`: a module for each group of its commands."""

@@ -1,0 +1,104 @@
+"""The commands that look at runs: `ls`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from experiments.cli.options import OUTPUTS, Filters, Json, Outputs
+
+if TYPE_CHECKING:
+    from experiments.catalog.listing import Listing
+    from experiments.catalog.summary import Summary
+
+_NEWEST = 20
+_LS_EXAMPLES = """Examples:
+
+\b
+  experiments ls                                   the newest runs
+  experiments ls --best finished model=simplenet   the best first
+  experiments ls 'test_accuracy>0.97' seed=0       by metrics and parameters
+  experiments ls sweep=1f3a --sort optimizer.lr    the jobs of a sweep
+  experiments ls running --json                    for programs
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command(epilog=_LS_EXAMPLES)(ls)
+
+
+def ls(
+    filters: Filters = None,
+    *,
+    best: Annotated[bool, typer.Option("--best", help="The best accuracy first.")] = False,
+    sort: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Ascending by a parameter or a metric.")
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Turn the order round.")] = False,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("-c", "--column", metavar="KEY", help="Show this key too; may be repeated."),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", min=0, help="At most so many runs; 0 for all.")
+    ] = _NEWEST,
+    sweeps: Annotated[bool, typer.Option("--sweeps", help="List sweeps, not runs.")] = False,
+    as_json: Json = False,
+    outputs: Outputs = OUTPUTS,
+) -> None:
+    """List runs, the newest first.
+
+    The accuracy of --best is the validation accuracy of runs with a validation split, and the test
+    accuracy of others.
+    """
+    from experiments.catalog.listing import listing
+    from experiments.catalog.order import ordered
+    from experiments.catalog.rows import as_data
+    from experiments.cli import tables
+
+    known = listing(outputs)
+    found = ordered(known.sweeps if sweeps else known.runs, filters or (), best=best, sort=sort)
+    found = found[::-1] if reverse else found
+    if as_json:
+        tables.print_json([as_data(run) for run in (found[:limit] if limit else found)])
+    else:
+        shown = found[:limit] if limit else found
+        _print_runs(shown, [*(columns or ()), *([sort] if sort else ())])
+        _print_rest(len(found) - len(shown), known)
+
+
+def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
+    from experiments.catalog.filters import check_key, value_of
+    from experiments.cli import tables
+
+    measured = [
+        key
+        for key in ("best_val_accuracy", "val_accuracy", "test_accuracy", "jobs_finished")
+        if any(key in run.metrics for run in runs)
+    ]
+    for key in columns:
+        check_key(key, runs, f"--column={key}")
+    keys = [key for key in dict.fromkeys([*columns, *measured]) if key != "name"]
+    rows = (
+        [
+            *(run.short, run.state, run.name),
+            *(tables.as_text(value_of(run, key)) for key in keys),
+            *(tables.as_duration(run.seconds), tables.as_time(run.begun)),
+        ]
+        for run in runs
+    )
+    titles = ["id", "state", "name", *(f">{key}" for key in keys), ">training", "begun"]
+    if runs:
+        tables.print_table(titles, rows)
+    else:
+        typer.echo("no runs")
+
+
+def _print_rest(left_out: int, known: Listing) -> None:
+    if left_out:
+        typer.echo(f"{left_out} more; -n 0 lists all")
+    for each in known.damaged:
+        typer.echo(f"damaged: {each.reason}", err=True)
