@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from experiments.sweep.report import JobResult, as_csv
-from experiments.sweep.verdict import counts, judge, places, sentences
+from experiments.sweep.statements import places
+from experiments.sweep.verdict import counts, judge, sentences
 from experiments.sweep.verdict_text import as_lines, as_markdown
 from tests.sweep.made_up import results
 
@@ -79,7 +80,7 @@ def test_a_setting_with_one_seed_beside_others_is_not_compared() -> None:
 
 def test_equal_means_are_told_apart_by_no_number_of_seeds() -> None:
     text = told(results({"m.lr=1": [0.9, 0.8], "m.lr=2": [0.8, 0.9]}))
-    assert "1 and 2 have the same mean; the first job decides their order" in text
+    assert "1 and 2 have the same mean; the one begun first comes first" in text
     tiny = told(results({"m.lr=1": [0.90001, 0.8, 0.85], "m.lr=2": [0.8, 0.9, 0.85]}))
     assert "more than 1,000 seeds" in tiny
 

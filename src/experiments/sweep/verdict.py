@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from experiments.sweep.effects import Effect, effects_of
 from experiments.sweep.report import JobResult
 from experiments.sweep.settings import Ranking, Setting, mean_and_deviation, rank
+from experiments.sweep.statements import figure, judgement, lead, places, verb
 
 if TYPE_CHECKING:
     from experiments.sweep.comparison import Comparison
 
-_EQUAL = 1e-9  # a difference of means, far below one image
-_RANGES = 8  # ranges of places that a sentence names
+_NAMED = 8  # settings that a sentence names
 _KEYS, _VALUES = 8, 5  # in the lines about effects
 
 
@@ -66,8 +66,9 @@ def sentences(verdict: Verdict) -> Iterator[str]:
     if ranking.settings and ranking.best is None:
         yield "No setting is the best, as each has a diverged run"
     if found is not None:
-        yield _judgement(verdict, found)
-        yield _lead(verdict, found)
+        yield judgement(found, [len(setting.values) for setting in verdict.compared])
+        first, second = verdict.compared[:2]
+        yield lead(found, first.mean - second.mean)
     elif len(verdict.compared) > 1:
         yield (
             "The noise is unknown with one seed per setting, and the order may be chance; add "
@@ -75,7 +76,7 @@ def sentences(verdict: Verdict) -> Iterator[str]:
         )
     diverged = range(len(verdict.compared) + 1, len(ranking.settings) + 1)
     if diverged and ranking.best is not None:
-        yield f"{places(diverged)} {_verb(diverged, 'rank')} last because of diverged runs"
+        yield f"{places(diverged)} {verb(diverged, 'rank')} last because of diverged runs"
     yield from _about_the_images(ranking)
     if len({each.results[0].job.config.data.validation_size for each in ranking.settings}) > 1:
         yield "Validation splits of different sizes hold different images, so compare with care"
@@ -86,7 +87,7 @@ def sentences(verdict: Verdict) -> Iterator[str]:
             "be compared with validation accuracies"
         )
     if ranking.unfinished:
-        names = [setting.name for setting in ranking.unfinished[:_RANGES]]
+        names = [setting.name for setting in ranking.unfinished[:_NAMED]]
         more = len(ranking.unfinished) - len(names)
         names += [f"and {_settings(more)} more"] if more else []
         yield f"No finished run and no place: {', '.join(names)}"
@@ -146,80 +147,6 @@ def counts(results: Sequence[JobResult]) -> dict[str, int]:
     }
 
 
-def figure(mean: float, deviation: float) -> str:
-    """Return a mean and its standard deviation, 0 to 1, as percentages."""
-    return (
-        f"{100 * mean:.2f} %"
-        if math.isnan(deviation)
-        else f"{100 * mean:.2f} ± {_points(deviation)} %"
-    )
-
-
-def span(interval: tuple[float, float]) -> str:
-    """Return an interval, 0 to 1, as percentages."""
-    return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f} %"
-
-
-def places(numbers: Sequence[int]) -> str:
-    """Return ascending places as words, such as `1, 2 and 4 to 6`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    told: list[str] = []
-    for run in runs:
-        told += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(number) for number in run]
-    if len(told) > _RANGES:
-        told = [*told[:_RANGES], "further places"]
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
-
-
-def _judgement(verdict: Verdict, found: Comparison) -> str:
-    same, worse, untested = [1], list[int](), list[int]()
-    for place, (p_value, is_worse) in enumerate(zip(found.p_value, found.worse, strict=True), 2):
-        (untested if math.isnan(p_value) else worse if is_worse else same).append(place)
-    numbers = sorted({len(verdict.compared[place - 1].values) for place in [*same, *worse]})
-    seeds = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
-    told = []
-    if len(same) > 1:
-        told.append(f"{places(same)} cannot be told apart with {seeds} seeds")
-        if alone := [place for place in same if place > 1 and found.worse_alone[place - 2]]:
-            told[0] += f" (tested alone, {places(alone)} would be worse)"
-        told += [f"{places(worse)} {_verb(worse, 'are')} worse"] if worse else []
-    elif worse:
-        told.append(f"1 is better than {places(worse)} beyond the noise of {seeds} seeds")
-    if untested:
-        told.append(f"{places(untested)} cannot be compared with 1, for lack of a second seed")
-    return "; ".join(told)
-
-
-def _lead(verdict: Verdict, found: Comparison) -> str:
-    from experiments.sweep.comparison import MOST_SEEDS, seeds_needed
-
-    pairs, p_value = found.with_best, found.p_value[0]
-    difference, margin = float(pairs.difference[0]), float(pairs.margin[0])
-    if math.isnan(p_value):
-        first, second = verdict.compared[:2]
-        return f"1 leads 2 by {_points(first.mean - second.mean)} points"
-    paired = "paired by seed" if pairs.paired[0] else "without pairs of a seed"
-    low, high = _points(difference - margin), _points(difference + margin)
-    lead = f"1 leads 2 by {_points(difference)} points, 95 % interval {low} to {high} ({paired})"
-    if found.worse[0]:
-        return lead
-    if abs(difference) < _EQUAL:
-        return "1 and 2 have the same mean; the first job decides their order"
-    if difference <= 0:
-        return f"{lead}; no number of seeds would show a lead if this difference were true"
-    needed = seeds_needed(difference, float(pairs.deviation[0]), found.level)
-    number = f"about {needed}" if needed else f"more than {MOST_SEEDS:,}"
-    return (
-        f"{lead}; {number} seeds would be needed to tell 1 and 2 apart if this difference and "
-        "spread were true (power 80 %)"
-    )
-
-
 def _about_the_images(ranking: Ranking) -> Iterator[str]:
     if ranking.best is None:
         return
@@ -235,13 +162,5 @@ def _about_the_images(ranking: Ranking) -> Iterator[str]:
         )
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.2f}"
-
-
 def _settings(count: int) -> str:
     return f"{count} setting{'s' if count > 1 else ''}"
-
-
-def _verb(subjects: Sequence[int], plural: str) -> str:
-    return plural if len(subjects) > 1 else {"are": "is", "rank": "ranks"}[plural]

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from experiments.errors import shortened
 from experiments.redaction.hide import hidden
 from experiments.sweep.settings import Setting
-from experiments.sweep.verdict import Verdict, about_effects, figure, method, sentences, span
+from experiments.sweep.statements import figure, span
+from experiments.sweep.verdict import Verdict, about_effects, method, sentences
 
 _SHOWN, _SHOWN_IN_MLFLOW = 10, 20  # settings
 _LONGEST = 4_500  # characters; MLflow takes 5,000 in a tag

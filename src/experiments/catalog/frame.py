@@ -1,0 +1,37 @@
+"""All runs as a pandas dataframe, for notebooks and scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.catalog.listing import listing
+from experiments.catalog.order import ordered
+from experiments.catalog.rows import as_row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def runs(*filters: str, outputs: str | Path = "outputs") -> pd.DataFrame:
+    """Return the runs as a dataframe, one row for each, the newest first.
+
+    The columns are facts (`id`, `name`, `state`, `experiment`, `begun`, `seconds`, `folder`,
+    `sweep`, `mlflow_id`), parameters by their keys (`optimizer.lr`), and the last value of each
+    metric (`test_accuracy`). A run without a key has a missing value there.
+
+    >>> import experiments
+    >>> found = experiments.runs("finished", "model=simplenet")
+    >>> found.groupby("optimizer.lr")["test_accuracy"].agg(["mean", "std", "count"])
+
+    Args:
+        filters: states and conditions, as `experiments ls` takes them; all of them hold.
+        outputs: the folder of all runs.
+
+    Raises:
+        InputError: a filter is a mistake, or the folder cannot be read.
+    """
+    import pandas as pd
+
+    found = ordered(listing(Path(outputs)).runs, filters)
+    return pd.DataFrame([as_row(run) for run in found])

@@ -1,0 +1,112 @@
+"""The command `compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from experiments.cli.options import OUTPUTS, Filters, Json, Outputs
+
+if TYPE_CHECKING:
+    from experiments.catalog.groups import Grouping
+
+_NEWEST = 20
+_EXAMPLES = """Examples:
+
+\b
+  experiments compare                                      all runs, by all keys that differ
+  experiments compare sweep=1f3a --group-by optimizer.lr   one key of a sweep
+  experiments compare model=convnet --metric test_loss     another metric
+"""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    app.command(epilog=_EXAMPLES)(compare)
+
+
+def compare(
+    filters: Filters = None,
+    *,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-g", "--group-by", metavar="KEY", help="Compare the values of this key; repeatable."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("-m", "--metric", help="Compare this metric, such as test_loss.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("-n", "--limit", min=0, help="Show at most so many groups; 0 for all.")
+    ] = _NEWEST,
+    as_json: Json = False,
+    outputs: Outputs = OUTPUTS,
+) -> None:
+    """Compare groups of runs: mean, spread, interval, and whether a lead is more than noise.
+
+    Runs that differ in the seed alone form a group, or runs with the same values of --group-by.
+    The metric is the validation accuracy, or the test accuracy of runs without a validation split.
+    """
+    from experiments.catalog.filters import chosen
+    from experiments.catalog.groups import grouped
+    from experiments.catalog.listing import listing
+
+    runs = chosen(listing(outputs).runs, filters or ())
+    found = grouped(
+        runs, group_by and [key for text in group_by for key in text.split(",")], metric
+    )
+    if as_json:
+        from experiments.cli.tables import print_json
+
+        print_json(_as_data(found))
+    else:
+        _print(found, limit or len(found.groups))
+
+
+def _as_data(found: Grouping) -> dict[str, Any]:
+    from experiments.catalog.judged import against_best, statements
+
+    return {
+        "metric": found.metric,
+        "group_by": list(found.keys),
+        "groups": [
+            {
+                "values": dict(group.values),
+                "mean": group.mean,
+                "std": group.deviation,
+                "n": len(group.numbers),
+                "interval": found.intervals[place],
+                "diverged": group.diverged,
+                "against_best": against_best(found, place) or None,
+                "runs": [run.id for run in group.runs.values()],
+            }
+            for place, group in enumerate(found.groups)
+        ],
+        "statements": list(statements(found)),
+    }
+
+
+def _print(found: Grouping, limit: int) -> None:
+    from experiments.catalog.judged import against_best, interval_of, mean_of, statements
+    from experiments.cli.tables import print_table
+
+    print_table(
+        [">", "group", f">{found.metric}", ">n", "95 % interval", "against the best"],
+        [
+            [
+                f"{place + 1}.",
+                group.name or "all runs",
+                mean_of(found, group),
+                f"{len(group.numbers)}" + (f" ({group.diverged} diverged)" * bool(group.diverged)),
+                interval_of(found, place),
+                "the best" if place == 0 else against_best(found, place),
+            ]
+            for place, group in enumerate(found.groups[:limit])
+        ],
+    )
+    if len(found.groups) > limit:
+        typer.echo(f"{len(found.groups) - limit} more groups; -n 0 shows all")
+    for sentence in statements(found):
+        typer.echo(sentence)
