@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+OUTPUTS = Path("outputs")
+
+
+def complete_run(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Yield the ids of the runs that begin with a text, each with its name, for the shell."""
+    from experiments.catalog.listing import listing
+    from experiments.errors import InputError
+
+    try:
+        known = listing(OUTPUTS)
+    except InputError:
+        return  # a shell shows no errors
+    for run in reversed(known.all):
+        if run.id.startswith(incomplete):
+            yield run.short, f"{run.state}, {run.name}"
+
+
 Run = Annotated[
     str,
-    typer.Argument(metavar="RUN", help="A run: its folder, or the beginning of one of its ids."),
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its folder, or the beginning of one of its ids.",
+        autocompletion=complete_run,
+    ),
 ]
 Filters = Annotated[
     list[str] | None,
@@ -20,5 +42,4 @@ Filters = Annotated[
 Outputs = Annotated[
     Path, typer.Option("--outputs", metavar="FOLDER", help="The folder of all runs.")
 ]
-OUTPUTS = Path("outputs")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

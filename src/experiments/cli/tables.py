@@ -7,34 +7,33 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from experiments.process.colour import GOOD, WARNING
 from experiments.redaction.hide import hidden, hidden_data
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 STYLES = {"running": "cyan", "finished": GOOD, "diverged": WARNING, "dead": "red"}
 """the style of each state, in the words of rich"""
 _PIPE_WIDTH = 10_000  # characters: the lines of a pipe are not folded
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; on a terminal in colour and folded to its width.
 
     Args:
         columns: the titles; a column whose title begins with ">" is aligned to the right.
         rows: a text for each column.
-        title: a line above the table.
     """
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    is_terminal = sys.stdout.isatty()
-    console = Console(highlight=False, width=None if is_terminal else _PIPE_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD if is_terminal else None, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
     for column in columns:
         table.add_column(
             column.removeprefix(">"),
@@ -44,9 +43,31 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
         )
     for row in rows:
         table.add_row(*(Text(hidden(text), style=STYLES.get(text, "")) for text in row))
-    if title:
-        typer.echo(hidden(title))
-    console.print(table)
+    _print(table)
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Print names and their texts, one a line; a text that is a state is shown in its colour."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts.items():
+        table.add_row(f"  {name}", Text(hidden(text), style=STYLES.get(text, "")))
+    _print(table)
+
+
+def _print(table: Table) -> None:
+    """Print a table; outside a terminal in lines of any length."""
+    from rich.console import Console
+
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    with console.capture() as captured:
+        console.print(table)
+    lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+    print(*lines, sep="\n")  # noqa: T201  (typer's echo would drop colours that are asked for)
 
 
 def print_json(data: Any) -> None:
@@ -63,9 +84,11 @@ def _finite(data: Any) -> Any:
 
 
 def as_number(value: float | None) -> str:
-    """Return a number with at most four digits behind the point; nothing for None and NaN."""
-    if value is None or math.isnan(value):
-        return ""
+    """Return a number with at most four digits behind the point; an empty text for None and NaN."""
+    if value is None or not math.isfinite(value):
+        return "" if value is None or math.isnan(value) else str(value)
+    if value == int(value) and abs(value) < 1e5:
+        return str(int(value))
     return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.4f}"
 
 
@@ -81,6 +104,15 @@ def as_text(value: str | float | bool | None) -> str:
 def as_time(milliseconds: int) -> str:
     """Return a moment in local time, such as `2026-11-28 09:30`."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+
+
+def as_size(count: int) -> str:
+    """Return a size in bytes as text, such as `3.4 MB`."""
+    size, units = float(count), iter(("B", "kB", "MB", "GB", "TB"))
+    unit = next(units)
+    while size >= 1000 and unit != "TB":
+        size, unit = size / 1000, next(units)
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def as_duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from experiments.journal.events import NAME, scan
 
 # Folders of MLflow, of a run and of a sweep that hold no runs below them.
-_NO_RUNS_BELOW = frozenset({"artifacts", "checkpoints", ".identities", ".jobs"})
+_NO_RUNS_BELOW = frozenset({"artifacts", "checkpoints", ".deleted", ".identities", ".jobs"})
 
 
 def is_open(folder: Path) -> bool:

@@ -29,7 +29,8 @@ from experiments.journal.events import damaged
 from experiments.registry.earlier import WARNING, Earlier, State
 from experiments.registry.integrity import refuse_checkpoints_of, refuse_remains
 
-_INDEX = ".identities"
+INDEX = ".identities"
+"""the folder with a file for each identity, inside the folder of all runs"""
 
 
 def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
@@ -38,7 +39,7 @@ def look_up(outputs: Path, identity: str, folder: Path) -> Earlier | None:
     Raises:
         InputError: the index or the run's journal is damaged.
     """
-    entry = outputs / _INDEX / identity
+    entry = outputs / INDEX / identity
     try:
         known, whose = _noted(entry, outputs) if entry.exists() else (folder, identity)
         if (known, whose) != (folder, identity) and (found := _examine(known, whose)):
@@ -53,7 +54,7 @@ def newest(outputs: Path, count: int) -> list[Path]:
 
     Runs whose entry in the index is damaged, or of version 0.1.0, are left out.
     """
-    index = outputs / _INDEX
+    index = outputs / INDEX
     entries = [path for path in index.glob("*") if not path.name.startswith(".")]
     entries.sort(key=lambda path: path.lstat().st_mtime_ns, reverse=True)
     folders = []
@@ -61,6 +62,16 @@ def newest(outputs: Path, count: int) -> list[Path]:
         with contextlib.suppress(InputError):  # a command that needs the run reports it
             folders.append(_noted(path, outputs)[0])
     return folders
+
+
+def folder_noted(outputs: Path, identity: str) -> Path | None:
+    """Return the folder that the index names for an identity; None if it names none.
+
+    Raises:
+        InputError: the entry is damaged.
+    """
+    entry = outputs / INDEX / identity
+    return _noted(entry, outputs)[0].absolute() if entry.exists() else None
 
 
 def _noted(entry: Path, outputs: Path) -> tuple[Path, str]:
@@ -119,7 +130,7 @@ def claimed(
     Raises:
         InputError: another process has claimed or changed the run since `look_up`.
     """
-    index = outputs / _INDEX
+    index = outputs / INDEX
     make_folder(index)
     with locked(index / ".lock"):
         now = look_up(outputs, identity, folder)
@@ -157,14 +168,14 @@ def note_planned(outputs: Path, planned: str, identity: str, folder: Path) -> No
         identity: the identity with the actual device.
         folder: the run's folder.
     """
-    index = outputs / _INDEX
+    index = outputs / INDEX
     make_folder(index)
     with locked(index / ".lock"):
         _enter(outputs, planned, {"folder": _place_of(folder, outputs), "identity": identity})
 
 
 def _enter(outputs: Path, identity: str, entry: Mapping[str, str]) -> None:
-    write_atomically(outputs / _INDEX / identity, seal(entry, identity)[0])
+    write_atomically(outputs / INDEX / identity, seal(entry, identity)[0])
 
 
 def _place_of(folder: Path, outputs: Path) -> str:
