@@ -2,6 +2,7 @@
 
 from benchmarks import (
     accuracy,
+    catalog,
     checkpoint,
     contention,
     epoch,
@@ -17,7 +18,7 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, logged_model, lookup, sweep, verdict, accuracy),
+    *(outage, process, logged_model, lookup, catalog, sweep, verdict, accuracy),
 )
 for script in SCRIPTS:
     script.main()

@@ -36,7 +36,8 @@ class Group:
     @property
     def name(self) -> str:
         """The values in few words."""
-        return " ".join(short_names([f"{key}={text}" for key, text in self.values.items()]))
+        told = (f"{key.removesuffix('._target_')}={text}" for key, text in self.values.items())
+        return " ".join(short_names(list(told)))
 
     @property
     def diverged(self) -> int:
@@ -117,8 +118,6 @@ def grouped(
             f"none of {len(runs)} runs has a result to compare; `experiments ls` lists all runs"
         )
     kept, measure = _measured(ended, metric)
-    if not kept:
-        raise _no_such_metric(measure, ended)
     differing = varied_keys(kept)
     for key in keys or ():
         check_key(key, kept, f"--group-by={key}")
@@ -143,8 +142,14 @@ def grouped(
 
 
 def _measured(ended: Sequence[Summary], metric: str | None) -> tuple[list[Summary], str]:
-    """Return the runs that are ranked together, and the name of their metric."""
+    """Return the runs that are ranked together, and the name of their metric.
+
+    Raises:
+        InputError: no run has the metric.
+    """
     if metric is not None:
+        if not any(metric in run.metrics for run in ended):
+            raise _no_such_metric(metric, ended)
         return [run for run in ended if metric in run.metrics or run.diverged], metric
     with_split = [run for run in ended if "val_accuracy" in run.metrics]
     return (with_split, VALIDATION) if with_split else (list(ended), TEST)

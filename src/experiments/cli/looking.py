@@ -10,7 +10,6 @@ import typer
 from experiments.cli.options import OUTPUTS, Filters, Json, Outputs
 
 if TYPE_CHECKING:
-    from experiments.catalog.listing import Listing
     from experiments.catalog.summary import Summary
 
 _NEWEST = 20
@@ -62,12 +61,15 @@ def ls(
     known = listing(outputs)
     found = ordered(known.sweeps if sweeps else known.runs, filters or (), best=best, sort=sort)
     found = found[::-1] if reverse else found
+    shown = found[:limit] if limit else found
     if as_json:
-        tables.print_json([as_data(run) for run in (found[:limit] if limit else found)])
+        tables.print_json([as_data(run) for run in shown])
     else:
-        shown = found[:limit] if limit else found
         _print_runs(shown, [*(columns or ()), *([sort] if sort else ())])
-        _print_rest(len(found) - len(shown), known)
+        if len(found) > len(shown):
+            typer.echo(f"{len(found) - len(shown)} more; -n 0 lists all")
+    for each in known.damaged:
+        typer.echo(f"damaged: {each.reason}", err=True)
 
 
 def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
@@ -95,10 +97,3 @@ def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
         tables.print_table(titles, rows)
     else:
         typer.echo("no runs")
-
-
-def _print_rest(left_out: int, known: Listing) -> None:
-    if left_out:
-        typer.echo(f"{left_out} more; -n 0 lists all")
-    for each in known.damaged:
-        typer.echo(f"damaged: {each.reason}", err=True)

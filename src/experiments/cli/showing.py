@@ -86,7 +86,8 @@ def _facts(found: Description) -> Iterator[tuple[str, str]]:
     yield "versions", ", ".join(f"{name} {run.tags[f'version.{name}']}" for name in names)
     yield "files", ", ".join(name for name, is_there in found.files.items() if is_there)
     if found.missing:
-        yield "deleted", f"{', '.join(found.missing)}; the run recorded them"
+        them = "them" if len(found.missing) > 1 else "it"
+        yield "deleted", f"{', '.join(found.missing)}; the run recorded {them}"
     if found.command:
         yield "command", found.command
     for link in found.links:

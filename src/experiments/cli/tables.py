@@ -1,4 +1,4 @@
-"""Tables and JSON on the standard output."""
+"""Tables and JSON on the standard output, which hides secrets (`process.streams`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from experiments.process.colour import GOOD, WARNING
-from experiments.redaction.hide import hidden, hidden_data
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +41,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(hidden(text), style=STYLES.get(text, "")) for text in row))
+        table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     _print(table)
 
 
@@ -55,7 +54,7 @@ def print_facts(facts: Mapping[str, str]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in facts.items():
-        table.add_row(f"  {name}", Text(hidden(text), style=STYLES.get(text, "")))
+        table.add_row(f"  {name}", Text(text, style=STYLES.get(text, "")))
     _print(table)
 
 
@@ -71,8 +70,8 @@ def _print(table: Table) -> None:
 
 
 def print_json(data: Any) -> None:
-    """Print data as JSON, without secrets; a number that is NaN or infinite becomes null."""
-    typer.echo(json.dumps(_finite(hidden_data(data)), indent=2))
+    """Print data as JSON; a number that is NaN or infinite becomes null."""
+    typer.echo(json.dumps(_finite(data), indent=2))
 
 
 def _finite(data: Any) -> Any:
