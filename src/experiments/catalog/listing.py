@@ -7,10 +7,11 @@ with its size and time, and only changed journals are read. The file may be dele
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from experiments import journal
 from experiments.catalog.summary import Damaged, Summary, summary_of
 from experiments.errors import InputError, RunError, unreadable
 from experiments.files.safe_writes import write_atomically
+from experiments.sweep.folders import JOBS
 from experiments.tracking import STATE
 
 _CACHE, _FORM = ".catalog.json", 1
@@ -82,7 +84,27 @@ def listing(outputs: Path) -> Listing:
         with contextlib.suppress(InputError, RunError):
             content = {"form": _FORM, "runs": now}
             write_atomically(outputs / _CACHE, json.dumps(content).encode())
+    found = _with_jobs_elsewhere(found)
     return Listing(outputs, sorted(found, key=lambda each: each.begun), damaged)
+
+
+def _with_jobs_elsewhere(found: Sequence[Summary]) -> list[Summary]:
+    """Add to each run the sweeps whose tables name it; an untracked run does not know them.
+
+    A table has paths as seen from the folder of the command.
+    """
+    sweeps: dict[Path, list[str]] = {}
+    for sweep in found:
+        if sweep.is_sweep and (sweep.folder / JOBS).exists():
+            with (sweep.folder / JOBS).open(newline="") as file:
+                for row in csv.DictReader(file):
+                    sweeps.setdefault(Path(row["folder"]).absolute(), []).append(sweep.id)
+    return [
+        replace(run, sweeps=tuple(dict.fromkeys([*run.sweeps, *more])))
+        if (more := sweeps.get(run.folder.absolute()))
+        else run
+        for run in found
+    ]
 
 
 def _read(folder: Path) -> tuple[dict[str, Any] | None, str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePath
-
-from omegaconf import DictConfig, OmegaConf
+from typing import TYPE_CHECKING
 
 from experiments import journal
 from experiments.errors import InputError
 from experiments.files.folders import check_name
 from experiments.tracking import STATE
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 JOBS, VERDICT = "jobs.csv", "verdict.txt"
 REPORTS = (JOBS, VERDICT)
@@ -40,6 +42,8 @@ def subdir_of(config: DictConfig) -> str:
     Raises:
         InputError: the path lies outside, is too long, or is one that the sweep itself uses.
     """
+    from omegaconf import OmegaConf
+
     subdir = str(OmegaConf.select(config, "hydra.sweep.subdir"))
     said, parts = f"hydra.sweep.subdir={subdir}", PurePath(subdir).parts
     if not parts or ".." in parts or PurePath(subdir).is_absolute():

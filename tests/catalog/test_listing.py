@@ -1,0 +1,93 @@
+"""The list of runs: each journal once, wherever it lies, and read again only if it has changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments import journal
+from experiments.catalog import listing as module
+from experiments.catalog.listing import listing
+from experiments.catalog.summary import Summary
+
+
+def write(folder: Path, number: int, *, view: object = None, status: str | None = None) -> Path:
+    folder.mkdir(parents=True)
+    with journal.Journal(folder) as opened:
+        opened.write(
+            "start",
+            id=f"{number:032x}", identity=f"{number:064x}", store=None,
+            experiment="mnist", name=f"run {number}", params={"seed": "0"},
+            tags={}, dataset=None, view=view, parent=None, host="h", pid=1,
+        )
+        opened.write("metrics", metrics={"epoch_seconds": 1.5, "test_accuracy": 0.5}, step=1)
+        opened.write("metrics", metrics={"epoch_seconds": 2.5, "test_accuracy": 0.6}, step=2)
+        if status:
+            opened.write("end", status=status)
+    return folder
+
+
+def names(outputs: Path) -> list[str]:
+    return [run.name for run in listing(outputs).runs]
+
+
+def test_runs_are_found_at_any_depth_but_not_among_artifacts(tmp_path: Path) -> None:
+    write(tmp_path / "one", 1)
+    write(tmp_path / "deep" / "in" / "two", 2)
+    write(tmp_path / "mlflow" / "abc" / "artifacts" / "copy", 3)
+    write(tmp_path / "checkpoints", 4)  # a user may name a run so
+    assert sorted(names(tmp_path)) == ["run 1", "run 2", "run 4"]
+
+
+def test_a_summary_has_the_last_metrics_and_the_time_of_all_epochs(tmp_path: Path) -> None:
+    write(tmp_path / "one", 1, status="FINISHED")
+    (run,) = listing(tmp_path).runs
+    assert run.metrics == {"epoch_seconds": 2.5, "test_accuracy": 0.6}
+    assert (run.seconds, run.state) == (4.0, "finished")
+    assert Summary.of_data(run.folder, run.as_data()) == run
+
+
+def test_only_changed_journals_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        write(tmp_path / str(number), number)
+    first = listing(tmp_path)
+    read: list[Path] = []
+    real = module.summary_of
+    monkeypatch.setattr(module, "summary_of", lambda folder: read.append(folder) or real(folder))
+    assert listing(tmp_path) == first
+    assert read == []
+    with journal.Journal(tmp_path / "2") as opened:
+        opened.write("end", status="FINISHED")
+    assert [run.state for run in listing(tmp_path).runs] == ["dead", "finished"]
+    assert read == [tmp_path / "2"]
+
+
+def test_an_open_journal_is_a_running_run(tmp_path: Path) -> None:
+    write(tmp_path / "one", 1)
+    assert [run.state for run in listing(tmp_path).runs] == ["dead"]
+    with journal.Journal(tmp_path / "one"):
+        assert [run.state for run in listing(tmp_path).runs] == ["running"]
+    assert [run.state for run in listing(tmp_path).runs] == ["dead"]
+
+
+def test_a_sweep_s_table_names_jobs_that_lie_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outputs = Path("outputs")
+    write(outputs / "one", 1, status="FINISHED")
+    write(outputs / "two", 2, status="FINISHED")
+    sweep = write(outputs / "sweep", 3, view={"metrics": [], "params": []}, status="FINISHED")
+    (sweep / "jobs.csv").write_text("job,folder\n0,outputs/one\n1,outputs/gone\n")
+    known = listing(outputs)
+    assert [run.name for run in known.jobs_of(known.sweeps[0])] == ["run 1"]
+
+
+def test_a_folder_of_somebody_else_s_is_read_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "one", 1)
+    (tmp_path / ".catalog.json").mkdir()  # so that the file cannot be written, even by root
+    assert names(tmp_path) == ["run 1"]
+    assert names(tmp_path) == ["run 1"]
