@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,8 @@ RUNS = [
     summary(3, state="dead", metrics={}, params={"model": "convnet", "seed": "null"}),
     summary(4, state="diverged", metrics={"test_accuracy": math.nan}, params={}),
 ]
+
+SWEEP = summary(9, id="5feed", mlflow_ids=("a11",), is_sweep=True, folder=Path("outputs/s"))
 
 CASES = {
     "": [1, 2, 3, 4],
@@ -33,6 +36,8 @@ CASES = {
     "seed=null": [1, 2, 3, 4],
     "sweep=5fee": [2],
     "sweep!=5feed": [1, 3, 4],
+    "sweep=a11": [2],
+    "sweep=outputs/s": [2],
     "name=lr=3": [3],
     "name>3": [],
 }
@@ -40,7 +45,7 @@ CASES = {
 
 @pytest.mark.parametrize("filters", CASES)
 def test_a_run_is_chosen_if_it_meets_all_conditions(filters: str) -> None:
-    names = [run.name for run in chosen(RUNS, filters.split())]
+    names = [run.name for run in chosen(RUNS, filters.split(), [SWEEP])]
     assert names == [f"lr={number}" for number in CASES[filters]]
 
 
@@ -51,18 +56,19 @@ MISTAKES = {
     "zzz=3": "zzz=3: no run has zzz; the metrics are test_accuracy",
     "optimizer.lr>high": "optimizer.lr>high: high is no number; > compares numbers",
     "optimizer.lr>": "optimizer.lr>: nothing is no number",
-    "sweep>5": "sweep>5: give the beginning of a sweep's id",
-    "sweep=": "sweep=: give the beginning",
+    "sweep>5": "sweep>5: give the folder or an id of a sweep",
+    "sweep=": "sweep=: give the folder",
+    "sweep=9": "sweep=9: there is no such sweep; `experiments ls --sweeps` lists them",
 }
 
 
 @pytest.mark.parametrize("text", MISTAKES)
 def test_a_mistake_is_refused(text: str) -> None:
     with pytest.raises(InputError) as caught:
-        chosen(RUNS, [text])
+        chosen(RUNS, [text], [SWEEP])
     assert str(caught.value).startswith(MISTAKES[text])
     assert "\n" not in str(caught.value)
 
 
 def test_without_runs_nothing_is_a_mistake() -> None:
-    assert chosen([], ["optimizer.lr=1"]) == []
+    assert chosen([], ["optimizer.lr=1"], []) == []

@@ -17,9 +17,18 @@ def write(folder: Path, number: int, *, view: object = None, status: str | None 
     with journal.Journal(folder) as opened:
         opened.write(
             "start",
-            id=f"{number:032x}", identity=f"{number:064x}", store=None,
-            experiment="mnist", name=f"run {number}", params={"seed": "0"},
-            tags={}, dataset=None, view=view, parent=None, host="h", pid=1,
+            id=f"{number:032x}",
+            identity=f"{number:064x}",
+            store=None,
+            experiment="mnist",
+            name=f"run {number}",
+            params={"seed": "0"},
+            tags={},
+            dataset=None,
+            view=view,
+            parent=None,
+            host="h",
+            pid=1,
         )
         opened.write("metrics", metrics={"epoch_seconds": 1.5, "test_accuracy": 0.5}, step=1)
         opened.write("metrics", metrics={"epoch_seconds": 2.5, "test_accuracy": 0.6}, step=2)

@@ -71,7 +71,7 @@ def needless(
         )
     done = {run.identity for run in known.all if run.state in {"finished", "diverged"}}
     found = []
-    for run in chosen(known.all, filters):
+    for run in chosen(known.all, filters, known.sweeps):
         kind = _kind(run, done)
         is_wanted = {"superseded": True, "dead": dead, "finished": finished}
         if kind is not None and is_wanted[kind] and not _holds_others(run, known):

@@ -60,24 +60,34 @@ def plain(text: str) -> Value:
     return text
 
 
-def chosen(runs: Sequence[Summary], filters: Iterable[str]) -> list[Summary]:
+def chosen(
+    runs: Sequence[Summary], filters: Iterable[str], sweeps: Sequence[Summary]
+) -> list[Summary]:
     """Return the runs that meet all filters.
 
     A filter is a state, such as `finished`, or a condition: a key, one of = != < <= > >=, and a
-    value. `=` and `!=` take patterns, such as `model=conv*`. `sweep=` takes the beginning of an id
-    of a sweep. A run without the key meets no condition about it, except `!=` and `=null`.
+    value. `=` and `!=` take patterns, such as `model=conv*`. `sweep=` takes the folder of a sweep or
+    the beginning of one of its ids. A run without the key meets no condition about it, except `!=`
+    and `=null`.
+
+    Args:
+        runs: the runs.
+        filters: the filters.
+        sweeps: all sweeps, for `sweep=`.
 
     Raises:
-        InputError: a filter has no such form, or no run has its key.
+        InputError: a filter has no such form, or no run has its key, or no sweep its id.
     """
     left = list(runs)
     for text in filters:
-        meets = _filter(text, runs)
+        meets = _filter(text, runs, sweeps)
         left = [run for run in left if meets(run)]
     return left
 
 
-def _filter(text: str, runs: Sequence[Summary]) -> Callable[[Summary], bool]:
+def _filter(
+    text: str, runs: Sequence[Summary], sweeps: Sequence[Summary]
+) -> Callable[[Summary], bool]:
     if text in STATES:
         return lambda run: run.state == text
     form = _FORM.fullmatch(text)
@@ -88,7 +98,7 @@ def _filter(text: str, runs: Sequence[Summary]) -> Callable[[Summary], bool]:
         )
     key, sign, wanted = form.groups()
     if key == "sweep":
-        return _of_sweep(text, sign, wanted)
+        return _of_sweep(text, sign, wanted, sweeps)
     if runs:
         check_key(key, runs, text)
     if sign in _ORDERS:
@@ -115,10 +125,15 @@ def _places(run: Summary) -> tuple[Mapping[str, object], ...]:
     return run.params, run.metrics, run.tags
 
 
-def _of_sweep(text: str, sign: str, wanted: str) -> Callable[[Summary], bool]:
+def _of_sweep(
+    text: str, sign: str, wanted: str, sweeps: Sequence[Summary]
+) -> Callable[[Summary], bool]:
     if sign not in {"=", "!="} or not wanted:
-        raise InputError(f"{text}: give the beginning of a sweep's id, such as sweep=1f3a")
-    return lambda run: any(each.startswith(wanted) for each in run.sweeps) == (sign == "=")
+        raise InputError(f"{text}: give the folder or an id of a sweep, such as sweep=1f3a")
+    named = {each.id for each in sweeps if each.is_named(wanted)}
+    if not named:
+        raise InputError(f"{text}: there is no such sweep; `experiments ls --sweeps` lists them")
+    return lambda run: bool(named & set(run.sweeps)) == (sign == "=")
 
 
 def _ordered(text: str, key: str, sign: str, wanted: str) -> Callable[[Summary], bool]:

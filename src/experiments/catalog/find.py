@@ -7,11 +7,10 @@ from pathlib import Path
 
 from experiments import journal
 from experiments.catalog.listing import Listing, listing
-from experiments.catalog.summary import SHORT, Summary, summary_of
+from experiments.catalog.summary import LEAST, SHORT, Summary, summary_of
 from experiments.errors import InputError
 
 _FEW = 5
-_LEAST = 3  # characters: fewer say little, and a run's number in a sweep is no id
 
 
 def find(reference: str, outputs: Path) -> Summary:
@@ -30,7 +29,7 @@ def find(reference: str, outputs: Path) -> Summary:
     if os.sep in reference:
         raise InputError(f"{reference}: there is no such folder; `experiments ls` lists the runs")
     known = listing(outputs)
-    found = [each for each in known.all if _is_named(each, reference)]
+    found = [each for each in known.all if each.is_named(reference)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -70,18 +69,10 @@ def _in_folder(folder: Path, reference: str) -> Summary:
     return found
 
 
-def _is_named(run: Summary, reference: str) -> bool:
-    if len(reference) < _LEAST:
-        return False
-    return any(
-        each.startswith(reference.lower()) for each in (run.id, run.identity, *run.mlflow_ids)
-    )
-
-
 def _unknown(reference: str, known: Listing) -> InputError:
-    if len(reference) < _LEAST:
+    if len(reference) < LEAST:
         return InputError(
-            f"{reference}: is too short for an id; give at least {_LEAST} of its characters, or a "
+            f"{reference}: is too short for an id; give at least {LEAST} of its characters, or a "
             "folder (`experiments ls` lists the runs)"
         )
     newest = ", ".join(f"{each.id[:SHORT]} ({each.name})" for each in known.all[: -_FEW - 1 : -1])

@@ -33,5 +33,6 @@ def runs(*filters: str, outputs: str | Path = "outputs") -> pd.DataFrame:
     """
     import pandas as pd
 
-    found = ordered(listing(Path(outputs)).runs, filters)
+    known = listing(Path(outputs))
+    found = ordered(known.runs, filters, known.sweeps)
     return pd.DataFrame([as_row(run) for run in found])

@@ -11,20 +11,26 @@ from experiments.errors import InputError
 
 
 def ordered(
-    runs: Sequence[Summary], filters: Iterable[str], *, best: bool = False, sort: str | None = None
+    runs: Sequence[Summary],
+    filters: Iterable[str],
+    sweeps: Sequence[Summary],
+    *,
+    best: bool = False,
+    sort: str | None = None,
 ) -> list[Summary]:
     """Return the runs that meet all filters, the newest first unless an order is asked for.
 
     Args:
         runs: the runs.
         filters: as `chosen` takes them.
+        sweeps: all sweeps.
         best: the highest accuracy first; runs without one come last.
         sort: ascending by this key; runs without it come last.
 
     Raises:
         InputError: a filter or the key is a mistake, or both orders are asked for.
     """
-    found = sorted(chosen(runs, filters), key=lambda run: run.begun, reverse=True)
+    found = sorted(chosen(runs, filters, sweeps), key=lambda run: run.begun, reverse=True)
     if best and sort is not None:
         raise InputError(f"--sort={sort}: --best is an order too; give one of them")
     if best:

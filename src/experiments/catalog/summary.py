@@ -16,6 +16,8 @@ State = Literal["running", "finished", "diverged", "dead"]
 STATES: tuple[State, ...] = ("running", "finished", "diverged", "dead")
 SHORT = 8
 """so many characters of an id are shown"""
+LEAST = 3
+"""so many characters of an id are needed: fewer say little"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,12 @@ class Summary:
     def mlflow_id(self) -> str | None:
         """The id of the copy in MLflow that was asked for last."""
         return self.mlflow_ids[-1] if self.mlflow_ids else None
+
+    def is_named(self, reference: str) -> bool:
+        """Return whether a text is its folder, or the beginning of one of its ids."""
+        ids = (self.id, self.identity, *self.mlflow_ids)
+        is_id = len(reference) >= LEAST and any(each.startswith(reference.lower()) for each in ids)
+        return is_id or Path(reference).absolute() == self.folder.absolute()
 
     def as_data(self) -> dict[str, Any]:
         """Return plain data for JSON, without the folder."""

@@ -53,7 +53,8 @@ def compare(
     from experiments.catalog.groups import grouped
     from experiments.catalog.listing import listing
 
-    runs = chosen(listing(outputs).runs, filters or ())
+    known = listing(outputs)
+    runs = chosen(known.runs, filters or (), known.sweeps)
     found = grouped(
         runs, group_by and [key for text in group_by for key in text.split(",")], metric
     )

@@ -59,7 +59,8 @@ def ls(
     from experiments.cli import tables
 
     known = listing(outputs)
-    found = ordered(known.sweeps if sweeps else known.runs, filters or (), best=best, sort=sort)
+    listed = known.sweeps if sweeps else known.runs
+    found = ordered(listed, filters or (), known.sweeps, best=best, sort=sort)
     found = found[::-1] if reverse else found
     shown = found[:limit] if limit else found
     if as_json:
@@ -87,7 +88,7 @@ def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
     rows = (
         [
             *(run.short, run.state, run.name),
-            *(tables.as_text(value_of(run, key)) for key in keys),
+            *(run.params.get(key) or tables.as_text(value_of(run, key)) for key in keys),
             *(tables.as_duration(run.seconds), tables.as_time(run.begun)),
         ]
         for run in runs
