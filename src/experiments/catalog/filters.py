@@ -66,8 +66,8 @@ def chosen(
     """Return the runs that meet all filters.
 
     A filter is a state, such as `finished`, or a condition: a key, one of = != < <= > >=, and a
-    value. `=` and `!=` take patterns, such as `model=conv*`. `sweep=` takes the folder of a sweep or
-    the beginning of one of its ids. A run without the key meets no condition about it, except `!=`
+    value. `=` and `!=` take patterns, such as `model=conv*`. `sweep=` takes the folder of a sweep
+    or the beginning of one of its ids. A run without the key meets no condition, except `!=`
     and `=null`.
 
     Args:

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from experiments.catalog.summary import Summary
 
 _NEWEST = 20
+# The columns that runs and sweeps have of themselves, if any has a value there.
+_MEASURED = (
+    "best_val_accuracy",
+    "val_accuracy",
+    "test_accuracy",
+    "jobs",
+    "jobs_finished",
+    "best_mean",
+)
+_TOLD = ("sweep.best_setting",)
 _LS_EXAMPLES = """Examples:
 
 \b
@@ -77,24 +87,22 @@ def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
     from experiments.catalog.filters import check_key, value_of
     from experiments.cli import tables
 
-    measured = [
-        key
-        for key in ("best_val_accuracy", "val_accuracy", "test_accuracy", "jobs_finished")
-        if any(key in run.metrics for run in runs)
-    ]
+    if not runs:
+        typer.echo("no runs")
+        return
     for key in columns:
         check_key(key, runs, f"--column={key}")
-    keys = [key for key in dict.fromkeys([*columns, *measured]) if key != "name"]
+    measured = (key for key in _MEASURED if any(key in each.metrics for each in runs))
+    told = (key for key in _TOLD if any(key in each.tags for each in runs))
+    keys = [key for key in dict.fromkeys([*columns, *measured, *told]) if key != "name"]
     rows = (
         [
             *(run.short, run.state, run.name),
             *(run.params.get(key) or tables.as_text(value_of(run, key)) for key in keys),
-            *(tables.as_duration(run.seconds), tables.as_time(run.begun)),
+            tables.as_duration((run.changed - run.begun) / 1000 if run.is_sweep else run.seconds),
+            tables.as_time(run.begun),
         ]
         for run in runs
     )
-    titles = ["id", "state", "name", *(f">{key}" for key in keys), ">training", "begun"]
-    if runs:
-        tables.print_table(titles, rows)
-    else:
-        typer.echo("no runs")
+    taken = ">time" if runs[0].is_sweep else ">training"
+    tables.print_table(["id", "state", "name", *(f">{key}" for key in keys), taken, "begun"], rows)
