@@ -20,7 +20,7 @@ FLOORS = (
     *("errors", "redaction", "files", "process"),
     *("randomness", "target_classes", "models", "config", "data", "composition", "training"),
     *("journal", "identity", "provenance", "registry", "tracking"),
-    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog"),
+    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog", "report"),
     *("app", "cli"),
 )
 TORCH_ONLY = {"models", "randomness", "training", "data"}
@@ -138,6 +138,13 @@ def test_tracking_never_imports_torch(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if floor_of(p) == "sweep"], ids=name_of)
 def test_a_sweep_s_own_process_never_imports_torch(path: Path) -> None:
     assert not packages(path, everywhere=True) & {"torch", "mlflow"}
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if floor_of(p) == "report"], ids=name_of)
+def test_a_report_loads_torch_in_one_module_and_charts_when_they_are_drawn(path: Path) -> None:
+    assert ("torch" in packages(path, everywhere=True)) == (path.stem == "mistakes")
+    heavy = HEAVY | {"altair", "vl_convert", "jinja2"}
+    assert not packages(path, everywhere=False) & heavy
 
 
 def test_only_a_sweep_loads_rich_before_it_draws() -> None:

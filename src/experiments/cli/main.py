@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import cleaning, comparing, delivery, looking, proof, showing
+from experiments.cli import cleaning, comparing, delivery, looking, proof, reporting, showing
 from experiments.errors import InputError, RunError
 from experiments.process.colour import print_error
 from experiments.process.signals import raising
@@ -68,5 +68,5 @@ def _experiments(
     """Take the options of the program itself."""
 
 
-for commands in (looking, showing, comparing, cleaning, delivery, proof):
+for commands in (looking, showing, comparing, reporting, cleaning, delivery, proof):
     commands.add_to(app)

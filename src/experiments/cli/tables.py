@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from experiments.catalog.texts import as_duration as as_duration
+from experiments.catalog.texts import as_number as as_number
+from experiments.catalog.texts import as_size as as_size
+from experiments.catalog.texts import as_text as as_text
+from experiments.catalog.texts import as_time as as_time
 from experiments.process.colour import GOOD, WARNING
 
 if TYPE_CHECKING:
@@ -80,45 +84,3 @@ def _finite(data: Any) -> Any:
     if isinstance(data, list | tuple):
         return [_finite(value) for value in data]
     return None if isinstance(data, float) and not math.isfinite(data) else data
-
-
-def as_number(value: float | None) -> str:
-    """Return a number with at most four digits behind the point; an empty text for None and NaN."""
-    if value is None or not math.isfinite(value):
-        return "" if value is None or math.isnan(value) else str(value)
-    if value == int(value) and abs(value) < 1e5:
-        return str(int(value))
-    return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.4f}"
-
-
-def as_text(value: str | float | bool | None) -> str:
-    """Return a value as a cell shows it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return as_number(value)
-    return "" if value is None else str(value)
-
-
-def as_time(milliseconds: int) -> str:
-    """Return a moment in local time, such as `2026-11-28 09:30`."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
-
-
-def as_size(count: int) -> str:
-    """Return a size in bytes as text, such as `3.4 MB`."""
-    size, units = float(count), iter(("B", "kB", "MB", "GB", "TB"))
-    unit = next(units)
-    while size >= 1000 and unit != "TB":
-        size, unit = size / 1000, next(units)
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
-def as_duration(seconds: float) -> str:
-    """Return a duration, such as `8.4 s`, `3 min 5 s` or `2 h 10 min`."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, left = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {left} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -65,7 +65,21 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
         yield _sync(past, uri, rebuild=rebuild, unusable=unusable)
 
 
-def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) -> Synced:
+def sync_one(folder: Path) -> Synced:
+    """Deliver the data of one run or sweep that MLflow lacks, except its model.
+
+    Args:
+        folder: its folder.
+
+    Raises:
+        InputError: its journal is damaged.
+    """
+    return _sync(journal.history(folder), None, rebuild=False, unusable=set(), models=False)
+
+
+def _sync(
+    past: History, uri: str | None, *, rebuild: bool, unusable: set[str], models: bool = True
+) -> Synced:
     folder = past.folder
     if not past.start:
         return Synced(folder, "had no need")
@@ -89,7 +103,8 @@ def _sync(past: History, uri: str | None, *, rebuild: bool, unusable: set[str]) 
                 unusable.add(store)
                 failed.append(f"{store}: has lost runs, or they are deleted there; {_REBUILD}")
                 continue
-            delivered += [f"model {each}" for each in _models(run, store, unusable)]
+            logged = _models(run, store, unusable) if models else []
+            delivered += [f"model {each}" for each in logged]
         except Exception as error:  # noqa: BLE001  (reported; the other runs go on)
             failed.append(problem_of(error, store).text)
     if failed:

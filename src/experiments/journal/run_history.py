@@ -72,7 +72,8 @@ class History:
     status: str | None = None
     """the status at the run's end; None while it is trained, and after a kill"""
     changed: int = 0
-    """the time of the last event, in milliseconds since 1970"""
+    """the time of the last event, in milliseconds since 1970; a file that was added after the end,
+    such as a report, does not count"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """the value of every metric by its key and step"""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +99,8 @@ def history(folder: Path) -> History:
     tags: dict[str, str] = {}
     artifacts: set[str] = set()
     for event in events:
-        told["changed"] = event.get("time", 0)
+        if event["event"] != "artifacts" or told.get("status") is None:
+            told["changed"] = event.get("time", 0)
         match event["event"]:
             case "start" | "continue" as turn:
                 told |= {"status": None, "host": event.get("host", ""), "pid": event.get("pid", 0)}

@@ -12,7 +12,7 @@ from experiments import journal
 from experiments.config import RunConfig
 from experiments.errors import InputError
 from experiments.process.signals import interruptible
-from experiments.provenance.origin import commit_of_command, tags, write_origin
+from experiments.provenance.origin import ORIGIN, commit_of_command, tags, write_origin
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, note_planned
 from experiments.run.describe_data import described
@@ -135,7 +135,7 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
             wishes=wishes_of(config, request),
             delivered=request.is_delivered,
         ) as recorder:
-            if not past.artifacts:
+            if not past.artifacts.intersection(ORIGIN):  # a dead run may have a report
                 ingredients = prepared.ingredients.public(config)
                 origin = write_origin(folder, config.public(), request.shown, ingredients, source)
                 recorder.artifacts(*origin)

@@ -10,7 +10,7 @@ from experiments import journal
 from experiments.tracking import lease
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy, Destination
-from experiments.tracking.mlflow_run import MlflowRun, storable
+from experiments.tracking.mlflow_run import MlflowRun, has_ended, storable
 from experiments.tracking.shared_views import provide_view_of_all
 from experiments.tracking.sqlite import rename_run, sqlite_file
 from experiments.tracking.store import address, check_active, experiment_named, provide_experiment
@@ -149,11 +149,14 @@ class Delivery:
                 experiment, run_id = self._create(client, copy, begun)
                 made = {"run_id": run_id, "experiment_id": experiment}
                 copy = self._copies.change(copy, **made)
-            if copy.complete:
+            # A file that is added after the end, such as a report, does not begin the run again.
+            adds_files = all(event["event"] == "artifacts" for event in events)
+            if copy.complete and not adds_files:
                 copy = self._copies.change(copy, complete=False)
             MlflowRun(client, str(copy.run_id), self.folder).apply(events)
-            told = {"offset": offset, "time": events[-1]["time"]}
-            copy = self._copies.change(copy, **told, complete=_has_ended(events))
+            told = {"offset": offset, "time": copy.time if adds_files else events[-1]["time"]}
+            complete = copy.complete if adds_files else has_ended(events)
+            copy = self._copies.change(copy, **told, complete=complete)
         alive = not abandoned or journal.is_open(self.folder)  # another process may resume it
         if not alive and copy.run_id is not None and not copy.complete:
             MlflowRun(client, str(copy.run_id), self.folder).end("KILLED", copy.time)
@@ -218,8 +221,3 @@ class Delivery:
             Delivery(folder, self._uri).deliver(client)
             above = Copies(folder).ask_for(Destination(self._store, destination.experiment))
         return {PARENT: above.run_id} if above.run_id else {}
-
-
-def _has_ended(events: list[dict[str, Any]]) -> bool:
-    turns = [event["event"] for event in events if event["event"] in {"continue", "end"}]
-    return bool(turns) and turns[-1] == "end"

@@ -44,7 +44,7 @@ class MlflowRun:
         Raises:
             MlflowException: the store fails.
         """
-        is_over = bool(events) and events[-1]["event"] == "end"
+        is_over = has_ended(events)
         for kind, group in itertools.groupby(events, key=lambda event: str(event["event"])):
             told = list(group)
             match kind:
@@ -154,6 +154,12 @@ class MlflowRun:
         for tag in obsolete & tags.keys():
             with contextlib.suppress(MlflowException):  # another delivery was faster
                 self._client.delete_tag(self._id, tag)
+
+
+def has_ended(events: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether the run ends in these events of its journal, and is not resumed after that."""
+    turns = [event["event"] for event in events if event["event"] in {"continue", "end"}]
+    return bool(turns) and turns[-1] == "end"
 
 
 def _is_as_recorded(folder: Path, name: str) -> bool:

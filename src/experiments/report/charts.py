@@ -1,0 +1,249 @@
+"""Charts: the forms that reports and comparisons share, and files of them."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from experiments.errors import InputError
+from experiments.files.safe_writes import write_atomically
+from experiments.report.theme import FEW_POINTS, LIGHT, config
+
+if TYPE_CHECKING:
+    import altair as alt
+
+FORMATS = ("png", "svg", "pdf", "html", "json")
+_DECADES = 100
+"""values whose largest is more than so many times the smallest get a logarithmic scale"""
+_WIDTH, _PIXELS_PER_INCH = 640, 200  # of a file
+_DIGITS = 4
+
+Cell = str | float | int | bool | None
+Row = Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of a setting."""
+
+    name: str
+    mean: float
+    low: float | None
+    """the lower end of the 95 % interval; None without one"""
+    high: float | None
+
+
+def save(chart: alt.TopLevelMixin, path: Path) -> None:
+    """Write a chart to a file, in the light theme; the suffix decides the form.
+
+    Raises:
+        InputError: the suffix is none of `FORMATS`, or something is in the way.
+        RunError: the disk refuses the file.
+    """
+    form = path.suffix.lower().removeprefix(".")
+    if form not in FORMATS:
+        allowed = ", ".join(f".{each}" for each in FORMATS)
+        raise InputError(f"{path}: has no suffix of a chart's file; end it with one of {allowed}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it, or name another one")
+    import altair as alt
+
+    shown: Any = alt.Chart.from_dict(chart.to_dict())
+    if shown.width == "container":
+        shown.width = _WIDTH
+    shown.config = alt.Config.from_dict({**config(LIGHT), "background": LIGHT.paper})
+    file = io.BytesIO() if form in {"png", "pdf"} else io.StringIO()
+    shown.save(file, format=form, inline=True, ppi=_PIXELS_PER_INCH)
+    content = file.getvalue()
+    write_atomically(path, content.encode() if isinstance(content, str) else content)
+
+
+def means_chart(rows: Sequence[Mean], measure: str = "accuracy") -> alt.LayerChart:
+    """Return means with their 95 % intervals, a line for each, in the order of the rows.
+
+    Args:
+        rows: the name, the mean and the interval of each setting, the best first.
+        measure: the name of the metric, for the axis.
+    """
+    import altair as alt
+
+    data = data_of({"place": place, **asdict(row)} for place, row in enumerate(rows))
+    spans = [v for row in rows for v in (row.mean, row.low, row.high) if v is not None]
+    x = alt.X(
+        "mean:Q",
+        title=measure,
+        scale=alt.Scale(domain=padded(spans), nice=False),
+        axis=alt.Axis(format=_format(measure), tickCount=5, orient="top"),
+    )
+    y = alt.Y("place:O", axis=None)
+    tips = [
+        alt.Tooltip("name:N", title="setting"),
+        alt.Tooltip("mean:Q", format=_fine(measure)),
+        alt.Tooltip("low:Q", format=_fine(measure), title="95 % from"),
+        alt.Tooltip("high:Q", format=_fine(measure), title="to"),
+    ]
+    base = alt.Chart(data).encode(y=y)
+    layers = (
+        base.mark_text(align="left", baseline="bottom", dy=-1, style="label").encode(
+            x=alt.value(0), text="name:N"
+        ),
+        base.mark_rule(yOffset=8, strokeWidth=1.5)
+        .transform_filter("isValid(datum.low)")
+        .encode(x=alt.X("low:Q", title=measure), x2="high:Q", tooltip=tips),
+        base.mark_point(yOffset=8, size=55).encode(x=x, tooltip=tips),
+    )
+    described = f"Mean {measure} of {len(rows)} settings, the best first, with 95 % intervals"
+    return framed(*layers, described=described, height=40 * len(rows))
+
+
+def curves(
+    rows: Iterable[Row],
+    metric: str,
+    *,
+    coloured: Sequence[str],
+    band: bool = False,
+    rest: Iterable[Row] = (),
+) -> alt.LayerChart:
+    """Return a metric by epoch, a curve for each name.
+
+    Args:
+        rows: with `name`, `x` (epoch) and `y`; with a band also `low` and `high`.
+        metric: the name of the metric.
+        coloured: the names, in the order of their colours.
+        band: whether to draw the band from `low` to `high`.
+        rest: rows of curves that are drawn behind in grey.
+    """
+    import altair as alt
+
+    shown, behind = list(rows), list(rest)
+    values = [row["y"] for row in [*shown, *behind]]
+    scale = scale_for(values if metric.endswith("loss") else [])
+    x = alt.X("x:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
+    y = alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(format=_format(metric), tickCount=5))
+    names = list(coloured)
+    colour = alt.Color("name:N", scale=alt.Scale(domain=names), legend=None)
+    tips = ["name:N", alt.Tooltip("x:Q", title="epoch")]
+    tips.append(alt.Tooltip("y:Q", title=metric, format=_fine(metric)))
+    layers: list[Any] = []
+    if behind:
+        grey = alt.Chart(data_of(behind)).mark_line(style="rest", strokeWidth=1, opacity=0.6)
+        layers.append(grey.encode(x=x, y=y, detail="name:N", tooltip=tips))
+    base = alt.Chart(data_of(shown))
+    if band:
+        area = base.mark_area(opacity=0.16).encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q")
+        layers.append(area.encode(color=colour))
+    longest = max((sum(1 for row in shown if row["name"] == name) for name in names), default=0)
+    line = base.mark_line(point={"size": 24} if longest <= FEW_POINTS else False)
+    layers.append(line.encode(x=x, y=y, color=colour, tooltip=tips))
+    return framed(*layers, described=f"{metric} by epoch", height=230)
+
+
+def cells(
+    rows: Iterable[Row],
+    *,
+    titles: tuple[str, str],
+    orders: tuple[Sequence[str], Sequence[str]],
+    form: str,
+    value: str,
+    square: bool = False,
+) -> alt.LayerChart:
+    """Return a table of coloured cells, with their values as long as they fit.
+
+    Args:
+        rows: with `x`, `y`, `v` (the number) and `share` (the place on the colours, 0 to 1).
+        titles: of x and y.
+        orders: the values of x and of y in their order.
+        form: the number's form, in the language of d3.
+        value: the number's name.
+        square: whether the cells are as high as in a square of the usual width.
+    """
+    import altair as alt
+
+    across, down = (len(order) for order in orders)
+    x = alt.X(
+        "x:N",
+        title=titles[0],
+        sort=list(orders[0]),
+        axis=alt.Axis(labelAngle=0, orient="top", domain=False, ticks=False),
+    )
+    y = alt.Y(
+        "y:N", title=titles[1], sort=list(orders[1]), axis=alt.Axis(domain=False, ticks=False)
+    )
+    tips = [alt.Tooltip("y:N", title=titles[1]), alt.Tooltip("x:N", title=titles[0])]
+    tips.append(alt.Tooltip("v:Q", title=value, format=form))
+    colour = alt.Color(
+        "share:Q", scale=alt.Scale(domain=[0, 1], range="ramp"), legend=None, title=value
+    )
+    base = alt.Chart(data_of(rows)).encode(x=x, y=y)
+    layers: list[Any] = [base.mark_rect(cornerRadius=1).encode(color=colour, tooltip=tips)]
+    if across <= 12:
+        for style, chosen in (("low", "datum.share < 0.5"), ("high", "datum.share >= 0.5")):
+            text = base.mark_text(style=style).transform_filter(chosen)
+            layers.append(text.encode(text=alt.Text("v:Q", format=form)))
+    height = 340 if square else down * (30 if down <= 12 else 14)
+    described = f"{value} by {titles[1]} and {titles[0]}"
+    return framed(*layers, described=described, height=height)
+
+
+def framed(*layers: alt.Chart, described: str, height: int) -> alt.LayerChart:
+    """Return layers as a chart as wide as its place on the page, described for screen readers."""
+    import altair as alt
+
+    return alt.LayerChart(
+        layer=list(layers),
+        width="container",
+        height=height,
+        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
+        description=described,
+    )
+
+
+def data_of(rows: Iterable[Row]) -> alt.InlineData:
+    """Return rows as inline data; `alt.Chart` limits the rows of other forms."""
+    import altair as alt
+
+    return alt.InlineData(values=[{key: rounded(v) for key, v in row.items()} for row in rows])
+
+
+def rounded(value: Cell) -> Cell:
+    """Return a number with four significant digits, and None for NaN and infinity."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+
+
+def scale_of(values: Iterable[Cell]) -> Literal["log", "linear"]:
+    """Return `log` for positive values that span more than two decades."""
+    found = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    if not found or min(found) <= 0:
+        return "linear"
+    return "log" if max(found) / min(found) > _DECADES else "linear"
+
+
+def scale_for(values: Iterable[Cell], **options: Any) -> alt.Scale:
+    """Return a scale that need not begin at 0, logarithmic if the values span many decades."""
+    import altair as alt
+
+    kind = scale_of(values)
+    if kind == "linear":  # Vega warns of a zero on a logarithm
+        options["zero"] = False
+    return alt.Scale(type=kind, **options)
+
+
+def padded(values: Sequence[float]) -> list[float]:
+    """Return the range of values, with a twentieth of it on each side."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    margin = (high - low) / 20 or 0.01
+    return [low - margin, high + margin]
+
+
+def _format(metric: str) -> str:
+    return "~%" if metric.endswith("accuracy") else "~g"
+
+
+def _fine(metric: str) -> str:
+    return ".2%" if metric.endswith("accuracy") else ".4~g"

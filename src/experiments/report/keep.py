@@ -1,0 +1,51 @@
+"""Keep a report: in the folder of its run, in the run's journal, and in MLflow."""
+
+from __future__ import annotations
+
+from experiments import journal
+from experiments.catalog.summary import Summary
+from experiments.delivery_process.sync import Synced, sync_one
+from experiments.files.safe_writes import write_atomically
+from experiments.journal import InUseError, Journal
+from experiments.report.run_report import run_report
+from experiments.report.sweep_report import sweep_report
+
+NAME = "report.html"
+"""the file in the folder of a run or a sweep, and the artifact in MLflow"""
+
+
+def page_of(run: Summary) -> str:
+    """Return the page about a run or a sweep.
+
+    Raises:
+        InputError: a journal or a table of the sweep cannot be read.
+    """
+    return sweep_report(run) if run.is_sweep else run_report(run)
+
+
+def keep(run: Summary, page: str) -> Synced:
+    """Write a report into the folder of its run, and deliver it to each copy in MLflow.
+
+    The status of the run does not change. While a process writes the run's journal, the report is
+    only a file.
+
+    Args:
+        run: the run or sweep.
+        page: its page, which replaces an earlier one.
+
+    Returns:
+        The outcome of the delivery.
+
+    Raises:
+        InputError: the folder cannot be written.
+        RunError: the disk refuses the file.
+    """
+    write_atomically(run.folder / NAME, page.encode())
+    if not journal.history(run.folder).is_sealed:
+        return Synced(run.folder, "had no need", "version 0.1.0 wrote its journal, which is closed")
+    try:
+        with Journal(run.folder) as opened:
+            opened.write("artifacts", names=[NAME])
+    except InUseError:
+        return Synced(run.folder, "still running")
+    return sync_one(run.folder)

@@ -1,0 +1,66 @@
+"""The charts of a run: its curves and its confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from experiments.report.charts import Row, cells, curves
+from experiments.report.points import Curve, thinned
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_POINTS = 400
+FIGURES: Mapping[str, Mapping[str, str]] = {
+    "loss": {"train_loss": "training", "val_loss": "validation"},
+    "accuracy": {"val_accuracy": "validation"},
+    "lr": {"lr": "learning rate"},
+}
+"""the metrics that share a figure, with the names of their curves"""
+
+
+def curves_of_run(of_run: Mapping[str, Curve]) -> dict[str, tuple[alt.LayerChart, list[str]]]:
+    """Return the figures of a run's curves, each with the names of its curves.
+
+    Args:
+        of_run: the curve of each metric.
+    """
+    found = {}
+    for figure, members in FIGURES.items():
+        there = {key: name for key, name in members.items() if key in of_run}
+        rows: list[Row] = [
+            {"name": name, "x": step, "y": value}
+            for key, name in there.items()
+            for step, value in thinned(of_run[key], _POINTS).items()
+        ]
+        is_constant = len({row["y"] for row in rows}) == 1
+        if rows and not (figure == "lr" and is_constant):  # the configuration has a constant
+            names = list(there.values())
+            found[figure] = curves(rows, figure, coloured=names), names
+    return found
+
+
+def confusion_matrix(counts: Sequence[Sequence[int]]) -> alt.LayerChart:
+    """Return the number of test images by their class and the model's answer.
+
+    The colour is the share of the images of the class; its square root shows rare answers too.
+
+    Args:
+        counts: a row for each class, with the number of each answer.
+    """
+    names = [str(number) for number in range(len(counts))]
+    rows: list[Row] = [
+        {"x": names[answer], "y": names[truth], "v": count, "share": (count / sum(row)) ** 0.5}
+        for truth, row in enumerate(counts)
+        for answer, count in enumerate(row)
+        if count
+    ]
+    return cells(
+        rows,
+        titles=("answer", "class"),
+        orders=(names, names),
+        form="d",
+        value="images",
+        square=True,
+    )

@@ -1,0 +1,177 @@
+"""The report of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from experiments import journal
+from experiments.catalog.described import Description, describe
+from experiments.catalog.summary import Summary
+from experiments.catalog.texts import as_duration, as_number, as_size, as_time
+from experiments.errors import InputError
+from experiments.report.page import render
+from experiments.report.points import curves_of
+from experiments.report.run_charts import confusion_matrix, curves_of_run
+from experiments.report.sweep_jobs import last_lines
+from experiments.report.sweep_report import machine_of
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from experiments.report.mistakes import Answers
+
+_MATRIX = 40  # classes
+_SAME = 1e-9  # accuracies that differ by less differ by a rounding error
+_STATES = {
+    "finished": "Finished",
+    "running": "This run is still being trained; the report holds its journal up to now",
+    "diverged": "This run diverged, so it has no result and keeps no weights",
+    "dead": "This run ended without a result; its command resumes it",
+}
+
+
+def run_report(run: Summary) -> str:
+    """Return the page about a run: of a dead or diverged run too.
+
+    Raises:
+        InputError: its journal cannot be read.
+    """
+    described = describe(run)
+    of_run = curves_of(journal.history(run.folder).points)
+    drawn: dict[str, alt.TopLevelMixin] = {}
+    legends = {}
+    for name, (chart, names) in curves_of_run(of_run).items():
+        drawn[f"curve-{name}"] = chart
+        legends[name] = names
+    answers, problem = _answers(run)
+    if answers is not None and len(answers.counts) <= _MATRIX:
+        drawn["confusion"] = confusion_matrix(answers.counts)
+    return render(
+        "run.html",
+        drawn,
+        title=run.name,
+        state=_STATES[run.state],
+        is_finished=run.state == "finished",
+        reason=described.reason,
+        place=os.path.relpath(run.folder),
+        facts=list(_facts(run)),
+        result=_result(run),
+        legends=legends,
+        answers=answers,
+        classes=_by_class(answers) if answers else [],
+        answers_problem=problem,
+        differs=_differs(run, answers) if answers else "",
+        log=last_lines(run.folder) if run.state in {"dead", "diverged"} else [],
+        config_parts=_parts(run.params),
+        config=_config(run),
+        origin=_origin(run),
+        time={
+            "training": f"{as_duration(run.seconds)} in {_epochs(described)} epochs",
+            **machine_of(run.folder, run),
+        },
+        files=list(_files(described)),
+        command=described.command,
+        links=[tuple(link.split(": ", 1)) for link in described.links],
+    )
+
+
+def _facts(run: Summary) -> Iterator[str]:
+    yield f"Begun {as_time(run.begun)} on {run.host}"
+    yield f"experiment {run.experiment}"
+    yield f"id {run.short}"
+    if run.sweeps:
+        yield f"a job of sweep {run.sweeps[-1][:8]}"
+
+
+def _result(run: Summary) -> list[tuple[str, str]]:
+    """Return the last values that tell a result, with their names."""
+    names = {
+        "test_accuracy": "test accuracy",
+        "test_loss": "test loss",
+        "best_val_accuracy": "validation accuracy of the best epoch",
+        "val_accuracy": "validation accuracy",
+        "val_loss": "validation loss",
+        "train_loss": "training loss",
+    }
+    return [
+        (name, _number(key, run.metrics[key])) for key, name in names.items() if key in run.metrics
+    ]
+
+
+def _number(key: str, value: float) -> str:
+    return f"{100 * value:.2f} %" if key.endswith("accuracy") else as_number(value)
+
+
+def _answers(run: Summary) -> tuple[Answers | None, str]:
+    """Return the answers to the test images, and the reason if there are none."""
+    if run.state != "finished":
+        return None, ""
+    from experiments.report.mistakes import answers_of
+
+    try:
+        return answers_of(run.folder, run.tags.get("data_sha256", "")), ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _by_class(answers: Answers) -> list[tuple[str, int, str, str]]:
+    """Return each class, its images, its share of right answers and its usual mistake."""
+    rows = []
+    for truth, row in enumerate(answers.counts):
+        total = sum(row)
+        wrong = {answer: count for answer, count in enumerate(row) if answer != truth and count}
+        usual = max(wrong, key=lambda answer: wrong[answer], default=None)
+        said = "" if usual is None else f"{usual} ({wrong[usual]})"
+        rows.append((str(truth), total, f"{100 * row[truth] / total:.1f} %" if total else "", said))
+    return rows
+
+
+def _differs(run: Summary, answers: Answers) -> str:
+    """Return a warning if the model does not answer as it did at the end of the run."""
+    noted = run.metrics.get("test_accuracy")
+    now = answers.correct / answers.total
+    if noted is None or abs(noted - now) < _SAME:
+        return ""
+    return (
+        f"The model now has a test accuracy of {100 * now:.2f} %, and at the end of the run it had "
+        f"{100 * noted:.2f} %: its code, torch or the machine is another one"
+    )
+
+
+def _epochs(described: Description) -> int:
+    return sum("epoch_seconds" in each for each in described.epochs)
+
+
+def _parts(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of each part of the configuration in one line, its chosen file first."""
+    parts: dict[str, list[str]] = {}
+    for key, text in params.items():
+        part, _, name = key.partition(".")
+        parts.setdefault(part, []).append(f"{name}={text}" if name else text)
+    return {part: " ".join(values) for part, values in sorted(parts.items())}
+
+
+def _config(run: Summary) -> str:
+    path = run.folder / "config.yaml"
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def _origin(run: Summary) -> dict[str, str]:
+    told: dict[str, Any] = {"identity": run.identity, "commit": run.tags.get("git_commit")}
+    if run.tags.get("git_dirty") == "true":
+        told["commit"] += ", with uncommitted changes (git.patch)"
+    told["git"] = run.tags.get("git_problem")
+    told["data"] = run.tags.get("data_sha256") and f"SHA-256 {run.tags['data_sha256']}"
+    told["weights"] = run.tags.get("weights_sha256") and f"SHA-256 {run.tags['weights_sha256']}"
+    names = [name for name in ("python", "torch", "experiments") if f"version.{name}" in run.tags]
+    told["versions"] = ", ".join(f"{name} {run.tags[f'version.{name}']}" for name in names)
+    return {key: text for key, text in told.items() if text}
+
+
+def _files(described: Description) -> Iterator[tuple[str, str]]:
+    """Yield the files that the run recorded, with their sizes."""
+    for name, is_there in described.files.items():
+        path = described.run.folder / name
+        yield name, as_size(path.stat().st_size) if is_there else "deleted"

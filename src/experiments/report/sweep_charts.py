@@ -1,0 +1,285 @@
+"""The charts of a sweep: learning curves, the effect of each factor, two factors, all factors."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from experiments.catalog.filters import plain
+from experiments.catalog.groups import Group
+from experiments.redaction.hide import hidden
+from experiments.report.charts import (
+    Row,
+    cells,
+    curves,
+    data_of,
+    framed,
+    padded,
+    scale_for,
+    scale_of,
+)
+from experiments.report.points import Curve, band, thinned
+from experiments.report.theme import SERIES
+from experiments.sweep.effects import eta_squared
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_POINTS, _POINTS_BEHIND = 200, 60  # of a coloured and of a grey curve
+_TICKS = 7
+_UNSET = "unset"
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A varied key besides the seed, and the settings' values of it."""
+
+    key: str
+    values: tuple[str, ...]
+    """of each setting"""
+    share: float
+    """the share of the variance between the settings' means that it explains, 0 to 1; NaN if all
+    means are equal"""
+
+    @property
+    def levels(self) -> list[str]:
+        """The distinct values, ascending if they are numbers."""
+        found = list(dict.fromkeys(self.values))
+        return sorted(found, key=lambda text: float(text)) if self.is_numeric else found
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether all values are numbers."""
+        return all(_is_number(text) for text in self.values)
+
+
+def name_of(group: Group) -> str:
+    """Return the values of a setting in few words, without secrets."""
+    return hidden(group.name) or "all seeds"
+
+
+def factors_of(groups: Sequence[Group]) -> list[Factor]:
+    """Return the factors whose values differ, the one that explains most first.
+
+    Args:
+        groups: the settings that have a mean.
+    """
+    means = [group.mean for group in groups]
+    differ = len(set(means)) > 1
+    found = []
+    for key in dict.fromkeys(key for group in groups for key in group.values):
+        values = tuple(hidden(group.values.get(key, "")) or _UNSET for group in groups)
+        if len(set(values)) > 1:
+            found.append(Factor(key, values, eta_squared(means, values) if differ else math.nan))
+    return sorted(found, key=lambda factor: -factor.share if differ else 0)
+
+
+def learning_curves(
+    groups: Sequence[Group], of_runs: Mapping[str, Mapping[str, Curve]], metric: str
+) -> alt.LayerChart | None:
+    """Return a metric by epoch: mean and range over the seeds of the best settings, others grey.
+
+    Args:
+        groups: the settings, the best first.
+        of_runs: the curve of each metric, by the id of the run.
+        metric: the name of the metric.
+
+    Returns:
+        The chart; None if no run has the metric.
+    """
+    shown: list[Row] = []
+    behind: list[Row] = []
+    has_band = False
+    for place, group in enumerate(groups):
+        runs = [of_runs[run.id] for run in group.runs.values()]
+        most = _POINTS if place < SERIES else _POINTS_BEHIND
+        found = [thinned(run[metric], most) for run in runs if metric in run]
+        has_band = has_band or (place < SERIES and len(found) > 1)
+        for step, (mean, low, high) in band(found).items():
+            row: dict[str, Any] = {"name": name_of(group), "x": step, "y": mean}
+            if place < SERIES:
+                shown.append({**row, "low": low, "high": high})
+            else:
+                behind.append(row)
+    if not shown:
+        return None
+    names = [name_of(group) for group in groups[:SERIES]]
+    return curves(shown, metric, coloured=names, band=has_band, rest=behind)
+
+
+def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerChart:
+    """Return the settings' means by a factor's values, and the mean for each value."""
+    import altair as alt
+
+    means = _means(factor, groups)
+    numeric = factor.is_numeric
+    rows = [
+        {"x": _number(value) if numeric else value, "y": group.mean, "name": name_of(group)}
+        for value, group in zip(factor.values, groups, strict=True)
+    ]
+    line = [{"x": _number(v) if numeric else v, "y": means[v]} for v in factor.levels]
+    y = alt.Y(
+        "y:Q",
+        title=None,
+        scale=alt.Scale(domain=padded([group.mean for group in groups]), nice=False),
+        axis=alt.Axis(format="~%", tickCount=4),
+    )
+    if numeric:
+        ticks = [_number(value) for value in factor.levels]
+        axis = alt.Axis(values=ticks[:: math.ceil(len(ticks) / _TICKS)], format="~g", grid=False)
+        scale = scale_for(ticks, nice=False, padding=12)
+        x: Any = alt.X("x:Q", title=factor.key, axis=axis, scale=scale)
+    else:
+        levels = sorted(factor.levels, key=lambda value: -means[value])
+        x = alt.X("x:N", title=factor.key, sort=levels, axis=alt.Axis(labelAngle=0))
+    tip = alt.Tooltip("y:Q", title=measure, format=".2%")
+    dots = alt.Chart(data_of(rows)).mark_point(style="rest", size=22, opacity=0.75)
+    mean = alt.Chart(data_of(line)).mark_line(point={"size": 60}, strokeWidth=1.75)
+    layers = (
+        dots.encode(x=x, y=y, tooltip=["name:N", tip]),
+        mean.encode(
+            x=x, y=y, tooltip=[alt.Tooltip("x:Q" if numeric else "x:N", title=factor.key), tip]
+        ),
+    )
+    return framed(*layers, described=f"mean {measure} by {factor.key}", height=190)
+
+
+def heat_map(one: Factor, other: Factor, groups: Sequence[Group], measure: str) -> alt.LayerChart:
+    """Return the mean over the settings for each pair of values of two factors."""
+    members: dict[tuple[str, str], list[float]] = {}
+    for across, down, group in zip(one.values, other.values, groups, strict=True):
+        members.setdefault((across, down), []).append(group.mean)
+    means = {pair: statistics.fmean(values) for pair, values in members.items()}
+    low, high = min(means.values()), max(means.values())
+    spread = high - low or 1
+    rows: list[Row] = [
+        {"x": across, "y": down, "v": mean, "share": (mean - low) / spread}
+        for (across, down), mean in means.items()
+    ]
+    return cells(
+        rows,
+        titles=(one.key, other.key),
+        orders=(one.levels, other.levels),
+        form=".1%",
+        value=f"mean {measure}",
+    )
+
+
+def parallel_coordinates(
+    factors: Sequence[Factor], groups: Sequence[Group], measure: str
+) -> alt.LayerChart:
+    """Return a line for each setting across all factors, coloured by its mean.
+
+    The colours spread over the better half, so that the best can be told apart.
+    """
+    import altair as alt
+
+    means = [group.mean for group in groups]
+    names = dict(zip((f.key for f in factors), _short([f.key for f in factors]), strict=True))
+    lines: list[Row] = []
+    ticks: list[Row] = []
+    axes = [_axis(factor) for factor in factors]
+    for factor, (_, marks) in zip(factors, axes, strict=True):
+        ticks += [{"k": names[factor.key], "p": p, "t": text} for text, p in marks]
+    low, high = min(means), max(means)
+    spread = high - low or 1
+    for number in reversed(range(len(groups))):  # the best is drawn last, on top
+        told: Row = {"m": means[number], "name": name_of(groups[number])}
+        for order, (factor, (places, _)) in enumerate(zip(factors, axes, strict=True)):
+            place = places[factor.values[number]]
+            lines.append({**told, "i": order, "k": names[factor.key], "p": place})
+        end = (means[number] - low) / spread
+        lines.append({**told, "i": len(factors), "k": measure, "p": end})
+    ticks += [{"k": measure, "p": p, "t": f"{100 * (low + p * spread):.4g} %"} for p in (0, 0.5, 1)]
+    x = alt.X(
+        "k:N",
+        title=None,
+        sort=[*names.values(), measure],
+        scale=alt.Scale(type="point", padding=0.35),
+        axis=alt.Axis(
+            orient="top", labelAngle=0, labelLimit=110, domain=False, ticks=False, labelPadding=12
+        ),
+    )
+    y = alt.Y("p:Q", axis=None, scale=alt.Scale(domain=[-0.04, 1.04], nice=False))
+    colour = alt.Color(
+        "m:Q",
+        legend=None,
+        scale=alt.Scale(
+            domain=[statistics.median(means), high],
+            range="diverging",
+            clamp=True,
+            interpolate="rgb",
+        ),
+    )
+    tips = ["name:N", alt.Tooltip("m:Q", title=measure, format=".2%")]
+    thin = 1.6 if len(groups) < 40 else 1
+    drawn = alt.Chart(data_of(lines)).mark_line(strokeWidth=thin, opacity=0.85)
+    keys = data_of({"k": key} for key in [*names.values(), measure])
+    texts = alt.Chart(data_of(ticks))
+    around = texts.mark_text(align="left", dx=5, style="halo", strokeWidth=4)
+    inside = texts.mark_text(align="left", dx=5, style="note")
+    layers = (
+        drawn.encode(x=x, y=y, detail="name:N", order="i:Q", color=colour, tooltip=tips),
+        alt.Chart(keys).mark_rule(style="frame").encode(x=x),
+        *(text.encode(x=x, y=y, text="t:N") for text in (around, inside)),
+    )
+    return framed(*layers, described=f"{measure} by all varied keys", height=320)
+
+
+def seconds_by_job(rows: Sequence[Row]) -> alt.LayerChart:
+    """Return the training time of each job, in seconds.
+
+    Args:
+        rows: with `x` (the job's place), `y` (seconds) and `name`.
+    """
+    import altair as alt
+
+    tips = ["name:N", alt.Tooltip("y:Q", title="seconds", format=".3~g")]
+    x = alt.X("x:Q", title="job", axis=alt.Axis(format="d", tickMinStep=1, grid=False))
+    y = alt.Y("y:Q", title="seconds", axis=alt.Axis(tickCount=4))
+    dots = alt.Chart(data_of(rows)).mark_point(size=20).encode(x=x, y=y, tooltip=tips)
+    return framed(dots, described="training time of each job", height=130)
+
+
+def _axis(factor: Factor) -> tuple[dict[str, float], list[tuple[str, float]]]:
+    """Return the place, 0 to 1, of each value on a factor's axis, and the labelled values."""
+    levels = factor.levels
+    if factor.is_numeric and len(levels) > 1:
+        numbers = [_number(value) for value in levels]
+        if scale_of(numbers) == "log":
+            numbers = [math.log10(number) for number in numbers]
+        low, spread = numbers[0], numbers[-1] - numbers[0]
+        places = {v: (n - low) / spread for v, n in zip(levels, numbers, strict=True)}
+    else:
+        places = {v: place / max(1, len(levels) - 1) for place, v in enumerate(levels)}
+    marks = levels
+    if len(levels) > _TICKS:
+        stride = math.ceil((len(levels) - 1) / (_TICKS - 1))
+        marks = [*levels[:-1:stride], levels[-1]]
+    return places, [(value, places[value]) for value in marks]
+
+
+def _means(factor: Factor, groups: Sequence[Group]) -> dict[str, float]:
+    members: dict[str, list[float]] = {}
+    for value, group in zip(factor.values, groups, strict=True):
+        members.setdefault(value, []).append(group.mean)
+    return {value: statistics.fmean(means) for value, means in members.items()}
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """Return keys without their groups, unless that would make two alike."""
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    return [key if last[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in keys]
+
+
+def _number(text: str) -> float:
+    return float(text)
+
+
+def _is_number(text: str) -> bool:
+    value = plain(text)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,155 @@
+"""The jobs of a sweep, as its folder and their journals tell them, even if it was interrupted."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments import journal
+from experiments.catalog.summary import Summary, summary_of
+from experiments.composition.run_names import short_names
+from experiments.errors import InputError
+from experiments.redaction.hide import hidden
+from experiments.sweep.folders import JOBS
+from experiments.tracking.tag_names import FAILURE
+
+_OUTCOMES = ".jobs/*/*.json"
+_REASONS = {"dead": "its process ended without a word", "running": "it is being trained"}
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A job of a sweep and its run."""
+
+    number: int | None
+    """its number in the sweep; None if its folder does not tell"""
+    values: Mapping[str, str]
+    """the value of each varied key"""
+    folder: Path
+    run: Summary | None
+    """its run; None if none has begun, or it cannot be read"""
+    told: str
+    """the state that the sweep noted; empty if it noted none"""
+    reason: str
+    """the reason why it has not finished"""
+
+    @property
+    def state(self) -> str:
+        """The state of its run, or else the state that the sweep noted."""
+        return self.run.state if self.run else self.told or "not begun"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its run has a result."""
+        return self.run is not None and self.run.status == "FINISHED"
+
+    @property
+    def name(self) -> str:
+        """Its values in few words, without secrets."""
+        told = [f"{key}={value}" for key, value in self.values.items() if value]
+        return hidden(" ".join(short_names(told)))
+
+    @property
+    def why(self) -> str:
+        """The reason why it has not finished, in one line."""
+        failure = self.run.tags.get(FAILURE, "") if self.run else ""
+        return self.reason or failure or _REASONS.get(self.state, self.state)
+
+
+def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
+    """Return the jobs of a sweep in the order of their numbers.
+
+    They are the jobs of `jobs.csv`, which exists once a sweep has ended, and those that a later
+    turn has begun since.
+
+    Args:
+        sweep: the sweep.
+        varied: the keys that vary between its jobs.
+
+    Raises:
+        InputError: `jobs.csv` cannot be read.
+    """
+    outcomes = _outcomes(sweep.folder)
+    found: dict[Path, SweepJob] = {}
+    for row in _rows(sweep.folder):
+        folder = _place(row["folder"], sweep.folder)
+        values = {key: row.get(key, "") for key in varied}
+        number: int | None = int(row["job"])
+        reason = outcomes.get(number, row).get("reason", "")
+        run = _run_in(folder)
+        found[folder.resolve()] = SweepJob(number, values, folder, run, row["state"], reason)
+    for folder in journal.folders(sweep.folder):
+        run = None if folder.resolve() in found or folder == sweep.folder else _run_in(folder)
+        if run is None or sweep.id not in run.sweeps:
+            continue
+        number = int(folder.name) if folder.name.isdecimal() else None
+        outcome = outcomes.get(number, {})
+        values = {key: run.params.get(key, "") for key in varied}
+        found[folder.resolve()] = SweepJob(
+            number, values, folder, run, outcome.get("state", ""), outcome.get("reason", "")
+        )
+    known = {job.number for job in found.values()}
+    for number, outcome in outcomes.items():
+        if number not in known:  # it has failed before its run began
+            folder = sweep.folder / str(number)
+            found[folder] = SweepJob(number, {}, folder, None, outcome["state"], outcome["reason"])
+    return sorted(found.values(), key=lambda job: (job.number is None, job.number, job.folder))
+
+
+def last_lines(folder: Path, count: int = 8) -> list[str]:
+    """Return the last lines of the log in a run's folder; none if there is no log.
+
+    Raises:
+        OSError: the log cannot be read.
+    """
+    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    if not logs:
+        return []
+    lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line for line in lines if line.strip()][-count:]
+
+
+def _rows(sweep: Path) -> Iterator[dict[str, str]]:
+    path = sweep / JOBS
+    if not path.exists():
+        return
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if not {"job", "state", "folder"} <= row.keys() or not row["job"].isdecimal():
+                    raise InputError(f"{path}: is damaged; the command of the sweep writes it anew")
+                yield row
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); the command of the sweep writes it anew"
+        ) from error
+
+
+def _place(noted: str, sweep: Path) -> Path:
+    """Return the folder of a job, which `jobs.csv` names relative to the sweep's directory then."""
+    for base in (Path(), *sweep.absolute().parents):
+        if (base / noted).is_dir():
+            return base / noted
+    return sweep / Path(noted).name
+
+
+def _run_in(folder: Path) -> Summary | None:
+    try:
+        return summary_of(folder)
+    except InputError:
+        return None  # damaged: the sweep's own note about the job is left
+
+
+def _outcomes(sweep: Path) -> dict[int | None, dict[str, str]]:
+    """Return the outcome of each job in the last turn, by number."""
+    found: dict[int | None, dict[str, str]] = {}
+    for path in sweep.glob(_OUTCOMES):
+        try:
+            told = json.loads(path.read_bytes())
+            found[int(told["number"])] = {key: str(told[key]) for key in ("state", "reason")}
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # half written by a killed process
+    return found

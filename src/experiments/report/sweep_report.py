@@ -1,0 +1,275 @@
+"""The report of a sweep."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import journal
+from experiments.catalog.described import describe
+from experiments.catalog.groups import Grouping, grouped
+from experiments.catalog.judged import against_best, interval_of, mean_of, number, statements
+from experiments.catalog.summary import Summary
+from experiments.catalog.texts import as_duration, as_number, as_time
+from experiments.errors import InputError
+from experiments.report import sweep_charts as charts
+from experiments.report.charts import Mean, means_chart
+from experiments.report.page import render
+from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
+from experiments.report.sweep_jobs import SweepJob, jobs_of, last_lines
+from experiments.report.theme import SERIES
+from experiments.sweep.failures import in_ranges
+from experiments.sweep.statements import figure
+
+if TYPE_CHECKING:
+    import altair as alt
+
+_MEANS = 20  # settings in the chart; the table has all
+_EFFECTS = 6  # factors with a chart of their own
+_COLUMNS = ("best_val_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
+
+Charts = dict[str, "alt.TopLevelMixin"]
+
+
+def sweep_report(sweep: Summary) -> str:
+    """Return the page about a sweep, from its folder and the journals of its jobs.
+
+    An interrupted sweep gets a report of its jobs up to now.
+
+    Raises:
+        InputError: a journal or `jobs.csv` cannot be read.
+    """
+    past = journal.history(sweep.folder)
+    varied = tuple(past.start["view"]["params"])
+    jobs = jobs_of(sweep, varied)
+    runs = [job.run for job in jobs if job.run]
+    of_runs = {run.id: curves_of(journal.history(run.folder).points) for run in runs}
+    try:
+        grouping = grouped(runs)
+    except InputError:
+        grouping = None  # no job has finished
+    drawn: Charts = {}
+    return render(
+        "sweep.html",
+        drawn,
+        title=sweep.name,
+        place=os.path.relpath(sweep.folder),
+        facts=list(_facts(sweep, runs)),
+        state=_state(sweep, jobs),
+        best=_best(grouping) if grouping else None,
+        statements=list(statements(grouping)) if grouping else [],
+        settings=_settings(grouping, drawn) if grouping else None,
+        curves=_curves(grouping, of_runs, drawn) if grouping else [],
+        legend=_legend(grouping) if grouping else [],
+        factors=_factors(grouping, drawn) if grouping else None,
+        jobs=_jobs(jobs, varied),
+        failures=_failures(jobs),
+        time=_time(sweep, jobs, drawn),
+        commands=_commands(sweep, grouping, jobs),
+    )
+
+
+def _facts(sweep: Summary, runs: Sequence[Summary]) -> Iterator[str]:
+    yield f"Begun {as_time(sweep.begun)} on {sweep.host}"
+    if commit := sweep.tags.get("git_commit"):
+        is_dirty = sweep.tags.get("git_dirty") == "true"
+        yield f"commit {commit[:10]}{' with uncommitted changes' if is_dirty else ''}"
+    data = sorted({run.params["data"] for run in runs if "data" in run.params})
+    if data:
+        yield f"data {', '.join(data)}"
+    yield f"experiment {sweep.experiment}"
+
+
+def _state(sweep: Summary, jobs: Sequence[SweepJob]) -> str:
+    finished = sum(job.finished for job in jobs)
+    diverged = sum(job.state == "diverged" for job in jobs)
+    told = [f"{len(jobs)} jobs: {finished} finished"]
+    told += [f"{diverged} of them diverged"] if diverged else []
+    told += [f"{len(jobs) - finished} not finished"] if finished < len(jobs) else []
+    if sweep.status in {None, "KILLED"}:
+        doing = "is still running" if sweep.state == "running" else "was interrupted"
+        told.append(f"the sweep {doing}, and this report holds its jobs up to now")
+    return ", ".join(told)
+
+
+def _best(grouping: Grouping) -> dict[str, str] | None:
+    if not grouping.compared:
+        return None
+    best = grouping.compared[0]
+    tested = [
+        r.metrics["test_accuracy"] for r in best.runs.values() if "test_accuracy" in r.metrics
+    ]
+    spread = statistics.stdev(tested) if len(tested) > 1 else float("nan")
+    test = f"{figure(statistics.fmean(tested), spread)} (n = {len(tested)})" if tested else ""
+    return {
+        "measure": grouping.metric,
+        "name": charts.name_of(best),
+        "figure": f"{mean_of(grouping, best)} (n = {len(best.numbers)})",
+        "test": test if grouping.metric != "test accuracy" else "",
+    }
+
+
+def _settings(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
+    rows = []
+    for place, group in enumerate(grouping.groups):
+        mean, _, spread = mean_of(grouping, group).removesuffix(" %").partition(" ± ")
+        count = len(group.runs)
+        notes = [f"{group.diverged} of {count} diverged"] if group.diverged else []
+        warned = sum("warning" in run.tags and not run.diverged for run in group.runs.values())
+        notes += [f"{warned} of {count} of little use"] if warned else []
+        test = "the best" if place == 0 and not group.diverged else against_best(grouping, place)
+        cells = [mean, spread, str(len(group.numbers)), interval_of(grouping, place)]
+        told = ", ".join(filter(None, [test, *notes]))
+        colour = place if place < SERIES else None
+        row = {"name": charts.name_of(group), "cells": cells, "told": told, "colour": colour}
+        rows.append(row)
+    shown = grouping.compared[:_MEANS]
+    if len(shown) > 1:
+        spans = grouping.intervals
+        drawn["means"] = means_chart(
+            [
+                Mean(
+                    f"{place + 1}. {charts.name_of(group)}",
+                    group.mean,
+                    None if (span := spans[place]) is None else max(0.0, span[0]),
+                    None if span is None else min(1.0, span[1]),
+                )
+                for place, group in enumerate(shown)
+            ],
+            grouping.metric,
+        )
+    left = len(grouping.groups) - len(shown)
+    return {"metric": grouping.metric, "rows": rows, "left": left, "shown": len(shown)}
+
+
+def _curves(
+    grouping: Grouping, of_runs: Mapping[str, Mapping[str, Curve]], drawn: Charts
+) -> list[str]:
+    found = []
+    for metric in OF_AN_EPOCH:
+        if metric == "lr":
+            continue  # a run's report has it
+        chart = charts.learning_curves(grouping.groups, of_runs, metric)
+        if chart is not None:
+            drawn[f"curve-{metric}"] = chart
+            found.append(metric)
+    return found
+
+
+def _legend(grouping: Grouping) -> list[str]:
+    return [charts.name_of(group) for group in grouping.groups[:SERIES]]
+
+
+def _factors(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
+    groups, measure = grouping.compared, grouping.metric
+    factors = charts.factors_of(groups)
+    told: dict[str, Any] = {"effects": [], "more": 0, "measure": measure, "map": None}
+    told["count"] = len(factors)
+    for place, factor in enumerate(factors[:_EFFECTS]):
+        drawn[f"effect-{place}"] = charts.effect(factor, groups, measure)
+        share = "" if factor.share != factor.share else f"{100 * factor.share:.0f} %"
+        told["effects"].append((factor.key, share if len(factors) > 1 else ""))
+    told["more"] = len(factors) - len(told["effects"])
+    if len(factors) > 1:
+        one, other = factors[:2]
+        drawn["heat-map"] = charts.heat_map(one, other, groups, measure)
+        told["map"] = (one.key, other.key)
+        drawn["parallel"] = charts.parallel_coordinates(factors, groups, measure)
+    return told
+
+
+def _jobs(jobs: Sequence[SweepJob], varied: Sequence[str]) -> dict[str, Any]:
+    found = [job.run.metrics if job.run else {} for job in jobs]
+    metrics = [key for key in _COLUMNS if any(key in each for each in found)]
+    rows = [
+        [
+            *("" if job.number is None else str(job.number), job.state),
+            *(job.values.get(key, "") for key in varied),
+            *(as_number(each.get(key)) for key in metrics),
+            *(as_duration(job.run.seconds) if job.run else "", os.path.relpath(job.folder)),
+        ]
+        for job, each in zip(jobs, found, strict=True)
+    ]
+    return {"titles": ["job", "state", *varied, *metrics, "training", "folder"], "rows": rows}
+
+
+def _failures(jobs: Sequence[SweepJob]) -> list[dict[str, Any]]:
+    groups: dict[str, list[SweepJob]] = {}
+    for job in jobs:
+        if not job.finished:
+            groups.setdefault(job.why, []).append(job)
+    return [
+        {
+            "reason": reason,
+            "jobs": _in_words(group),
+            "lines": next((lines for job in group if (lines := last_lines(job.folder))), []),
+        }
+        for reason, group in groups.items()
+    ]
+
+
+def _in_words(jobs: Sequence[SweepJob]) -> str:
+    numbers = sorted(job.number for job in jobs if job.number is not None)
+    unknown = len(jobs) - len(numbers)
+    told = [in_ranges(numbers)] if numbers else []
+    return " and ".join([*told, *([f"{unknown} without a number"] if unknown else [])])
+
+
+def _time(sweep: Summary, jobs: Sequence[SweepJob], drawn: Charts) -> dict[str, str]:
+    trained = [(job, job.run) for job in jobs if job.run and job.run.seconds]
+    if not trained:
+        return {}
+    seconds = [run.seconds for _, run in trained]
+    slowest, longest = max(trained, key=lambda pair: pair[1].seconds)
+    if len(trained) > 1:
+        drawn["seconds"] = charts.seconds_by_job(
+            [
+                {
+                    "x": place if job.number is None else job.number,
+                    "y": run.seconds,
+                    "name": job.name,
+                }
+                for place, (job, run) in enumerate(trained)
+            ]
+        )
+    told = {"training, all jobs": as_duration(sum(seconds))}
+    if sweep.status is not None:
+        told["from begin to end"] = as_duration((sweep.changed - sweep.begun) / 1000)
+    told["a job, median"] = as_duration(statistics.median(seconds))
+    told["the slowest job"] = f"{as_duration(longest.seconds)} ({slowest.name})"
+    return {**told, **machine_of(trained[0][0].folder, trained[0][1])}
+
+
+def machine_of(folder: Path, run: Summary) -> dict[str, str]:
+    """Return the machine that a run was trained on, as far as its folder tells it."""
+    told = {"device": run.tags["device"]} if "device" in run.tags else {}
+    path = folder / "environment.json"
+    if path.exists():
+        noted = json.loads(path.read_bytes())
+        told["machine"] = f"{noted['processor']}, {noted['cores']} cores"
+    if threads := run.params.get("trainer.threads"):
+        told["threads"] = f"{threads} for each process"
+    return told
+
+
+def _commands(
+    sweep: Summary, grouping: Grouping | None, jobs: Sequence[SweepJob]
+) -> list[tuple[str, str]]:
+    found = [("The sweep; finished jobs are not trained again", sweep.tags["sweep.command"])]
+    if grouping and grouping.compared:
+        best = grouping.compared[0]
+        run = best.runs[max(best.numbers, key=lambda block: best.numbers[block])]
+        if grouping.metric == "test accuracy":
+            run = next(iter(best.runs.values()))  # test images must not choose a run
+        value = number(grouping, run.objective)
+        found.append((f"A run of the best setting ({value})", describe(run).command or ""))
+    failed = [job for job in jobs if not job.finished and job.run and job.state != "running"]
+    for job in failed[:3]:
+        if job.run:
+            label = "A job" if job.number is None else f"Job {job.number}"
+            found.append((f"{label}, not finished", describe(job.run).command or ""))
+    return [(title, text) for title, text in found if text]
