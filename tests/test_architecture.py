@@ -20,7 +20,8 @@ FLOORS = (
     *("errors", "redaction", "files", "process"),
     *("randomness", "target_classes", "models", "config", "data", "composition", "training"),
     *("journal", "identity", "provenance", "registry", "tracking"),
-    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog", "report"),
+    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog", "differences"),
+    *("reproducing", "report"),
     *("app", "cli"),
 )
 TORCH_ONLY = {"models", "randomness", "training", "data"}
@@ -145,6 +146,16 @@ def test_a_report_loads_torch_in_one_module_and_charts_when_they_are_drawn(path:
     assert ("torch" in packages(path, everywhere=True)) == (path.stem == "mistakes")
     heavy = HEAVY | {"altair", "vl_convert", "jinja2"}
     assert not packages(path, everywhere=False) & heavy
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in FILES if floor_of(p) in {"catalog", "differences", "reproducing"}],
+    ids=name_of,
+)
+def test_commands_about_runs_need_no_torch(path: Path) -> None:
+    assert not packages(path, everywhere=True) & {"torch", "mlflow"}
+    assert not packages(path, everywhere=False) & HEAVY
 
 
 def test_only_a_sweep_loads_rich_before_it_draws() -> None:

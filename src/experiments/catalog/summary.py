@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments import journal
+from experiments.identity.ingredients import sha256_of_data
 from experiments.journal import History
 from experiments.registry.earlier import Result
 from experiments.tracking.copies import Copies
@@ -28,6 +29,7 @@ class Summary:
     id: str
     """the journal's id; unlike the identity, each training has its own"""
     identity: str
+    """empty for a run of version 0.1.0, which had none"""
     is_sweep: bool
     name: str
     state: State
@@ -122,9 +124,9 @@ def summary_of(folder: Path) -> Summary | None:
         parents = [parent["id"], *parents]
     return Summary(
         folder=folder,
-        id=start["id"],
-        identity=start["identity"],
-        is_sweep=bool(start.get("view")),
+        id=start.get("id") or sha256_of_data(start)[:32],
+        identity=start.get("identity", ""),
+        is_sweep=bool(start.get("view")) or "sweep.plan" in past.tags,
         name=start["name"],
         state=_state(past),
         status=past.status,

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli import cleaning, comparing, delivery, looking, proof, reporting, showing
+from experiments.cli import (
+    cleaning,
+    comparing,
+    delivery,
+    differences,
+    looking,
+    proof,
+    reporting,
+    showing,
+)
 from experiments.errors import InputError, RunError
 from experiments.process.colour import print_error
 from experiments.process.signals import raising
@@ -68,5 +77,5 @@ def _experiments(
     """Take the options of the program itself."""
 
 
-for commands in (looking, showing, comparing, reporting, cleaning, delivery, proof):
+for commands in (looking, showing, comparing, differences, reporting, proof, cleaning, delivery):
     commands.add_to(app)

@@ -26,8 +26,7 @@ from experiments.identity.sources import package_sha256, sources_of
 if TYPE_CHECKING:
     from experiments.config import RunConfig
 
-# Keys that do not change the result. The data's checksum stands for `data.root`.
-_BESIDE: dict[str, Any] = {
+BESIDE: dict[str, Any] = {
     "force": True,
     "outputs": True,
     "sweep": True,
@@ -35,6 +34,7 @@ _BESIDE: dict[str, Any] = {
     "data": {"root"},
     "trainer": {"device", "checkpoint_every"},
 }
+"""the keys that do not change the result; the data's checksum stands for `data.root`"""
 _MONITORING = frozenset({"monitor", "min_delta"})  # without effect if nothing is monitored
 _PARTS = ("data", "model", "optimizer", "schedule")
 
@@ -95,7 +95,7 @@ def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingre
     Raises:
         InputError: the source of a class cannot be found.
     """
-    values = config.model_dump(exclude=_BESIDE)
+    values = config.model_dump(exclude=BESIDE)
     if config.trainer.patience is None and not config.trainer.save_best:
         for key in _MONITORING:
             del values["trainer"][key]

@@ -110,6 +110,25 @@ class Repository:
         """
         return _split(self._git("ls-files", "-z", "--others", "--exclude-standard"))
 
+    def holds(self, sha: str) -> bool:
+        """Return whether the repository holds a commit.
+
+        Raises:
+            RepositoryError: git does not answer.
+        """
+        told = self._git("cat-file", "--batch-check", given=f"{sha}^{{commit}}\n".encode())
+        return told.split(b" ")[1:2] == [b"commit"]
+
+    def apart(self, one: str, other: str) -> tuple[int, int]:
+        """Return the numbers of commits that only `one` has in its history, and only `other`.
+
+        Raises:
+            RepositoryError: git does not answer, or lacks one of the two.
+        """
+        told = self._git("rev-list", "--left-right", "--count", f"{one}...{other}", "--")
+        left, right = told.split()
+        return int(left), int(right)
+
     def _without_filters(self) -> Iterator[str]:
         """Yield settings that switch off the programs of all filters."""
         told = self._git("config", "-z", "--name-only", "--get-regexp", r"^filter\.", codes=(0, 1))

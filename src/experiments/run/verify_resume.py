@@ -16,11 +16,11 @@ from pathlib import Path
 from experiments import journal
 from experiments.composition.run_names import key_of
 from experiments.errors import InputError
+from experiments.journal.points import TIMES, differing, without_times
 
 _SET_BY_US = frozenset(
     ("force", "outputs", "hydra.run.dir", "tracking", "tracking.uri", "tracking.log_model")
 )
-_TIMES = frozenset({"epoch_seconds"})  # metrics that differ between any two runs
 _RETRIES = 4  # for a run that ends before the first kill
 _EARLIEST = 0.25  # kills fall between this share of the whole run's duration and its end
 
@@ -123,13 +123,12 @@ def result(folder: Path) -> Evidence:
     runs = client.search_runs(experiments)
     stored: dict[tuple[str, int], list[float]] = {}
     for each in runs:
-        for key in set(each.data.metrics) - _TIMES:
+        for key in set(each.data.metrics) - TIMES:
             for point in client.get_metric_history(each.info.run_id, key):
                 stored.setdefault((key, point.step), []).append(point.value)
-    points = {point: value for point, value in told.points.items() if point[0] not in _TIMES}
     return Evidence(
         weights_sha256=told.tags.get("weights_sha256", "none: it diverged"),
-        points=points,
+        points=without_times(told.points),
         stored=stored,
         run_ids=frozenset(each.info.run_id for each in runs),
     )
@@ -140,14 +139,15 @@ def compare(whole: Evidence, killed: Evidence) -> list[str]:
     found = []
     if killed.weights_sha256 != whole.weights_sha256:
         found.append(f"weights {killed.weights_sha256} instead of {whole.weights_sha256}")
-    for place, there in (
-        ("journal", {k: [v] for k, v in killed.points.items()}),
-        ("MLflow", killed.stored),
-    ):
-        for point in sorted(whole.points.keys() | there.keys()):
-            expected = [whole.points[point]] if point in whole.points else []
-            if repr(there.get(point, [])) != repr(expected):  # NaN is not equal to itself
-                found.append(f"{point} is {there.get(point, [])} in {place} instead of {expected}")
+    for key, step in differing(whole.points, killed.points):
+        there, expected = (each.points.get((key, step)) for each in (killed, whole))
+        found.append(f"{key} of step {step} is {there} in the journal instead of {expected}")
+    once = {point: values[0] for point, values in killed.stored.items() if len(values) == 1}
+    twice = killed.stored.keys() - once.keys() - whole.points.keys()
+    for key, step in (*differing(whole.points, once), *sorted(twice)):
+        values = killed.stored.get((key, step), [])
+        expected = whole.points.get((key, step))
+        found.append(f"{key} of step {step} is {values} in MLflow instead of {expected}")
     if len(killed.run_ids) != 1:
         found.append(f"{len(killed.run_ids)} MLflow runs instead of 1")
     return found

@@ -1,0 +1,116 @@
+"""A run is trained again from its own code; `tests/faults/test_reproduce.py` has more kinds."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import clean_environment
+from tests.programs import cleaned_up
+from tests.provenance.test_origin import git
+from tests.reproducing.project import NET, Project
+
+LASTING = """
+import os, time
+from experiments.models import SimpleNet
+
+class Lasting(SimpleNet):
+    def forward(self, x):
+        if self.training:
+            time.sleep(float(os.environ.get("PACE", "0")))
+        return super().forward(x)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, root: str) -> Project:
+    """A project at its second commit, with a run of the first and uncommitted changes."""
+    project = Project(tmp_path_factory.mktemp("reproduce"), root)
+    project.write("conf/experiment/mine.yaml", "# @package _global_\noptimizer:\n  lr: 0.03\n")
+    project.write("own_new.py", LASTING)
+    project.write("own_net.py", NET.format(factor=2))
+    project.train("dirty", "experiment=mine", "model._target_=own_new.Lasting", "seed=3")
+    git(project.folder, "checkout", "-q", ".")
+    git(project.folder, "clean", "-qfd")
+    models = project.folder / "src" / "experiments" / "models.py"
+    models.write_text(models.read_text().replace("F.relu(", "F.silu("))
+    project.commit("another model")
+    return project
+
+
+@pytest.fixture
+def dirty(project: Project) -> Path:
+    return project.folder / "outputs" / "dirty"
+
+
+def test_uncommitted_changes_to_an_older_commit_are_restored(project: Project, dirty: Path) -> None:
+    done = project.reproduce(dirty)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 commit before HEAD" in done.stdout
+    assert "and its uncommitted changes in 2 files" in done.stdout
+    assert "from config.yaml the values of optimizer.lr" in done.stdout
+    assert "conf/experiment/mine.yaml was not committed" in done.stdout
+    assert "Equal to the bit: 6 metric points and the weights" in done.stdout
+
+
+def test_a_changed_package_beside_the_project_is_named(project: Project) -> None:
+    project.write("../beside/changed_net.py", NET.format(factor=1))
+    run = project.train("beside", "model._target_=changed_net.Net", "trainer.epochs=1")
+    project.write("../beside/changed_net.py", NET.format(factor=2))
+    done = project.experiments("reproduce", str(run), "--verify")
+    assert done.returncode == 1
+    assert "\nDifferent: " in done.stdout
+    assert (
+        "Not as then: the source of changed_net has changed since, and its former content is in no "
+        "file of the run" in done.stdout
+    )
+    (kept,) = (project.folder / "outputs" / "reproduced").iterdir()
+    told = project.experiments("diff", str(run), str(kept))
+    assert told.stdout.startswith("Differ in the source of changed_net\n")
+
+
+def test_an_interrupted_command_leaves_nothing(project: Project, dirty: Path) -> None:
+    before, temporary = project.state(), project.folder.parent / "interrupted"
+    temporary.mkdir()
+    program = (sys.executable, "-m", "experiments", "reproduce", str(dirty), "--verify")
+    environment = {"PACE": "5", "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+    process = cleaned_up(
+        subprocess.Popen(
+            program,
+            cwd=project.folder,
+            env=clean_environment() | project.environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("  configuration"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+    assert list(temporary.iterdir()) == []
+    assert project.state() == before
+    assert "dirty" not in str(list((project.folder / "outputs").glob("reproduced/*")))
+
+
+def test_a_lost_commit_is_one_line(project: Project, dirty: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{project.folder}", str(copy))
+    done = project.reproduce(dirty, cwd=copy)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "is not in this repository: `git fetch --unshallow` brings it" in line
+
+
+def test_a_place_without_train_py_is_refused(project: Project, dirty: Path, tmp_path: Path) -> None:
+    done = project.experiments("reproduce", str(dirty), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: train.py: is not in this folder")
+    assert list(tmp_path.iterdir()) == []
