@@ -51,7 +51,8 @@ def report(
     report.html in the folder, and MLflow gets it as an artifact. Made again, it is replaced.
     """
     from experiments.catalog.find import find
-    from experiments.report.keep import NAME, keep, page_of
+    from experiments.report.keep import keep, page_of
+    from experiments.report.page import NAME
 
     if output is not None:
         _check(output)

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     import altair as alt
 
 FORMATS = ("png", "svg", "pdf", "html", "json")
-_DECADES = 100
+_SPAN = 30
 """values whose largest is more than so many times the smallest get a logarithmic scale"""
 _WIDTH, _PIXELS_PER_INCH = 640, 200  # of a file
 _DIGITS = 4
+_TICKS = 8  # epochs that are all named
+_LONG = 1e5  # numbers from here on are written with an exponent
 
 Cell = str | float | int | bool | None
 Row = Mapping[str, Cell]
@@ -73,12 +75,11 @@ def means_chart(rows: Sequence[Mean], measure: str = "accuracy") -> alt.LayerCha
 
     data = data_of({"place": place, **asdict(row)} for place, row in enumerate(rows))
     spans = [v for row in rows for v in (row.mean, row.low, row.high) if v is not None]
-    x = alt.X(
-        "mean:Q",
-        title=measure,
-        scale=alt.Scale(domain=padded(spans), nice=False),
-        axis=alt.Axis(format=_format(measure), tickCount=5, orient="top"),
-    )
+    across: dict[str, Any] = {
+        "title": measure,
+        "scale": alt.Scale(domain=padded(spans), nice=False, zero=False),
+        "axis": alt.Axis(format=_format(measure), tickCount=5, orient="top"),
+    }
     y = alt.Y("place:O", axis=None)
     tips = [
         alt.Tooltip("name:N", title="setting"),
@@ -93,8 +94,8 @@ def means_chart(rows: Sequence[Mean], measure: str = "accuracy") -> alt.LayerCha
         ),
         base.mark_rule(yOffset=8, strokeWidth=1.5)
         .transform_filter("isValid(datum.low)")
-        .encode(x=alt.X("low:Q", title=measure), x2="high:Q", tooltip=tips),
-        base.mark_point(yOffset=8, size=55).encode(x=x, tooltip=tips),
+        .encode(x=alt.X("low:Q", **across), x2="high:Q", tooltip=tips),
+        base.mark_point(yOffset=8, size=55).encode(x=alt.X("mean:Q", **across), tooltip=tips),
     )
     described = f"Mean {measure} of {len(rows)} settings, the best first, with 95 % intervals"
     return framed(*layers, described=described, height=40 * len(rows))
@@ -122,8 +123,11 @@ def curves(
     shown, behind = list(rows), list(rest)
     values = [row["y"] for row in [*shown, *behind]]
     scale = scale_for(values if metric.endswith("loss") else [])
-    x = alt.X("x:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d", grid=False))
-    y = alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(format=_format(metric), tickCount=5))
+    epochs = sorted({row["x"] for row in [*shown, *behind] if isinstance(row["x"], int)})
+    ticks = {"values": epochs} if len(epochs) <= _TICKS else {"tickMinStep": 1}
+    x = alt.X("x:Q", title="epoch", axis=alt.Axis(format="d", grid=False, **ticks))
+    form = "~e" if max(_finite(values), default=0) >= _LONG else _format(metric)
+    y = alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(format=form, tickCount=5))
     names = list(coloured)
     colour = alt.Color("name:N", scale=alt.Scale(domain=names), legend=None)
     tips = ["name:N", alt.Tooltip("x:Q", title="epoch")]
@@ -217,15 +221,15 @@ def rounded(value: Cell) -> Cell:
 
 
 def scale_of(values: Iterable[Cell]) -> Literal["log", "linear"]:
-    """Return `log` for positive values that span more than two decades."""
-    found = [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+    """Return `log` for positive values that span more than a factor of 30."""
+    found = _finite(values)
     if not found or min(found) <= 0:
         return "linear"
-    return "log" if max(found) / min(found) > _DECADES else "linear"
+    return "log" if max(found) / min(found) > _SPAN else "linear"
 
 
 def scale_for(values: Iterable[Cell], **options: Any) -> alt.Scale:
-    """Return a scale that need not begin at 0, logarithmic if the values span many decades."""
+    """Return a scale that need not begin at 0, logarithmic if the values span a factor of 30."""
     import altair as alt
 
     kind = scale_of(values)
@@ -241,8 +245,12 @@ def padded(values: Sequence[float]) -> list[float]:
     return [low - margin, high + margin]
 
 
+def _finite(values: Iterable[Cell]) -> list[float]:
+    return [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
+
+
 def _format(metric: str) -> str:
-    return "~%" if metric.endswith("accuracy") else "~g"
+    return "~%" if metric.endswith("accuracy") else ".6~g"
 
 
 def _fine(metric: str) -> str:

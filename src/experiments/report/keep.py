@@ -7,11 +7,9 @@ from experiments.catalog.summary import Summary
 from experiments.delivery_process.sync import Synced, sync_one
 from experiments.files.safe_writes import write_atomically
 from experiments.journal import InUseError, Journal
+from experiments.report.page import NAME
 from experiments.report.run_report import run_report
 from experiments.report.sweep_report import sweep_report
-
-NAME = "report.html"
-"""the file in the folder of a run or a sweep, and the artifact in MLflow"""
 
 
 def page_of(run: Summary) -> str:

@@ -9,20 +9,23 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from experiments.errors import shortened
+from experiments.redaction.hide import hidden_data
 from experiments.report.theme import DARK, LIGHT, SERIES, Theme, config
 
 if TYPE_CHECKING:
     import altair as alt
     from jinja2 import Environment
 
+NAME = "report.html"
+"""the file in the folder of a run or a sweep, and the artifact in MLflow"""
 _TEMPLATES = files("experiments.report") / "templates"
 
 
 def render(template: str, charts: Mapping[str, alt.TopLevelMixin], **content: Any) -> str:
     """Return a page.
 
-    The page may run no script but its own, and may load nothing: its policy forbids both.
+    The page may run no script but its own, and may load nothing: its policy forbids both. Secrets
+    in its texts are hidden.
 
     Args:
         template: the name of its template.
@@ -45,8 +48,8 @@ def render(template: str, charts: Mapping[str, alt.TopLevelMixin], **content: An
             "light": config(LIGHT),
             "dark": config(DARK),
         },
-        charts=charts,
-        **content,
+        drawn=frozenset(charts),
+        **hidden_data(content),
     )
 
 
@@ -82,15 +85,13 @@ def _variables(theme: Theme) -> str:
 def _environment() -> Environment:
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shortened"] = shortened
-    return environment
 
 
 def _text(name: str, **values: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
 def curves_of_run(of_run: Mapping[str, Curve]) -> dict[str, tuple[alt.LayerChart, list[str]]]:
     """Return the figures of a run's curves, each with the names of its curves.
 
+    Values that are not finite are left out, and figures without any value.
+
     Args:
         of_run: the curve of each metric.
     """
@@ -33,6 +36,7 @@ def curves_of_run(of_run: Mapping[str, Curve]) -> dict[str, tuple[alt.LayerChart
             {"name": name, "x": step, "y": value}
             for key, name in there.items()
             for step, value in thinned(of_run[key], _POINTS).items()
+            if math.isfinite(value)
         ]
         is_constant = len({row["y"] for row in rows}) == 1
         if rows and not (figure == "lr" and is_constant):  # the configuration has a constant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ from experiments.catalog.described import Description, describe
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number, as_size, as_time
 from experiments.errors import InputError
-from experiments.report.page import render
-from experiments.report.points import curves_of
+from experiments.report.page import NAME, render
+from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
 from experiments.report.run_charts import confusion_matrix, curves_of_run
 from experiments.report.sweep_jobs import last_lines
 from experiments.report.sweep_report import machine_of
@@ -54,11 +55,12 @@ def run_report(run: Summary) -> str:
         title=run.name,
         state=_STATES[run.state],
         is_finished=run.state == "finished",
-        reason=described.reason,
+        reason="" if run.diverged else described.reason,
         place=os.path.relpath(run.folder),
         facts=list(_facts(run)),
         result=_result(run),
         legends=legends,
+        not_finite=_not_finite(of_run),
         answers=answers,
         classes=_by_class(answers) if answers else [],
         answers_problem=problem,
@@ -68,7 +70,7 @@ def run_report(run: Summary) -> str:
         config=_config(run),
         origin=_origin(run),
         time={
-            "training": f"{as_duration(run.seconds)} in {_epochs(described)} epochs",
+            "training": f"{as_duration(run.seconds)} in {_epochs(described)}",
             **machine_of(run.folder, run),
         },
         files=list(_files(described)),
@@ -95,13 +97,25 @@ def _result(run: Summary) -> list[tuple[str, str]]:
         "val_loss": "validation loss",
         "train_loss": "training loss",
     }
+    values = {name: (key, run.metrics.get(key, math.nan)) for key, name in names.items()}
     return [
-        (name, _number(key, run.metrics[key])) for key, name in names.items() if key in run.metrics
+        (name, _number(key, value)) for name, (key, value) in values.items() if math.isfinite(value)
     ]
 
 
 def _number(key: str, value: float) -> str:
     return f"{100 * value:.2f} %" if key.endswith("accuracy") else as_number(value)
+
+
+def _not_finite(of_run: Mapping[str, Curve]) -> list[str]:
+    """Return a statement about each curve with values that no figure can show."""
+    found = []
+    for key, curve in of_run.items():
+        steps = [step for step, value in curve.items() if not math.isfinite(value)]
+        if steps and key in OF_AN_EPOCH:
+            number = f"{len(steps)} epochs" if len(steps) > 1 else "one epoch"
+            found.append(f"{key} is NaN or infinite in {number}, first in epoch {min(steps)}")
+    return found
 
 
 def _answers(run: Summary) -> tuple[Answers | None, str]:
@@ -140,8 +154,9 @@ def _differs(run: Summary, answers: Answers) -> str:
     )
 
 
-def _epochs(described: Description) -> int:
-    return sum("epoch_seconds" in each for each in described.epochs)
+def _epochs(described: Description) -> str:
+    count = sum("epoch_seconds" in each for each in described.epochs)
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def _parts(params: Mapping[str, str]) -> dict[str, str]:
@@ -173,5 +188,7 @@ def _origin(run: Summary) -> dict[str, str]:
 def _files(described: Description) -> Iterator[tuple[str, str]]:
     """Yield the files that the run recorded, with their sizes."""
     for name, is_there in described.files.items():
+        if name == NAME:
+            continue  # this page
         path = described.run.folder / name
         yield name, as_size(path.stat().st_size) if is_there else "deleted"

@@ -130,7 +130,7 @@ def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerCh
     )
     if numeric:
         ticks = [_number(value) for value in factor.levels]
-        axis = alt.Axis(values=ticks[:: math.ceil(len(ticks) / _TICKS)], format="~g", grid=False)
+        axis = alt.Axis(values=ticks[:: math.ceil(len(ticks) / _TICKS)], format=".6~g", grid=False)
         scale = scale_for(ticks, nice=False, padding=12)
         x: Any = alt.X("x:Q", title=factor.key, axis=axis, scale=scale)
     else:
