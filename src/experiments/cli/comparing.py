@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ _EXAMPLES = """Examples:
   experiments compare                                      all runs, by all keys that differ
   experiments compare sweep=1f3a --group-by optimizer.lr   one key of a sweep
   experiments compare model=convnet --metric test_loss     another metric
+  experiments compare sweep=1f3a --plot lr.png             also as a picture
 """
 
 
@@ -37,6 +39,10 @@ def compare(
     ] = None,
     metric: Annotated[
         str | None, typer.Option("-m", "--metric", help="Compare this metric, such as test_loss.")
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also draw it: .png, .svg, .pdf, .html or .json."),
     ] = None,
     limit: Annotated[
         int, typer.Option("-n", "--limit", min=0, help="Show at most so many groups; 0 for all.")
@@ -58,12 +64,26 @@ def compare(
     found = grouped(
         runs, group_by and [key for text in group_by for key in text.split(",")], metric
     )
+    shown = limit or len(found.groups)
+    if plot is not None:
+        _draw(found, plot, shown)
     if as_json:
         from experiments.cli.tables import print_json
 
         print_json(_as_data(found))
     else:
-        _print(found, limit or len(found.groups))
+        _print(found, shown)
+
+
+def _draw(found: Grouping, file: Path, limit: int) -> None:
+    from experiments.report.charts import Mean, means_chart, save
+
+    rows = [
+        Mean(group.name or "all runs", group.mean, *(interval or (None, None)))
+        for group, interval in zip(found.groups[:limit], found.intervals, strict=False)
+        if group.numbers
+    ]
+    save(means_chart(rows, found.metric), file)
 
 
 def _as_data(found: Grouping) -> dict[str, Any]:
