@@ -150,13 +150,13 @@ def _git(folder: Path, *arguments: str, given: bytes = b"") -> bytes:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C does not reach it
     )
     with process:
         try:
             output, errors = process.communicate(given)
         except BaseException:
-            process.terminate()  # git then removes half a worktree; after SIGKILL it could not
-            process.communicate()
+            process.communicate()  # a whole worktree can be removed, half of one cannot
             raise
     if process.returncode:
         said = " ".join(errors.decode(errors="replace").split())
