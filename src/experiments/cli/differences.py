@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from experiments.cli.options import OUTPUTS, Json, Outputs
+from experiments.cli.options import OUTPUTS, Json, Outputs, Run
 
 if TYPE_CHECKING:
     from experiments.differences.comparison import Comparison
@@ -20,18 +20,13 @@ _EXAMPLES = """Examples:
   experiments diff outputs/a outputs/b --json     by their folders, for programs
 """
 
-Side = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="A run: its folder, or the beginning of one of its ids."),
-]
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the program."""
     app.command(epilog=_EXAMPLES)(diff)
 
 
-def diff(a: Side, b: Side, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None:
+def diff(a: Run, b: Run, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None:
     """Tell in which respects two runs differ, from the configuration to the weights.
 
     Equal sections are left out. The exit code is 0, whether the runs differ or not.
