@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -68,16 +69,41 @@ def test_a_run_s_model_is_logged_and_registered_after_the_command(
     assert connect(uri).search_model_versions("name = 'best'")
 
 
-def test_half_a_model_is_replaced(finished: Path) -> None:
+def test_half_a_model_is_completed_and_never_deleted(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, uri = run_folder(finished), f"sqlite:///{finished}/mlflow.db"
-    client = MlflowClient(uri)
-    (run,) = client.search_runs(["1"])
-    half = client.create_logged_model("1", name="model", source_run_id=run.info.run_id)
+    client = connect(uri)
     assert not ask_for(folder, uri, "mnist", None, Wishes(log_model=True))
-    (whole,) = log_models(connect(uri), uri, folder)
-    (found,) = client.search_logged_models(["1"])
-    assert found.model_id == whole != half.model_id
-    assert ask_for(folder, uri, "mnist", None)
+    monkeypatch.setattr(client, "delete_logged_model", None)
+    for last in ("create_logged_model", "log_model_artifacts", "log_outputs", "log_batch"):
+        with monkeypatch.context() as patch:
+            patch.setattr(client, last, answer_lost(getattr(client, last)))
+            with pytest.raises(ConnectionError):
+                log_models(client, uri, folder)
+    (half,) = client.search_logged_models(["1"])
+    assert half.status == LoggedModelStatus.PENDING
+    assert log_models(client, uri, folder) == [half.model_id]
+    (whole,) = client.search_logged_models(["1"])
+    assert (whole.model_id, whole.status) == (half.model_id, LoggedModelStatus.READY)
+    (run,) = client.search_runs(["1"])
+    assert [model.model_id for model in run.outputs.model_outputs] == [half.model_id]
+    keys = [metric.key for metric in whole.metrics]
+    assert sorted(keys) == sorted(set(keys))
+    assert keys
+    logged = mlflow.pytorch.load_model(whole.artifact_location)
+    images = torch.randn(7, 1, 28, 28)
+    assert torch.equal(logged(images), load_model(folder)(images))
+
+
+def answer_lost(call: Callable[..., object]) -> Callable[..., object]:
+    """Return a call to the store whose answer does not arrive."""
+
+    def called(*arguments: object, **named: object) -> object:
+        call(*arguments, **named)
+        raise ConnectionError
+
+    return called
 
 
 NO_GRAPH = """

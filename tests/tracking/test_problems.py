@@ -25,8 +25,8 @@ from experiments.tracking.store import contact, sqlite_file
 OLDER = "acf3f17fdcc7"  # an earlier revision of MLflow's schema
 
 MISTAKES = {
-    "401": "the server asks for a login (401); set MLFLOW_TRACKING_USERNAME",
-    "403": "the server does not let you in (403)",
+    "401": "the server refuses the login of user me (401); check the user and password in the ad",
+    "403": "the server does not let user me in (403)",
     "404": "MLflow is not under this address (404); check the path",
     "html": "there is a server, but it is no MLflow",
     "dns": "there is no host of that name; check the spelling",

@@ -26,6 +26,7 @@ from experiments.tracking.tag_names import MODEL_PROBLEM
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.models import ModelSignature
     from torch import nn
 
@@ -62,7 +63,7 @@ def log_models(client: MlflowClient, uri: str, folder: Path) -> list[str]:
 def _provide(client: MlflowClient, past: History, copy: Copy, models: Sequence[str]) -> str:
     """Log and register the model of a copy; `models` are those of all copies."""
     # `runs:/ID/model` finds only a model that was logged for this run.
-    model_id = copy.model_id or _logged_before(client, copy) or _log(client, past, copy)
+    model_id = copy.model_id or _logged(client, past, copy)
     _note(past.folder, copy, model_id=model_id)
     if copy.wishes.register is not None:
         _register(client, copy, [model_id, *models])
@@ -79,19 +80,23 @@ def _note(folder: Path, copy: Copy, **changes: str) -> None:
                 return
 
 
-def _logged_before(client: MlflowClient, copy: Copy) -> str | None:
-    """Return the model of a run that an earlier process has logged; delete half of one."""
+def _logged(client: MlflowClient, past: History, copy: Copy) -> str:
+    """Return the id of a run's logged model, which is logged or completed if needed.
+
+    An earlier process may have logged it, or half of it. Half of a model is not deleted, because a
+    server permits that to few users.
+    """
     from mlflow.entities import LoggedModelStatus
 
-    experiment = client.get_run(str(copy.run_id)).info.experiment_id
-    for model in client.search_logged_models([experiment], f"source_run_id = '{copy.run_id}'"):
-        if model.name == NAME and model.status == LoggedModelStatus.READY:
-            return str(model.model_id)
-        client.delete_logged_model(model.model_id)
-    return None
+    run = client.get_run(str(copy.run_id))
+    mine = f"source_run_id = '{copy.run_id}'"
+    found = client.search_logged_models([run.info.experiment_id], mine)
+    ours = {model.status: str(model.model_id) for model in found if model.name == NAME}
+    whole = ours.get(LoggedModelStatus.READY)
+    return whole or _log(client, past, copy, run, ours.get(LoggedModelStatus.PENDING))
 
 
-def _log(client: MlflowClient, past: History, copy: Copy) -> str:
+def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | None) -> str:
     """Log a run's model as a graph of torch.export, without pickle; return the model's id.
 
     Raises:
@@ -99,34 +104,37 @@ def _log(client: MlflowClient, past: History, copy: Copy) -> str:
     """
     import torch
     from mlflow.models import Model
+    from mlflow.models.model import MLMODEL_FILE_NAME
 
     from experiments.run.load_model import load_model
 
     torch.set_num_threads(1)
-    run = client.get_run(str(copy.run_id))
     model = load_model(past.folder)
-    made = client.create_logged_model(
-        run.info.experiment_id, NAME, source_run_id=run.info.run_id, params=run.data.params
-    )
-    form = Model(model_id=made.model_id, model_uuid=made.model_id, run_id=run.info.run_id)
+    form = Model(run_id=run.info.run_id)
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
         try:
-            _save(model, _shape_of_images(past), Path(folder) / NAME, form)
-        except OSError:
-            client.delete_logged_model(made.model_id)
+            _save(model, _shape_of_images(past), path, form)
+        except OSError:  # of the disk, not of the model
             raise
         except Exception as error:
-            client.delete_logged_model(made.model_id)
             reason = shortened(f"{type(error).__name__}: {text_of(error).splitlines()[0]}", 300)
             client.set_tag(run.info.run_id, MODEL_PROBLEM, storable(reason))
             _note(past.folder, copy, model_problem=reason)
             raise InputError(
                 f"model: torch.export cannot trace it, so MLflow does not get it ({reason})"
             ) from error
-        client.log_model_artifacts(made.model_id, str(Path(folder) / NAME))
-    _link(client, copy, made.model_id, past)
-    client.finalize_logged_model(made.model_id, "READY")
-    return str(made.model_id)
+        model_id = half or str(
+            client.create_logged_model(
+                run.info.experiment_id, NAME, source_run_id=run.info.run_id, params=run.data.params
+            ).model_id
+        )
+        form.model_id = form.model_uuid = model_id
+        form.save(path / MLMODEL_FILE_NAME)
+        client.log_model_artifacts(model_id, str(path))
+    _link(client, copy, run, model_id, past)
+    client.finalize_logged_model(model_id, "READY")
+    return model_id
 
 
 def _save(model: nn.Module, shape: tuple[int, ...], path: Path, form: object) -> None:
@@ -147,18 +155,20 @@ def _save(model: nn.Module, shape: tuple[int, ...], path: Path, form: object) ->
         )
 
 
-def _link(client: MlflowClient, copy: Copy, model_id: str, past: History) -> None:
+def _link(client: MlflowClient, copy: Copy, run: Run, model_id: str, past: History) -> None:
     """Make a logged model the output of a run, with the metrics of the test."""
     from mlflow.entities import LoggedModelOutput, Metric
 
     step = max(step for _, step in past.points)
-    client.log_outputs(str(copy.run_id), [LoggedModelOutput(model_id, step)])
+    linked = [each.model_id for each in run.outputs.model_outputs] if run.outputs else []
+    if model_id not in linked:  # MLflow refuses a second link
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step)])
     metrics = [
         Metric(key, value, copy.time, at, model_id=model_id, run_id=copy.run_id)
         for (key, at), value in past.points.items()
         if at == step
     ]
-    client.log_batch(str(copy.run_id), metrics=metrics)
+    client.log_batch(run.info.run_id, metrics=metrics)
 
 
 def _shape_of_images(past: History) -> tuple[int, ...]:

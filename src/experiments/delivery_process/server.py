@@ -27,6 +27,7 @@ from experiments.redaction.secret_forms import passwords_in
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import HEARTBEAT_SECONDS
 from experiments.tracking.lookup import find, mark_dead
+from experiments.tracking.permissions import check_may_write, naming_the_experiment
 from experiments.tracking.problems import Problem, problem_of
 from experiments.tracking.store import (
     check_active,
@@ -44,9 +45,9 @@ _RETRY_SECONDS = 1.0
 _LAST_SECONDS = 60.0  # for attempts after the training process is gone
 
 
-def _received(requests: Connection, seconds: float | None) -> list[dict[str, str]] | None:
+def _received(requests: Connection, seconds: float | None) -> list[dict[str, Any]] | None:
     """Return new messages; an empty list if none comes within `seconds`; None at the end."""
-    messages: list[dict[str, str]] = []
+    messages: list[dict[str, Any]] = []
     try:
         while requests.poll(0 if messages else seconds):
             messages.append(requests.recv())
@@ -64,7 +65,7 @@ class _Server:
         self._pending: set[str] = set()
         self._gone: set[str] = set()
         self._revived: set[str] = set()
-        self._checked: set[str] = set()
+        self._checked: set[tuple[str, bool]] = set()
         self._marks_dead = False
         self._system_metrics = SystemMetrics(uri)
         self._problem = self._first_contact()
@@ -88,7 +89,7 @@ class _Server:
         while received is not None:
             for message in received:
                 if "find" in message:
-                    self._find(message["find"], message["experiment"])
+                    self._find(message["find"], message["experiment"], force=message["force"])
                 elif "gone" in message:
                     self._gone.add(message["gone"])
                     self._pending.add(message["gone"])
@@ -131,24 +132,30 @@ class _Server:
             except Exception as error:  # noqa: BLE001  (the next command tries again)
                 print(problem_of(error, self._uri).text, file=sys.stderr)  # noqa: T201
 
-    def _find(self, identity: str, experiment: str) -> None:
+    def _find(self, identity: str, experiment: str, *, force: bool) -> None:
         found, problem = None, self._problem
         if problem is None and exists(self._uri):
             try:
                 client = connect(self._uri)
-                self._check_experiment(client, experiment)
+                self._check_experiment(client, experiment, writing=False)
                 found = find(client, identity)
+                if force or found is None or found["state"] != "finished":
+                    self._check_experiment(client, experiment, writing=True)
             except Exception as error:  # noqa: BLE001  (the other side reports it)
                 problem = problem_of(error, self._uri)
         self._answer({"find": identity, "found": found, "problem": problem and asdict(problem)})
 
-    def _check_experiment(self, client: MlflowClient, name: str) -> None:
-        """Check, once, that an experiment is not deleted; it need not exist yet."""
-        if name not in self._checked:
+    def _check_experiment(self, client: MlflowClient, name: str, *, writing: bool) -> None:
+        """Check, once, that an experiment can be read or written; it need not exist yet."""
+        if (name, writing) in self._checked:
+            return
+        with naming_the_experiment(self._uri, name):
             found = experiment_named(client, self._uri, name)
-            if found is not None:
-                check_active(self._uri, found)
-            self._checked.add(name)
+        if found is not None:
+            check_active(self._uri, found)
+            if writing:
+                check_may_write(client, self._uri, found)
+        self._checked.add((name, writing))
 
     def _deliver(self, *, abandoned: bool = False) -> None:
         renew = not abandoned and time.monotonic() - self._renewed >= HEARTBEAT_SECONDS

@@ -16,7 +16,7 @@ from experiments.tracking.copies import Copies
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.problems import problem_of
 from experiments.tracking.sqlite import sqlite_file
-from experiments.tracking.store import address, connect
+from experiments.tracking.store import address, connect, same_store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -87,8 +87,8 @@ def _sync(
         return Synced(folder, "still running")
     delivered: list[str] = []
     failed: list[str] = []
-    for store in [uri] if uri else dict.fromkeys(copy.destination.store for copy in Copies(folder)):
-        store = _with_password(store)
+    recorded = dict.fromkeys(address(copy.destination.store) for copy in Copies(folder))
+    for store in [uri] if uri else map(_with_login, recorded):
         if store in unusable:
             failed.append("")
             continue
@@ -119,10 +119,10 @@ def _models(run: Delivery, store: str, unusable: set[str]) -> list[str]:
     return log_models(_reached(store, unusable), store, run.folder)
 
 
-def _with_password(store: str) -> str:
-    """Return a store's address as in the environment, since a recorded one has no password."""
+def _with_login(store: str) -> str:
+    """Return a store's address as in the environment, since a recorded one has no login."""
     known = os.environ.get("MLFLOW_TRACKING_URI", "")
-    return known if known and address(known) == store else store
+    return known if known and same_store(store, address(known)) else store
 
 
 def _reached(store: str, unusable: set[str]) -> MlflowClient:

@@ -118,7 +118,7 @@ def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | N
     uri = config.tracking.uri
     if uri is None or not exists(uri):
         return None, None
-    answer = sender(uri).find(identity, config.tracking.experiment)
+    answer = sender(uri).find(identity, config.tracking.experiment, force=config.force)
     if isinstance(answer, Problem):
         if answer.mistake:
             raise InputError(answer.text)

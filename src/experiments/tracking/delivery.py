@@ -11,6 +11,7 @@ from experiments.tracking import lease
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy, Destination
 from experiments.tracking.mlflow_run import MlflowRun, has_ended, storable
+from experiments.tracking.permissions import naming_the_experiment
 from experiments.tracking.shared_views import provide_view_of_all
 from experiments.tracking.sqlite import rename_run, sqlite_file
 from experiments.tracking.store import address, check_active, experiment_named, provide_experiment
@@ -84,7 +85,8 @@ class Delivery:
         with self._copies.alone():
             for copy in self.copies or self._copies.add_all(self._store):
                 try:
-                    self._deliver(client, copy, abandoned=abandoned)
+                    with naming_the_experiment(self._uri, copy.destination.experiment):
+                        self._deliver(client, copy, abandoned=abandoned)
                 except Exception as error:  # noqa: BLE001  (raised after the other copies)
                     problems.append(error)
         if problems:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
 from experiments.tracking.shared_views import ALL
-from experiments.tracking.store import address, usual_uri
+from experiments.tracking.store import address, has_server, usual_uri
 
 PORT = 5000
 """the port at which `experiments ui` serves a database"""
@@ -32,14 +31,8 @@ def address_of_ui(uri: str, port: int = PORT) -> str | None:
     A database has no server until `experiments ui` starts one on this machine.
     """
     if has_server(uri):
-        parts = urlsplit(uri)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        return address(uri)
     return None if uri.startswith("databricks") else f"http://127.0.0.1:{port}"
-
-
-def has_server(uri: str) -> bool:
-    """Return whether a store is reached through a server, which has a UI."""
-    return urlsplit(uri).scheme in {"http", "https"}
 
 
 def links_for_run(folder: Path) -> list[str]:

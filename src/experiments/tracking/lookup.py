@@ -9,6 +9,7 @@ from experiments.errors import InputError
 from experiments.registry.earlier import RANK, WARNING, State
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import folder_of, is_alive
+from experiments.tracking.permissions import DENIED
 from experiments.tracking.tag_names import HEARTBEAT, PID
 
 if TYPE_CHECKING:
@@ -42,24 +43,36 @@ def find(client: MlflowClient, identity: str) -> dict[str, Any] | None:
 def mark_dead(client: MlflowClient) -> None:
     """Mark runs as KILLED if the store has them as RUNNING and their process is gone.
 
+    Runs to which the user may not write are left to their owners.
+
     Raises:
         MlflowException: the store does not answer.
     """
+    from mlflow.exceptions import MlflowException
+
     running = client.search_runs(
         _experiments(client), "attributes.status = 'RUNNING'", max_results=_PAGE
     )
     for run in running:
         if HEARTBEAT not in run.data.tags or is_alive(run):
             continue  # not from this framework, or alive
-        folder = folder_of(run)
         try:
-            if folder is None:
-                raise FileNotFoundError
-            Delivery(folder, client.tracking_uri).deliver(client, abandoned=True)
-        except (InputError, OSError):
-            # Its folder is elsewhere, is another user's, or has the store under another address.
-            # `experiments sync` delivers the rest of its journal.
-            client.set_terminated(run.info.run_id, "KILLED")
+            _mark_dead(client, run)
+        except MlflowException as error:
+            if error.error_code != DENIED:
+                raise
+
+
+def _mark_dead(client: MlflowClient, run: Run) -> None:
+    folder = folder_of(run)
+    try:
+        if folder is None:
+            raise FileNotFoundError
+        Delivery(folder, client.tracking_uri).deliver(client, abandoned=True)
+    except (InputError, OSError):
+        # Its folder is elsewhere, is another user's, or has the store under another address.
+        # `experiments sync` delivers the rest of its journal.
+        client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _experiments(client: MlflowClient) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from experiments.errors import InputError, shortened
 from experiments.redaction.hide import hidden
 from experiments.redaction.secret_forms import without_passwords
+from experiments.tracking.logins import denial, refusal
 
 _LONGEST = 400  # characters; MLflow quotes whole stacks
 
@@ -25,7 +27,7 @@ class Problem:
 NO_MLFLOW = "there is a server, but it is no MLflow; check the host and the port"
 
 # By a pattern for the error's class, code and message. The first match counts.
-_MISTAKES = {
+_MISTAKES: dict[str, str | Callable[[str], str]] = {
     r"unsupported URI '[^']*'": (
         "is no kind of address; write sqlite:///mlflow.db, http://host:5000 or the like"
     ),
@@ -38,11 +40,8 @@ _MISTAKES = {
     ),
     r"SSLError": "the server speaks no TLS, or its certificate is not trusted; is it http://?",
     r"NameResolutionError": "there is no host of that name; check the spelling and the network",
-    r"UNAUTHENTICATED": (
-        "the server asks for a login (401); set MLFLOW_TRACKING_USERNAME and "
-        "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-    ),
-    r"PERMISSION_DENIED": "the server does not let you in (403); ask its owner for the permission",
+    r"UNAUTHENTICATED": refusal,
+    r"PERMISSION_DENIED": denial,
     r"ENDPOINT_NOT_FOUND": (
         "there is a server, but MLflow is not under this address (404); check the path"
     ),
@@ -66,7 +65,7 @@ _MISTAKES = {
         "rest"
     ),
 }
-_PASSING = {
+_PASSING: dict[str, str | Callable[[str], str]] = {
     r"Connection refused": "nothing listens there (connection refused)",
     r"ConnectTimeout|Read timed out|ReadTimeout": "the server does not answer in time",
     r"too many 5\d\d error": "the server answers with an error of its own (5xx)",
@@ -86,5 +85,6 @@ def problem_of(error: Exception, uri: str) -> Problem:
     for known, mistake in ((_MISTAKES, True), (_PASSING, False)):
         for pattern, advice in known.items():
             if re.search(pattern, said):
-                return Problem(f"tracking.uri={shown}: {advice.format(uri=shown)}", mistake)
+                text = advice.format(uri=shown) if isinstance(advice, str) else advice(uri)
+                return Problem(f"tracking.uri={shown}: {text}", mistake)
     return Problem(f"tracking.uri={shown}: {shortened(hidden(said), _LONGEST)}", mistake=False)

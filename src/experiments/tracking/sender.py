@@ -71,18 +71,20 @@ class Sender:
             self._send({"gone": str(folder.absolute())})
 
     def find(
-        self, identity: str, experiment: str, *, patience: float = 4.0
+        self, identity: str, experiment: str, *, force: bool = False, patience: float = 4.0
     ) -> dict[str, Any] | Problem | None:
         """Return the store's run with an identity, None if there is none, or the store's problem.
 
         Args:
             identity: the identity to look up.
-            experiment: the experiment for a new run; a deleted one is a problem.
+            experiment: the experiment for a new run; a deleted one is a problem, and so is one to
+                which the user may not write, unless a finished run makes a new one needless.
+            force: whether a finished run makes a new one needless in no case.
             patience: the longest wait after MLflow is loaded, in seconds.
         """
         asked = time.monotonic()
         try:
-            self._send({"find": identity, "experiment": experiment})
+            self._send({"find": identity, "experiment": experiment, "force": force})
         except BrokenPipeError:
             return Problem(self._silence(patience), mistake=False)
 
@@ -140,7 +142,7 @@ class Sender:
                 return
             self._unsent.discard(name)
 
-    def _send(self, message: dict[str, str]) -> bool:
+    def _send(self, message: dict[str, Any]) -> bool:
         content = pickle.dumps(message)
         # The pipe takes a short message whole or not at all; a long one has to wait for room.
         is_short = len(content) + _HEADER_BYTES <= select.PIPE_BUF

@@ -24,14 +24,21 @@ _ALL_METRICS = ("val_accuracy", "test_accuracy", "best_mean")
 _ALL_PARAMS = ("data", "model", "optimizer", "optimizer.lr", "trainer.epochs", "seed")
 
 
-def provide_view_of_all(client: MlflowClient, experiment: Experiment) -> None:
+def provide_view_of_all(
+    client: MlflowClient, experiment: Experiment, *, again: bool = False
+) -> None:
     """Give an experiment the view of all its runs, the newest first, unless it has it.
+
+    Args:
+        client: a client to the store.
+        experiment: the experiment.
+        again: whether to write the view even if the experiment has it.
 
     Raises:
         MlflowException: the store fails.
     """
     state = _state(_ALL_METRICS, _ALL_PARAMS, order="attributes.start_time")
-    if experiment.tags.get(_TAG + ALL) != state:
+    if again or experiment.tags.get(_TAG + ALL) != state:
         client.set_experiment_tag(experiment.experiment_id, _TAG + ALL, state)
 
 

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from experiments.errors import InputError
 from experiments.redaction.secret_forms import without_passwords
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
-# Unless the user sets them: no usage reports, and an answer within seconds, not minutes.
+# Unless the user sets them: no usage reports, no lines of MLflow's own, and an answer within
+# seconds, not minutes. MLflow must not repeat requests: a server that is killed or slow may have
+# created the run already, and the next delivery looks for it first.
 DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
 
@@ -145,14 +149,31 @@ def usual_uri() -> str:
 
 
 def address(uri: str) -> str:
-    """Return a tracking address without a password, and with an absolute path."""
+    """Return the address that names a store: with an absolute path, without a password.
+
+    A server's address has no user either, because it is one store for all its users.
+    """
     database = sqlite_file(uri)
-    return without_passwords(uri) if database is None else sqlite_address(database)
+    if database is not None:
+        return sqlite_address(database)
+    shown = without_passwords(uri)
+    if not has_server(shown):
+        return shown
+    parts = urlsplit(shown)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+
+
+def has_server(uri: str) -> bool:
+    """Return whether a store is reached through a server, which has a UI."""
+    return uri.lower().startswith(("http://", "https://"))
 
 
 def same_store(recorded: str, wanted: str) -> bool:
-    """Return whether two addresses from `address` name one store, which may have moved."""
-    if recorded == wanted:
+    """Return whether two addresses from `address` name one store, which may have moved.
+
+    Notes of version 0.1.0 hold a user in the address of a server.
+    """
+    if wanted in {recorded, address(recorded)}:
         return True
     before, now = sqlite_file(recorded), sqlite_file(wanted)
     return bool(before and now and not before.exists() and now.exists())

@@ -18,10 +18,10 @@ from typing import IO
 
 from experiments.errors import InputError, RunError
 from experiments.redaction.secret_forms import without_passwords
-from experiments.tracking.links import PORT, address_of_ui, has_server, link_to_view
+from experiments.tracking.links import PORT, address_of_ui, link_to_view
 from experiments.tracking.problems import problem_of
 from experiments.tracking.shared_views import ALL, has_view_of_all
-from experiments.tracking.store import DEFAULTS, connect, exists, usual_uri
+from experiments.tracking.store import DEFAULTS, connect, exists, has_server, usual_uri
 
 _HOST = "127.0.0.1"
 # Seven processes for evaluations of language models take 10 s and 1.5 GB to start.
