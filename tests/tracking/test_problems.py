@@ -226,6 +226,7 @@ def test_what_nobody_foresaw_is_quoted_in_one_line_and_may_pass() -> None:
     ("uri", "words"),
     [
         ("http://127.0.0.1:99999", "is no complete address"),
+        ("http://[x", "is no complete address"),
         ("sqlite://x.db", "is no complete address"),
         ("sqlite:////proc", "the database cannot be opened"),
     ],

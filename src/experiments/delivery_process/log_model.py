@@ -21,7 +21,7 @@ from experiments.provenance.origin import version
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
 from experiments.tracking.mlflow_run import storable
-from experiments.tracking.store import address
+from experiments.tracking.store import address, creating
 from experiments.tracking.tag_names import MODEL_PROBLEM
 
 if TYPE_CHECKING:
@@ -124,17 +124,22 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
             raise InputError(
                 f"model: torch.export cannot trace it, so MLflow does not get it ({reason})"
             ) from error
-        model_id = half or str(
-            client.create_logged_model(
-                run.info.experiment_id, NAME, source_run_id=run.info.run_id, params=run.data.params
-            ).model_id
-        )
+        model_id = half or _create(client, run)
         form.model_id = form.model_uuid = model_id
         form.save(path / MLMODEL_FILE_NAME)
         client.log_model_artifacts(model_id, str(path))
     _link(client, copy, run, model_id, past)
     client.finalize_logged_model(model_id, "READY")
     return model_id
+
+
+def _create(client: MlflowClient, run: Run) -> str:
+    experiment, run_id = run.info.experiment_id, run.info.run_id
+    with creating():
+        made = client.create_logged_model(
+            experiment, NAME, source_run_id=run_id, params=run.data.params
+        )
+    return str(made.model_id)
 
 
 def _save(model: nn.Module, shape: tuple[int, ...], path: Path, form: object) -> None:
@@ -201,7 +206,10 @@ def _register(client: MlflowClient, copy: Copy, models: Sequence[str]) -> None:
     known = client.search_model_versions(f"name = '{name}'")
     found = next((each.version for each in known if each.source in sources), None)
     if found is None:
-        made = client.create_model_version(name, sources[0], run_id=copy.run_id, model_id=models[0])
+        with creating():
+            made = client.create_model_version(
+                name, sources[0], run_id=copy.run_id, model_id=models[0]
+            )
         found = made.version
     if copy.wishes.alias is not None:
         client.set_registered_model_alias(name, copy.wishes.alias, found)

@@ -14,7 +14,13 @@ from experiments.tracking.mlflow_run import MlflowRun, has_ended, storable
 from experiments.tracking.permissions import naming_the_experiment
 from experiments.tracking.shared_views import provide_view_of_all
 from experiments.tracking.sqlite import rename_run, sqlite_file
-from experiments.tracking.store import address, check_active, experiment_named, provide_experiment
+from experiments.tracking.store import (
+    address,
+    check_active,
+    creating,
+    experiment_named,
+    provide_experiment,
+)
 from experiments.tracking.tag_names import HEARTBEAT, JOURNAL, PARENT
 
 if TYPE_CHECKING:
@@ -187,19 +193,20 @@ class Delivery:
             None,
         )
         if run is None:
-            run = client.create_run(
-                experiment,
-                start_time=begun["time"],
-                tags={
-                    JOURNAL: begun["id"],
-                    "identity": begun["identity"],
-                    "folder": str(self.folder),
-                    **parent,
-                    **self._original(copy),
-                    **{key: storable(value) for key, value in begun["tags"].items()},
-                },
-                run_name=storable(copy.wishes.name or begun["name"]),
-            )
+            with creating():
+                run = client.create_run(
+                    experiment,
+                    start_time=begun["time"],
+                    tags={
+                        JOURNAL: begun["id"],
+                        "identity": begun["identity"],
+                        "folder": str(self.folder),
+                        **parent,
+                        **self._original(copy),
+                        **{key: storable(value) for key, value in begun["tags"].items()},
+                    },
+                    run_name=storable(copy.wishes.name or begun["name"]),
+                )
             database = sqlite_file(self._uri)
             if database is not None and copy.lost_id:
                 rename_run(database, run.info.run_id, copy.lost_id)

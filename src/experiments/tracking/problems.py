@@ -35,7 +35,7 @@ _MISTAKES: dict[str, str | Callable[[str], str]] = {
     r"filesystem tracking backend": (
         "is a path, and MLflow no longer keeps runs in folders; write sqlite:///mlflow.db"
     ),
-    r"Invalid url|Failed to parse|Could not parse|Invalid SQLite URL|No host supplied": (
+    r"Invalid (url|IPv6)|Failed to parse|Could not parse|Invalid SQLite URL|No host supplied": (
         "is no complete address; write sqlite:///mlflow.db, http://host:5000 or the like"
     ),
     r"SSLError": "the server speaks no TLS, or its certificate is not trusted; is it http://?",

@@ -7,11 +7,11 @@ import functools
 import importlib
 import logging
 import os
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from experiments.errors import InputError
 from experiments.redaction.secret_forms import without_passwords
@@ -39,6 +39,7 @@ DEFAULTS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "2"}
+_CREATING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "600"}
 
 
 def preload(uri: str) -> None:
@@ -111,10 +112,26 @@ def contact(uri: str) -> MlflowClient:
     if (database := sqlite_file(uri)) is not None and database.exists():
         with contextlib.closing(sqlite3.connect(database, timeout=2)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master")
-    before = {name: os.environ.get(name) for name in _FIRST_CONTACT}
-    os.environ.update(_FIRST_CONTACT)
-    try:
+    with _environment(_FIRST_CONTACT):
         return connect(uri)
+
+
+def creating() -> contextlib.AbstractContextManager[None]:
+    """Wait for a server's answer as long as the connection lasts, and ask once, in a `with` block.
+
+    A request to create something must be sent in such a block. A server that is slow, perhaps
+    because its database is locked, goes on with a request whose sender has given up. The next
+    request would create a second run.
+    """
+    return _environment(_CREATING)
+
+
+@contextlib.contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
     finally:
         for name, value in before.items():
             if value is None:
@@ -157,10 +174,7 @@ def address(uri: str) -> str:
     if database is not None:
         return sqlite_address(database)
     shown = without_passwords(uri)
-    if not has_server(shown):
-        return shown
-    parts = urlsplit(shown)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    return re.sub("://[^/@]*@", "://", shown, count=1).rstrip("/") if has_server(shown) else shown
 
 
 def has_server(uri: str) -> bool:
