@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
@@ -160,3 +162,29 @@ def test_a_run_deleted_while_it_trains_is_said_with_what_restores_it(
     assert "1 delivered" in sync(tmp_path / "parts", "--rebuild").stdout
     assert_whole(tmp_path / "parts" / "mlflow.db")
     assert client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY) == []
+
+
+def test_an_older_backup_gets_the_missing_part_of_a_run(start: Callable, tmp_path: Path) -> None:
+    process = start("parts", held_after=50)
+    wait_for_epoch(process, 2)
+    database, backup = tmp_path / "parts" / "mlflow.db", tmp_path / "backup.db"
+    wait_until(lambda: any(run.data.metrics for run in in_store(database).get("mnist", [])))
+    with (
+        contextlib.closing(sqlite3.connect(database)) as present,
+        contextlib.closing(sqlite3.connect(backup)) as copy,
+    ):
+        present.backup(copy)
+    release(tmp_path)
+    finish(process)
+    points = len(
+        MlflowClient(sqlite_address(database)).get_metric_history(
+            in_store(database)["mnist"][0].info.run_id, "train_loss"
+        )
+    )
+    shutil.copy(backup, database)
+    assert in_store(database)["mnist"][0].info.status == "RUNNING"
+    assert "1 delivered" in sync(tmp_path / "parts", "--rebuild").stdout
+    run = assert_whole(database)
+    client = MlflowClient(sqlite_address(database))
+    assert len(client.get_metric_history(run.info.run_id, "train_loss")) == points == 6
+    assert "1 had no need" in sync(tmp_path / "parts", "--rebuild").stdout

@@ -46,8 +46,8 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
         folder: the folder that holds the runs.
         uri: the tracking address; None for each run's own destinations.
         rebuild: restore runs that were deleted in MLflow, and deliver runs that the store has lost
-            again, whole and under their old ids. But a server chooses new ids, and no journal holds
-            additions from the MLflow UI.
+            in whole or in part again, whole and under their old ids. But a server chooses new ids,
+            and no journal holds additions from the MLflow UI.
 
     Raises:
         InputError: there is no such folder.

@@ -25,6 +25,7 @@ from experiments.tracking.tag_names import HEARTBEAT, JOURNAL, PARENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 class Delivery:
@@ -106,7 +107,7 @@ class Delivery:
         Args:
             client: a client to the store.
             everything: whether to restore all copies and their experiments, and not only the copy
-                that was asked for last.
+                that was asked for last, and to look for runs of which the store has lost a part.
 
         Raises:
             InputError: the experiment of the copy asked for last is deleted.
@@ -137,7 +138,19 @@ class Delivery:
                     if run.info.lifecycle_stage == "deleted":
                         client.restore_run(copy.run_id)
                         restored = True
+                    if everything and self._has_lost_a_part(client, copy, run):
+                        lost = {"model_id": None, "registered": None}
+                        self._copies.change(copy, offset=0, complete=False, **lost)
         return restored
+
+    def _has_lost_a_part(self, client: MlflowClient, copy: Copy, run: Run) -> bool:
+        """Return whether the store lacks the run's end or model, since it is an older backup."""
+        if run.info.status != (journal.history(self.folder).status or "KILLED"):
+            return True
+        found = client.search_logged_models(
+            [run.info.experiment_id], f"source_run_id = '{copy.run_id}'"
+        )
+        return copy.model_id not in {None, *(model.model_id for model in found)}
 
     def renew_lease(self, client: MlflowClient) -> None:
         """Renew the lease, which proves that the run's process is alive.
