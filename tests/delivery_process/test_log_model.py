@@ -88,9 +88,9 @@ def test_half_a_model_is_completed_and_never_deleted(
     assert (whole.model_id, whole.status) == (half.model_id, LoggedModelStatus.READY)
     (run,) = client.search_runs(["1"])
     assert [model.model_id for model in run.outputs.model_outputs] == [half.model_id]
-    keys = [metric.key for metric in whole.metrics]
-    assert sorted(keys) == sorted(set(keys))
-    assert keys
+    assert {metric.key: metric.value for metric in whole.metrics} == run.data.metrics
+    for key in run.data.metrics:
+        assert len(client.get_metric_history(run.info.run_id, key)) == 1
     logged = mlflow.pytorch.load_model(whole.artifact_location)
     images = torch.randn(7, 1, 28, 28)
     assert torch.equal(logged(images), load_model(folder)(images))

@@ -128,7 +128,7 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
         form.model_id = form.model_uuid = model_id
         form.save(path / MLMODEL_FILE_NAME)
         client.log_model_artifacts(model_id, str(path))
-    _link(client, copy, run, model_id, past)
+    _link(client, run, model_id, past)
     client.finalize_logged_model(model_id, "READY")
     return model_id
 
@@ -160,7 +160,7 @@ def _save(model: nn.Module, shape: tuple[int, ...], path: Path, form: object) ->
         )
 
 
-def _link(client: MlflowClient, copy: Copy, run: Run, model_id: str, past: History) -> None:
+def _link(client: MlflowClient, run: Run, model_id: str, past: History) -> None:
     """Make a logged model the output of a run, with the metrics of the test."""
     from mlflow.entities import LoggedModelOutput, Metric
 
@@ -168,10 +168,12 @@ def _link(client: MlflowClient, copy: Copy, run: Run, model_id: str, past: Histo
     linked = [each.model_id for each in run.outputs.model_outputs] if run.outputs else []
     if model_id not in linked:  # MLflow refuses a second link
         client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step)])
+    # With the times of the journal, since MLflow takes a point with another time for a second one.
     metrics = [
-        Metric(key, value, copy.time, at, model_id=model_id, run_id=copy.run_id)
-        for (key, at), value in past.points.items()
-        if at == step
+        Metric(key, value, event["time"], step, model_id=model_id, run_id=run.info.run_id)
+        for event in journal.read(past.folder)[0]
+        if event["event"] == "metrics" and event["step"] == step
+        for key, value in event["metrics"].items()
     ]
     client.log_batch(run.info.run_id, metrics=metrics)
 
