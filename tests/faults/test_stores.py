@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import sqlite3
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +15,8 @@ from mlflow import MlflowClient
 from experiments import journal
 from experiments.tracking.tag_names import JOURNAL
 from tests.conftest import EXPERIMENTS, clean_environment, command, run_folder
-from tests.faults.servers import bad_server
-from tests.programs import finish, start, wait_for_epoch, wait_until
+from tests.faults.servers import bad_server, mlflow_server
+from tests.programs import finish, start, wait_for_epoch
 from tests.tracking.test_store import cold_start
 
 WRITER = """
@@ -128,37 +125,6 @@ def test_a_database_locked_for_60_s_holds_nothing_up(
     )
 
 
-@contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
-    """Run a real MLflow server on the loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = ("-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port))
-    store = ("--backend-store-uri", f"sqlite:///{folder}/server.db", "--workers", "1")
-    process = subprocess.Popen(
-        (sys.executable, *program, *store, "--artifacts-destination", str(folder / "artifacts")),
-        cwd=folder,
-        env=clean_environment() | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}"
-
-    def healthy() -> bool:
-        with contextlib.suppress(OSError):
-            return urllib.request.urlopen(f"{address}/health").status == 200
-        return False
-
-    try:
-        wait_until(healthy)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
 @pytest.mark.faults
 @pytest.mark.row("tracking server down")
 @pytest.mark.parametrize("status", [None, 500, 503], ids=["hangs", "500", "503"])
@@ -173,7 +139,8 @@ def test_a_run_without_its_server_is_delivered_later(
     assert "The run goes on, and `experiments sync` delivers it later" in output
     assert "MLflow has not taken all of this run: " in output
     folder = run_folder(tmp_path)
-    with mlflow_server(tmp_path) as address:
+    with mlflow_server(tmp_path) as server:
+        address = server.address
         first = command(EXPERIMENTS, "sync", "--uri", address, cwd=tmp_path)
         assert "1 delivered, 0 failed" in first.stdout, first.stderr
         client = MlflowClient(address)

@@ -11,7 +11,7 @@ from experiments.tracking import lease
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy, Destination
 from experiments.tracking.mlflow_run import MlflowRun, has_ended, storable
-from experiments.tracking.permissions import naming_the_experiment
+from experiments.tracking.permissions import DENIED, naming_the_experiment
 from experiments.tracking.shared_views import provide_view_of_all
 from experiments.tracking.sqlite import rename_run, sqlite_file
 from experiments.tracking.store import (
@@ -129,7 +129,8 @@ class Delivery:
                 try:
                     run = client.get_run(copy.run_id)
                 except MlflowException as error:
-                    if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    # A server with logins denies a run that is not there, so that nobody can guess.
+                    if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", DENIED}:
                         raise
                     lost = {"run_id": None, "lost_id": copy.run_id, "experiment_id": None}
                     lost |= {"model_id": None, "registered": None}
