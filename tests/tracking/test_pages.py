@@ -20,6 +20,8 @@ from tests.programs import cleaned_up
 from tests.tracking.conftest import TRAIN, usual
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+# A container's user may be root, for whom Chromium has no sandbox.
+SANDBOX = [] if os.getuid() else ["--no-sandbox"]
 JOBS = 18
 CELLS = """() => {
     const rows = {};
@@ -57,9 +59,7 @@ def served(folder: Path) -> Iterator[str]:
 @contextmanager
 def browser() -> Iterator[Page]:
     with sync_playwright() as playwright:
-        # A container's user may be root, for whom Chromium has no sandbox.
-        sandbox = [] if os.getuid() else ["--no-sandbox"]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=SANDBOX)
         yield chromium.new_page(viewport={"width": 1600, "height": 1200})
         chromium.close()
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
 from experiments.files.safe_writes import write_atomically
+from experiments.report.scales import (
+    Cell,
+    fine_format_of,
+    finite,
+    format_of,
+    padded,
+    rounded,
+    scale_for,
+)
 from experiments.report.theme import FEW_POINTS, LIGHT, config
 
 if TYPE_CHECKING:
     import altair as alt
 
 FORMATS = ("png", "svg", "pdf", "html", "json")
-_SPAN = 30
-"""values whose largest is more than so many times the smallest get a logarithmic scale"""
-_WIDTH, _PIXELS_PER_INCH = 640, 200  # of a file
-_DIGITS = 4
+_WIDTH = 640  # of a file, in pixels of the usual size
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {"html": {"inline": True}, "png": {"ppi": 200}}
 _TICKS = 8  # epochs that are all named
 _LONG = 1e5  # numbers from here on are written with an exponent
 
-Cell = str | float | int | bool | None
 Row = Mapping[str, Cell]
 
 
@@ -59,7 +64,7 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
         shown.width = _WIDTH
     shown.config = alt.Config.from_dict({**config(LIGHT), "background": LIGHT.paper})
     file = io.BytesIO() if form in {"png", "pdf"} else io.StringIO()
-    shown.save(file, format=form, inline=True, ppi=_PIXELS_PER_INCH)
+    shown.save(file, format=form, **_OPTIONS.get(form, {}))
     content = file.getvalue()
     write_atomically(path, content.encode() if isinstance(content, str) else content)
 
@@ -78,14 +83,14 @@ def means_chart(rows: Sequence[Mean], measure: str = "accuracy") -> alt.LayerCha
     across: dict[str, Any] = {
         "title": measure,
         "scale": alt.Scale(domain=padded(spans), nice=False, zero=False),
-        "axis": alt.Axis(format=_format(measure), tickCount=5, orient="top"),
+        "axis": alt.Axis(format=format_of(measure), tickCount=5, orient="top"),
     }
     y = alt.Y("place:O", axis=None)
     tips = [
         alt.Tooltip("name:N", title="setting"),
-        alt.Tooltip("mean:Q", format=_fine(measure)),
-        alt.Tooltip("low:Q", format=_fine(measure), title="95 % from"),
-        alt.Tooltip("high:Q", format=_fine(measure), title="to"),
+        alt.Tooltip("mean:Q", format=fine_format_of(measure)),
+        alt.Tooltip("low:Q", format=fine_format_of(measure), title="95 % from"),
+        alt.Tooltip("high:Q", format=fine_format_of(measure), title="to"),
     ]
     base = alt.Chart(data).encode(y=y)
     layers = (
@@ -126,12 +131,12 @@ def curves(
     epochs = sorted({row["x"] for row in [*shown, *behind] if isinstance(row["x"], int)})
     ticks = {"values": epochs} if len(epochs) <= _TICKS else {"tickMinStep": 1}
     x = alt.X("x:Q", title="epoch", axis=alt.Axis(format="d", grid=False, **ticks))
-    form = "~e" if max(_finite(values), default=0) >= _LONG else _format(metric)
+    form = "~e" if max(finite(values), default=0) >= _LONG else format_of(metric)
     y = alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(format=form, tickCount=5))
     names = list(coloured)
     colour = alt.Color("name:N", scale=alt.Scale(domain=names), legend=None)
     tips = ["name:N", alt.Tooltip("x:Q", title="epoch")]
-    tips.append(alt.Tooltip("y:Q", title=metric, format=_fine(metric)))
+    tips.append(alt.Tooltip("y:Q", title=metric, format=fine_format_of(metric)))
     layers: list[Any] = []
     if behind:
         grey = alt.Chart(data_of(behind)).mark_line(style="rest", strokeWidth=1, opacity=0.6)
@@ -211,47 +216,3 @@ def data_of(rows: Iterable[Row]) -> alt.InlineData:
     import altair as alt
 
     return alt.InlineData(values=[{key: rounded(v) for key, v in row.items()} for row in rows])
-
-
-def rounded(value: Cell) -> Cell:
-    """Return a number with four significant digits, and None for NaN and infinity."""
-    if not isinstance(value, float):
-        return value
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
-
-
-def scale_of(values: Iterable[Cell]) -> Literal["log", "linear"]:
-    """Return `log` for positive values that span more than a factor of 30."""
-    found = _finite(values)
-    if not found or min(found) <= 0:
-        return "linear"
-    return "log" if max(found) / min(found) > _SPAN else "linear"
-
-
-def scale_for(values: Iterable[Cell], **options: Any) -> alt.Scale:
-    """Return a scale that need not begin at 0, logarithmic if the values span a factor of 30."""
-    import altair as alt
-
-    kind = scale_of(values)
-    if kind == "linear":  # Vega warns of a zero on a logarithm
-        options["zero"] = False
-    return alt.Scale(type=kind, **options)
-
-
-def padded(values: Sequence[float]) -> list[float]:
-    """Return the range of values, with a twentieth of it on each side."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    margin = (high - low) / 20 or 0.01
-    return [low - margin, high + margin]
-
-
-def _finite(values: Iterable[Cell]) -> list[float]:
-    return [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
-
-
-def _format(metric: str) -> str:
-    return "~%" if metric.endswith("accuracy") else ".6~g"
-
-
-def _fine(metric: str) -> str:
-    return ".2%" if metric.endswith("accuracy") else ".4~g"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,10 +149,10 @@ def _answers(model: Any, splits: Splits, settings: Mapping[Any, Any]) -> Answers
 
 def _as_png(image: Tensor) -> str:
     """Return an image, uint8 (H, W) or (C, H, W), as a `data:` address."""
-    from torchvision.io import encode_png
+    from PIL import Image
 
-    shown = image.unsqueeze(0) if image.dim() == 2 else image
-    if shown.shape[0] not in {1, 3}:
-        shown = shown[:1]  # neither grey nor colours: the first channel
-    content = encode_png(shown.contiguous()).numpy().tobytes()
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    if image.dim() == 3:  # three channels are colours; of others the first is shown
+        image = image.permute(1, 2, 0) if image.shape[0] == 3 else image[0]
+    file = io.BytesIO()
+    Image.fromarray(image.contiguous().numpy()).save(file, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -12,11 +12,11 @@ from experiments.catalog.described import Description, describe
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number, as_size, as_time
 from experiments.errors import InputError
+from experiments.report.machine import machine_of
 from experiments.report.page import NAME, render
 from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
 from experiments.report.run_charts import confusion_matrix, curves_of_run
 from experiments.report.sweep_jobs import last_lines
-from experiments.report.sweep_report import machine_of
 
 if TYPE_CHECKING:
     import altair as alt

@@ -4,78 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from experiments.catalog.filters import plain
 from experiments.catalog.groups import Group
-from experiments.redaction.hide import hidden
-from experiments.report.charts import (
-    Row,
-    cells,
-    curves,
-    data_of,
-    framed,
-    padded,
-    scale_for,
-    scale_of,
-)
+from experiments.report.charts import Row, cells, curves, data_of, framed
+from experiments.report.factors import Factor, axis_of, means_of, name_of, short
 from experiments.report.points import Curve, band, thinned
+from experiments.report.scales import padded, scale_for
 from experiments.report.theme import SERIES
-from experiments.sweep.effects import eta_squared
 
 if TYPE_CHECKING:
     import altair as alt
 
 _POINTS, _POINTS_BEHIND = 200, 60  # of a coloured and of a grey curve
 _TICKS = 7
-_UNSET = "unset"
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A varied key besides the seed, and the settings' values of it."""
-
-    key: str
-    values: tuple[str, ...]
-    """of each setting"""
-    share: float
-    """the share of the variance between the settings' means that it explains, 0 to 1; NaN if all
-    means are equal"""
-
-    @property
-    def levels(self) -> list[str]:
-        """The distinct values, ascending if they are numbers."""
-        found = list(dict.fromkeys(self.values))
-        return sorted(found, key=lambda text: float(text)) if self.is_numeric else found
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether all values are numbers."""
-        return all(_is_number(text) for text in self.values)
-
-
-def name_of(group: Group) -> str:
-    """Return the values of a setting in few words, without secrets."""
-    return hidden(group.name) or "all seeds"
-
-
-def factors_of(groups: Sequence[Group]) -> list[Factor]:
-    """Return the factors whose values differ, the one that explains most first.
-
-    Args:
-        groups: the settings that have a mean.
-    """
-    means = [group.mean for group in groups]
-    differ = len(set(means)) > 1
-    found = []
-    for key in dict.fromkeys(key for group in groups for key in group.values):
-        values = tuple(hidden(group.values.get(key, "")) or _UNSET for group in groups)
-        if len(set(values)) > 1:
-            found.append(Factor(key, values, eta_squared(means, values) if differ else math.nan))
-    return sorted(found, key=lambda factor: -factor.share if differ else 0)
 
 
 def learning_curves(
@@ -115,13 +58,13 @@ def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerCh
     """Return the settings' means by a factor's values, and the mean for each value."""
     import altair as alt
 
-    means = _means(factor, groups)
+    means = means_of(factor, groups)
     numeric = factor.is_numeric
     rows = [
-        {"x": _number(value) if numeric else value, "y": group.mean, "name": name_of(group)}
+        {"x": float(value) if numeric else value, "y": group.mean, "name": name_of(group)}
         for value, group in zip(factor.values, groups, strict=True)
     ]
-    line = [{"x": _number(v) if numeric else v, "y": means[v]} for v in factor.levels]
+    line = [{"x": float(v) if numeric else v, "y": means[v]} for v in factor.levels]
     y = alt.Y(
         "y:Q",
         title=None,
@@ -129,7 +72,7 @@ def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerCh
         axis=alt.Axis(format="~%", tickCount=4),
     )
     if numeric:
-        ticks = [_number(value) for value in factor.levels]
+        ticks = [float(value) for value in factor.levels]
         axis = alt.Axis(values=ticks[:: math.ceil(len(ticks) / _TICKS)], format=".6~g", grid=False)
         scale = scale_for(ticks, nice=False, padding=12)
         x: Any = alt.X("x:Q", title=factor.key, axis=axis, scale=scale)
@@ -179,10 +122,10 @@ def parallel_coordinates(
     import altair as alt
 
     means = [group.mean for group in groups]
-    names = dict(zip((f.key for f in factors), _short([f.key for f in factors]), strict=True))
+    names = dict(zip((f.key for f in factors), short([f.key for f in factors]), strict=True))
     lines: list[Row] = []
     ticks: list[Row] = []
-    axes = [_axis(factor) for factor in factors]
+    axes = [axis_of(factor) for factor in factors]
     for factor, (_, marks) in zip(factors, axes, strict=True):
         ticks += [{"k": names[factor.key], "p": p, "t": text} for text, p in marks]
     low, high = min(means), max(means)
@@ -243,43 +186,3 @@ def seconds_by_job(rows: Sequence[Row]) -> alt.LayerChart:
     y = alt.Y("y:Q", title="seconds", axis=alt.Axis(tickCount=4))
     dots = alt.Chart(data_of(rows)).mark_point(size=20).encode(x=x, y=y, tooltip=tips)
     return framed(dots, described="training time of each job", height=130)
-
-
-def _axis(factor: Factor) -> tuple[dict[str, float], list[tuple[str, float]]]:
-    """Return the place, 0 to 1, of each value on a factor's axis, and the labelled values."""
-    levels = factor.levels
-    if factor.is_numeric and len(levels) > 1:
-        numbers = [_number(value) for value in levels]
-        if scale_of(numbers) == "log":
-            numbers = [math.log10(number) for number in numbers]
-        low, spread = numbers[0], numbers[-1] - numbers[0]
-        places = {v: (n - low) / spread for v, n in zip(levels, numbers, strict=True)}
-    else:
-        places = {v: place / max(1, len(levels) - 1) for place, v in enumerate(levels)}
-    marks = levels
-    if len(levels) > _TICKS:
-        stride = math.ceil((len(levels) - 1) / (_TICKS - 1))
-        marks = [*levels[:-1:stride], levels[-1]]
-    return places, [(value, places[value]) for value in marks]
-
-
-def _means(factor: Factor, groups: Sequence[Group]) -> dict[str, float]:
-    members: dict[str, list[float]] = {}
-    for value, group in zip(factor.values, groups, strict=True):
-        members.setdefault(value, []).append(group.mean)
-    return {value: statistics.fmean(means) for value, means in members.items()}
-
-
-def _short(keys: Sequence[str]) -> list[str]:
-    """Return keys without their groups, unless that would make two alike."""
-    last = Counter(key.rpartition(".")[2] for key in keys)
-    return [key if last[key.rpartition(".")[2]] > 1 else key.rpartition(".")[2] for key in keys]
-
-
-def _number(text: str) -> float:
-    return float(text)
-
-
-def _is_number(text: str) -> bool:
-    value = plain(text)
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

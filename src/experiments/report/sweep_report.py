@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import journal
-from experiments.catalog.described import describe
 from experiments.catalog.groups import Grouping, grouped
-from experiments.catalog.judged import against_best, interval_of, mean_of, number, statements
+from experiments.catalog.judged import against_best, interval_of, mean_of, statements
 from experiments.catalog.summary import Summary
-from experiments.catalog.texts import as_duration, as_number, as_time
+from experiments.catalog.texts import as_time
 from experiments.errors import InputError
 from experiments.report import sweep_charts as charts
-from experiments.report.charts import Mean, means_chart
+from experiments.report.charts import Mean, Row, means_chart
+from experiments.report.factors import factors_of, name_of
+from experiments.report.job_tables import commands_of, failures_of, table_of, time_of
 from experiments.report.page import render
 from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
-from experiments.report.sweep_jobs import SweepJob, jobs_of, last_lines
+from experiments.report.sweep_jobs import SweepJob, jobs_of
 from experiments.report.theme import SERIES
-from experiments.sweep.failures import in_ranges
 from experiments.sweep.statements import figure
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
 _MEANS = 20  # settings in the chart; the table has all
 _EFFECTS = 6  # factors with a chart of their own
-_COLUMNS = ("best_val_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
 
 Charts = dict[str, "alt.TopLevelMixin"]
 
@@ -53,6 +50,7 @@ def sweep_report(sweep: Summary) -> str:
     except InputError:
         grouping = None  # no job has finished
     drawn: Charts = {}
+    _seconds(jobs, drawn)
     return render(
         "sweep.html",
         drawn,
@@ -66,10 +64,10 @@ def sweep_report(sweep: Summary) -> str:
         curves=_curves(grouping, of_runs, drawn) if grouping else [],
         legend=_legend(grouping) if grouping else [],
         factors=_factors(grouping, drawn) if grouping else None,
-        jobs=_jobs(jobs, varied),
-        failures=_failures(jobs),
-        time=_time(sweep, jobs, drawn),
-        commands=_commands(sweep, grouping, jobs),
+        jobs=table_of(jobs, varied),
+        failures=failures_of(jobs),
+        time=time_of(sweep, jobs),
+        commands=commands_of(sweep, grouping, jobs),
     )
 
 
@@ -107,7 +105,7 @@ def _best(grouping: Grouping) -> dict[str, str] | None:
     test = f"{figure(statistics.fmean(tested), spread)} (n = {len(tested)})" if tested else ""
     return {
         "measure": grouping.metric,
-        "name": charts.name_of(best),
+        "name": name_of(best),
         "figure": f"{mean_of(grouping, best)} (n = {len(best.numbers)})",
         "test": test if grouping.metric != "test accuracy" else "",
     }
@@ -125,7 +123,7 @@ def _settings(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
         cells = [mean, spread, str(len(group.numbers)), interval_of(grouping, place)]
         told = ", ".join(filter(None, [test, *notes]))
         colour = place if place < SERIES else None
-        row = {"name": charts.name_of(group), "cells": cells, "told": told, "colour": colour}
+        row = {"name": name_of(group), "cells": cells, "told": told, "colour": colour}
         rows.append(row)
     shown = grouping.compared[:_MEANS]
     if len(shown) > 1:
@@ -133,7 +131,7 @@ def _settings(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
         drawn["means"] = means_chart(
             [
                 Mean(
-                    f"{place + 1}. {charts.name_of(group)}",
+                    f"{place + 1}. {name_of(group)}",
                     group.mean,
                     None if (span := spans[place]) is None else max(0.0, span[0]),
                     None if span is None else min(1.0, span[1]),
@@ -161,12 +159,12 @@ def _curves(
 
 
 def _legend(grouping: Grouping) -> list[str]:
-    return [charts.name_of(group) for group in grouping.groups[:SERIES]]
+    return [name_of(group) for group in grouping.groups[:SERIES]]
 
 
 def _factors(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
     groups, measure = grouping.compared, grouping.metric
-    factors = charts.factors_of(groups)
+    factors = factors_of(groups)
     told: dict[str, Any] = {"effects": [], "more": 0, "measure": measure, "map": None}
     told["count"] = len(factors)
     for place, factor in enumerate(factors[:_EFFECTS]):
@@ -182,94 +180,15 @@ def _factors(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
     return told
 
 
-def _jobs(jobs: Sequence[SweepJob], varied: Sequence[str]) -> dict[str, Any]:
-    found = [job.run.metrics if job.run else {} for job in jobs]
-    metrics = [key for key in _COLUMNS if any(key in each for each in found)]
-    rows = [
-        [
-            *("" if job.number is None else str(job.number), job.state),
-            *(job.values.get(key, "") for key in varied),
-            *(as_number(each.get(key)) for key in metrics),
-            *(as_duration(job.run.seconds) if job.run else "", os.path.relpath(job.folder)),
-        ]
-        for job, each in zip(jobs, found, strict=True)
-    ]
-    return {"titles": ["job", "state", *varied, *metrics, "training", "folder"], "rows": rows}
-
-
-def _failures(jobs: Sequence[SweepJob]) -> list[dict[str, Any]]:
-    groups: dict[str, list[SweepJob]] = {}
-    for job in jobs:
-        if not job.finished:
-            groups.setdefault(job.why, []).append(job)
-    return [
+def _seconds(jobs: Sequence[SweepJob], drawn: Charts) -> None:
+    rows: list[Row] = [
         {
-            "reason": reason,
-            "jobs": _in_words(group),
-            "lines": next((lines for job in group if (lines := last_lines(job.folder))), []),
+            "x": place if job.number is None else job.number,
+            "y": job.run.seconds,
+            "name": job.name,
         }
-        for reason, group in groups.items()
+        for place, job in enumerate(jobs)
+        if job.run and job.run.seconds
     ]
-
-
-def _in_words(jobs: Sequence[SweepJob]) -> str:
-    numbers = sorted(job.number for job in jobs if job.number is not None)
-    unknown = len(jobs) - len(numbers)
-    told = [in_ranges(numbers)] if numbers else []
-    return " and ".join([*told, *([f"{unknown} without a number"] if unknown else [])])
-
-
-def _time(sweep: Summary, jobs: Sequence[SweepJob], drawn: Charts) -> dict[str, str]:
-    trained = [(job, job.run) for job in jobs if job.run and job.run.seconds]
-    if not trained:
-        return {}
-    seconds = [run.seconds for _, run in trained]
-    slowest, longest = max(trained, key=lambda pair: pair[1].seconds)
-    if len(trained) > 1:
-        drawn["seconds"] = charts.seconds_by_job(
-            [
-                {
-                    "x": place if job.number is None else job.number,
-                    "y": run.seconds,
-                    "name": job.name,
-                }
-                for place, (job, run) in enumerate(trained)
-            ]
-        )
-    told = {"training, all jobs": as_duration(sum(seconds))}
-    if sweep.status is not None:
-        told["from begin to end"] = as_duration((sweep.changed - sweep.begun) / 1000)
-    told["a job, median"] = as_duration(statistics.median(seconds))
-    told["the slowest job"] = f"{as_duration(longest.seconds)} ({slowest.name})"
-    return {**told, **machine_of(trained[0][0].folder, trained[0][1])}
-
-
-def machine_of(folder: Path, run: Summary) -> dict[str, str]:
-    """Return the machine that a run was trained on, as far as its folder tells it."""
-    told = {"device": run.tags["device"]} if "device" in run.tags else {}
-    path = folder / "environment.json"
-    if path.exists():
-        noted = json.loads(path.read_bytes())
-        told["machine"] = f"{noted['processor']}, {noted['cores']} cores"
-    if threads := run.params.get("trainer.threads"):
-        told["threads"] = f"{threads} for each process"
-    return told
-
-
-def _commands(
-    sweep: Summary, grouping: Grouping | None, jobs: Sequence[SweepJob]
-) -> list[tuple[str, str]]:
-    found = [("The sweep; finished jobs are not trained again", sweep.tags["sweep.command"])]
-    if grouping and grouping.compared:
-        best = grouping.compared[0]
-        run = best.runs[max(best.numbers, key=lambda block: best.numbers[block])]
-        if grouping.metric == "test accuracy":
-            run = next(iter(best.runs.values()))  # test images must not choose a run
-        value = number(grouping, run.objective)
-        found.append((f"A run of the best setting ({value})", describe(run).command or ""))
-    failed = [job for job in jobs if not job.finished and job.run and job.state != "running"]
-    for job in failed[:3]:
-        if job.run:
-            label = "A job" if job.number is None else f"Job {job.number}"
-            found.append((f"{label}, not finished", describe(job.run).command or ""))
-    return [(title, text) for title, text in found if text]
+    if len(rows) > 1:
+        drawn["seconds"] = charts.seconds_by_job(rows)

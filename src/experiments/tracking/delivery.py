@@ -172,12 +172,12 @@ class Delivery:
                 made = {"run_id": run_id, "experiment_id": experiment}
                 copy = self._copies.change(copy, **made)
             # A file that is added after the end, such as a report, does not begin the run again.
-            adds_files = all(event["event"] == "artifacts" for event in events)
-            if copy.complete and not adds_files:
+            times = [event["time"] for event in events if event["event"] != "artifacts"]
+            if copy.complete and times:
                 copy = self._copies.change(copy, complete=False)
             MlflowRun(client, str(copy.run_id), self.folder).apply(events)
-            told = {"offset": offset, "time": copy.time if adds_files else events[-1]["time"]}
-            complete = copy.complete if adds_files else has_ended(events)
+            told = {"offset": offset, "time": times[-1] if times else copy.time}
+            complete = has_ended(events) if times else copy.complete
             copy = self._copies.change(copy, **told, complete=complete)
         alive = not abandoned or journal.is_open(self.folder)  # another process may resume it
         if not alive and copy.run_id is not None and not copy.complete:
