@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from experiments.catalog.groups import Group
-from experiments.report.charts import Row, cells, curves, data_of, framed
+from experiments.catalog.groups import Group, Grouping
+from experiments.report.charts import Mean, Row, cells, curves, data_of, framed
 from experiments.report.factors import Factor, axis_of, means_of, name_of, short
 from experiments.report.points import Curve, band, thinned
 from experiments.report.scales import padded, scale_for
@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 
 _POINTS, _POINTS_BEHIND = 200, 60  # of a coloured and of a grey curve
 _TICKS = 7
+
+
+def means(grouping: Grouping, most: int) -> list[Mean]:
+    """Return the means of the best settings with their 95 % intervals, for `means_chart`.
+
+    Args:
+        grouping: the ranked settings.
+        most: the largest number of them.
+    """
+    found = []
+    for place, group in enumerate(grouping.compared[:most]):
+        low, high = grouping.intervals[place] or (None, None)
+        if grouping.is_accuracy and low is not None and high is not None:
+            low, high = max(0.0, low), min(1.0, high)
+        found.append(Mean(f"{place + 1}. {name_of(group)}", group.mean, low, high))
+    return found
 
 
 def learning_curves(

@@ -14,7 +14,7 @@ from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_time
 from experiments.errors import InputError
 from experiments.report import sweep_charts as charts
-from experiments.report.charts import Mean, Row, means_chart
+from experiments.report.charts import Row, means_chart
 from experiments.report.factors import factors_of, name_of
 from experiments.report.job_tables import commands_of, failures_of, table_of, time_of
 from experiments.report.page import render
@@ -125,21 +125,9 @@ def _settings(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
         colour = place if place < SERIES else None
         row = {"name": name_of(group), "cells": cells, "told": told, "colour": colour}
         rows.append(row)
-    shown = grouping.compared[:_MEANS]
+    shown = charts.means(grouping, _MEANS)
     if len(shown) > 1:
-        spans = grouping.intervals
-        drawn["means"] = means_chart(
-            [
-                Mean(
-                    f"{place + 1}. {name_of(group)}",
-                    group.mean,
-                    None if (span := spans[place]) is None else max(0.0, span[0]),
-                    None if span is None else min(1.0, span[1]),
-                )
-                for place, group in enumerate(shown)
-            ],
-            grouping.metric,
-        )
+        drawn["means"] = means_chart(shown, grouping.metric)
     left = len(grouping.groups) - len(shown)
     return {"metric": grouping.metric, "rows": rows, "left": left, "shown": len(shown)}
 
