@@ -59,7 +59,7 @@ def sweeps(made_sweeps: Sweeps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Sweeps(tmp_path / "sweeps")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a process can hold one Playwright, and other modules need it too
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt-get install chromium")
