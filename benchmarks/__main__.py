@@ -11,6 +11,7 @@ from benchmarks import (
     lookup,
     outage,
     process,
+    reports,
     startup,
     sweep,
     verdict,
@@ -18,7 +19,7 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, logged_model, lookup, catalog, sweep, verdict, accuracy),
+    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
 )
 for script in SCRIPTS:
     script.main()

@@ -11,7 +11,7 @@ import pytest
 from experiments.errors import InputError
 from experiments.report.charts import FORMATS, Mean, means_chart, save
 from experiments.report.points import band, thinned
-from experiments.report.scales import rounded, scale_of
+from experiments.report.scales import powers_of_ten, rounded, scale_of
 
 BEGINNINGS = {
     "png": b"\x89PNG",
@@ -88,3 +88,9 @@ def test_a_thinned_curve_keeps_its_last_point() -> None:
 def test_a_band_holds_the_seeds_that_have_a_value() -> None:
     found = band([{1: 1.0, 2: 2.0}, {1: 3.0, 2: math.nan, 3: math.inf}])
     assert found == {1: (2.0, 1.0, 3.0), 2: (2.0, 2.0, 2.0)}
+
+
+def test_a_logarithmic_axis_names_few_powers_of_ten() -> None:
+    assert powers_of_ten([0.02, 3.0]) == pytest.approx([0.01, 0.1, 1, 10])
+    assert powers_of_ten([1e-3, math.nan, 1e30])[:2] == pytest.approx([1e-3, 1e3])
+    assert len(powers_of_ten([1e-3, 1e30])) <= 7

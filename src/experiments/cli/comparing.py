@@ -76,14 +76,10 @@ def compare(
 
 
 def _draw(found: Grouping, file: Path, limit: int) -> None:
-    from experiments.report.charts import Mean, means_chart, save
+    from experiments.report.charts import means_chart, save
+    from experiments.report.sweep_charts import means
 
-    rows = [
-        Mean(group.name or "all runs", group.mean, *(interval or (None, None)))
-        for group, interval in zip(found.groups[:limit], found.intervals, strict=False)
-        if group.numbers
-    ]
-    save(means_chart(rows, found.metric), file)
+    save(means_chart(means(found, limit), found.metric), file)
 
 
 def _as_data(found: Grouping) -> dict[str, Any]:

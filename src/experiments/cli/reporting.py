@@ -16,8 +16,8 @@ _SUFFIXES = (".html", ".htm")
 _EXAMPLES = """Examples:
 
 \b
-  experiments report 05c8                        a run or a sweep, by the beginning of its id
-  experiments report 05c8 --open                 look at it in the browser
+  experiments report 05c8                         a run or a sweep, by the beginning of its id
+  experiments report 05c8 --open                  look at it in the browser
   experiments report 05c8 --output for_anna.html  a file elsewhere, and not in MLflow
 """
 

@@ -16,6 +16,7 @@ from experiments.report.scales import (
     finite,
     format_of,
     padded,
+    powers_of_ten,
     rounded,
     scale_for,
 )
@@ -132,7 +133,10 @@ def curves(
     ticks = {"values": epochs} if len(epochs) <= _TICKS else {"tickMinStep": 1}
     x = alt.X("x:Q", title="epoch", axis=alt.Axis(format="d", grid=False, **ticks))
     form = "~e" if max(finite(values), default=0) >= _LONG else format_of(metric)
-    y = alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(format=form, tickCount=5))
+    marks: dict[str, Any] = {"tickCount": 5}
+    if scale.type == "log":
+        marks = {"values": powers_of_ten(values)}  # Vega would draw nine lines in each decade
+    y = alt.Y("y:Q", title=None, scale=scale, axis=alt.Axis(format=form, **marks))
     names = list(coloured)
     colour = alt.Color("name:N", scale=alt.Scale(domain=names), legend=None)
     tips = ["name:N", alt.Tooltip("x:Q", title="epoch")]

@@ -42,6 +42,13 @@ def scale_for(values: Iterable[Cell], **options: Any) -> alt.Scale:
     return alt.Scale(type=kind, **options)
 
 
+def powers_of_ten(values: Iterable[Cell]) -> list[float]:
+    """Return at most seven powers of ten across the positive values, for a logarithmic axis."""
+    found = [number for number in finite(values) if number > 0]
+    low, high = math.floor(math.log10(min(found))), math.ceil(math.log10(max(found)))
+    return [10.0**power for power in range(low, high + 1, max(1, math.ceil((high - low) / 6)))]
+
+
 def padded(values: Sequence[float]) -> list[float]:
     """Return the range of values, with a twentieth of it on each side."""
     low, high = min(values, default=0.0), max(values, default=1.0)
