@@ -10,6 +10,7 @@ import yaml
 
 from experiments import journal
 from experiments.catalog.summary import Summary
+from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import WEIGHTS
 from experiments.sweep.failures import command
 from experiments.sweep.folders import VERDICT
@@ -42,10 +43,8 @@ class Description:
     @property
     def reason(self) -> str:
         """The reason why it has no good result; empty without one."""
-        return next((text for key in _REASONS if (text := self.run.tags.get(key))), "")
-
-
-_REASONS = (FAILURE, "diverged", "warning")
+        key = FAILURE if self.run.state == "dead" else WARNING  # a resumed run may have failed once
+        return self.run.tags.get(key, "")
 
 
 def describe(run: Summary) -> Description:
