@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Lab
 
+pytestmark = pytest.mark.xdist_group("lab")
+
 
 def test_a_report_is_written_and_delivered(lab: Lab) -> None:
     run = lab.data("ls", "seed=7")[0]

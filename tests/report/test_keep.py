@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
@@ -19,6 +20,8 @@ from experiments.tracking.store import connect
 from tests.conftest import command
 from tests.report.conftest import Sweeps, found
 from tests.tracking.conftest import TRAIN
+
+pytestmark = pytest.mark.xdist_group("sweeps")
 
 
 def store(sweeps: Sweeps) -> tuple[str, MlflowClient]:

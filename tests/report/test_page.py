@@ -12,6 +12,8 @@ from tests.conftest import cases
 from tests.report.conftest import Sweeps, found
 from tests.report.made_up import made_up_sweep
 
+pytestmark = pytest.mark.xdist_group("sweeps")
+
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=\"alert(1)\">{{7*7}}"
 VIEWS = {
     "phone, dark": (390, "dark"),

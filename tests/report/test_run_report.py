@@ -18,6 +18,8 @@ from experiments.report.run_report import run_report
 from tests.report.conftest import Sweeps, found
 from tests.report.test_sweep_report import text_of
 
+pytestmark = pytest.mark.xdist_group("sweeps")
+
 
 def answers(folder: Path) -> Answers:
     return answers_of(folder, found(folder).tags["data_sha256"])

@@ -15,6 +15,8 @@ from experiments.report.sweep_report import sweep_report
 from tests.conftest import command
 from tests.report.conftest import Sweeps, found
 
+pytestmark = pytest.mark.xdist_group("sweeps")
+
 
 def text_of(page: str) -> str:
     """Return the text that a reader sees, in one line."""
