@@ -12,8 +12,16 @@ from experiments.errors import InputError
 from tests.catalog.made_up import summary
 
 RUNS = [
-    summary(1, params={"model": "simplenet", "optimizer.lr": "0.1", "optimizer.fused": "true"}),
-    summary(2, params={"model": "convnet", "optimizer.lr": "0.01"}, sweeps=("5feed",)),
+    summary(
+        1,
+        params={"model": "simplenet", "optimizer.lr": "0.1", "optimizer.fused": "true"},
+        tags={"dirty": "false"},
+    ),
+    summary(
+        2,
+        params={"model": "convnet", "optimizer.lr": "0.01", "model.hidden": "[128]"},
+        sweeps=("5feed",),
+    ),
     summary(3, state="dead", metrics={}, params={"model": "convnet", "seed": "null"}),
     summary(4, state="diverged", metrics={"test_accuracy": math.nan}, params={}),
 ]
@@ -39,6 +47,16 @@ CASES = {
     "sweep=a11": [2],
     "sweep=outputs/s": [2],
     "name=lr=3": [3],
+    "dirty=false": [1],
+    "model.hidden=[128]": [2],
+    "model.hidden=[1*": [2],
+    "model.hidden=[821]": [],
+    "dead,diverged": [3, 4],
+    "id=0003": [3],
+    "id=0003*": [3],
+    "id!=0003": [1, 2, 4],
+    "begun>2020": [1, 2, 3, 4],
+    "begun<2020-01-31": [],
     "name>3": [],
 }
 
@@ -56,6 +74,8 @@ MISTAKES = {
     "zzz=3": "zzz=3: no run has zzz; the metrics are test_accuracy",
     "optimizer.lr>high": "optimizer.lr>high: high is no number; > compares numbers",
     "optimizer.lr>": "optimizer.lr>: nothing is no number",
+    "optimizer.lr==1": "optimizer.lr==1: is no filter",
+    "optimizer.lr=>1": "optimizer.lr=>1: is no filter",
     "sweep>5": "sweep>5: give the folder or an id of a sweep",
     "sweep=": "sweep=: give the folder",
     "sweep=9": "sweep=9: there is no such sweep; `experiments ls --sweeps` lists them",

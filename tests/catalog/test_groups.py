@@ -11,6 +11,7 @@ from experiments.catalog.groups import grouped
 from experiments.catalog.judged import statements
 from experiments.catalog.summary import Summary
 from experiments.catalog.varied import varied_keys
+from experiments.errors import InputError
 from tests.catalog.made_up import summary
 
 
@@ -72,3 +73,45 @@ def test_a_lower_loss_leads_and_its_interval_holds_the_mean() -> None:
         assert interval is not None
         assert interval[0] < group.mean < interval[1]
     assert any(text.startswith("1 leads 2 by 10,") for text in statements(found))
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan])
+def test_values_that_are_not_finite_are_left_out_and_told(value: float) -> None:
+    runs = [run(1, 0.1, a=1, seed=0), run(2, 0.2, a=1, seed=1), run(3, value, a=1, seed=2)]
+    found = grouped(runs, metric="test_accuracy")
+    assert [group.mean for group in found.groups] == [pytest.approx(0.15)]
+    assert "Left out: 1 without a finite value" in list(statements(found))
+
+
+def test_runs_without_the_metric_are_told() -> None:
+    found = grouped([run(1, 0.1, a=1), summary(2, metrics={"other": 1.0})], metric="test_loss")
+    assert "Left out: 1 without a finite value" in list(statements(found))
+
+
+@pytest.mark.parametrize("key", ["test_accuracy", "host", "lr"])
+def test_groups_have_the_values_of_parameters(key: str) -> None:
+    runs = [
+        summary(1, metrics={"test_accuracy": 0.1, "lr": 0.1}),
+        summary(2, metrics={"test_accuracy": 0.2, "lr": 0.1}),
+    ]
+    with pytest.raises(InputError) as caught:
+        grouped(runs, [key])
+    assert str(caught.value).startswith(f"--group-by={key}: is no parameter")
+    assert ("did you mean optimizer.lr?" in str(caught.value)) == (key == "lr")
+
+
+def test_only_accuracies_of_one_test_set_have_a_rounding_error() -> None:
+    runs = [
+        summary(4 * a + n, params={"a": str(a), "seed": str(n)}, metrics={"lr": 1.0 + a})
+        for a in (0, 1)
+        for n in (0, 1, 2)
+    ]
+    assert grouped(runs, metric="lr").intervals == (None, None)
+
+
+def test_a_diverged_run_with_a_split_hides_no_finished_one() -> None:
+    diverged = summary(
+        1, state="diverged", tags={"diverged": "true"}, metrics={"val_accuracy": 0.1}
+    )
+    found = grouped([diverged, summary(2), summary(3)])
+    assert (found.metric, found.without_split) == ("test accuracy", 0)

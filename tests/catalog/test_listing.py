@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,15 +89,77 @@ def test_a_sweep_s_table_names_jobs_that_lie_elsewhere(
     write(outputs / "one", 1, status="FINISHED")
     write(outputs / "two", 2, status="FINISHED")
     sweep = write(outputs / "sweep", 3, view={"metrics": [], "params": []}, status="FINISHED")
-    (sweep / "jobs.csv").write_text("job,folder\n0,outputs/one\n1,outputs/gone\n")
-    known = listing(outputs)
-    assert [run.name for run in known.jobs_of(known.sweeps[0])] == ["run 1"]
+    (sweep / "jobs.csv").write_text("job,state,folder\n0,,outputs/one\n1,,outputs/gone\n")
+    for place in (tmp_path, tmp_path.parent):  # wherever the command is given
+        monkeypatch.chdir(place)
+        known = listing(tmp_path / "outputs")
+        assert [run.name for run in known.jobs_of(known.sweeps[0])] == ["run 1"]
 
 
-def test_a_folder_of_somebody_else_s_is_read_each_time(
+@pytest.mark.parametrize("table", [b"job,place\n0,x\n", b"job,state,folder\n0\n", b"\xff\xfe\n"])
+def test_a_damaged_table_hides_no_run(tmp_path: Path, table: bytes) -> None:
+    sweep = write(tmp_path / "sweep", 3, view={"metrics": [], "params": []})
+    write(sweep / "0", 1)
+    (sweep / "jobs.csv").write_bytes(table)
+    known = listing(tmp_path)
+    assert [run.name for run in known.all] == ["run 3", "run 1"]
+    assert ["jobs.csv: is damaged" in each.reason for each in known.damaged] == [True]
+
+
+@pytest.mark.parametrize(
+    "content", ['{"event": "start"}\n', '{"event": "start", "name": 3, "tags": []}\n']
+)
+def test_a_start_of_another_form_is_damage(tmp_path: Path, content: str) -> None:
+    write(tmp_path / "one", 1)
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "journal.jsonl").write_text(content)
+    known = listing(tmp_path)
+    assert [run.name for run in known.runs] == ["run 1"]
+    assert ["is damaged" in each.reason for each in known.damaged] == [True]
+
+
+def test_remains_beside_an_empty_journal_are_damage(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "journal.jsonl").touch()
+    assert listing(tmp_path).damaged == []
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "journal.jsonl").touch()
+    (tmp_path / "two" / "weights.safetensors").touch()
+    assert ["is empty" in each.reason for each in listing(tmp_path).damaged] == [True]
+
+
+def test_a_folder_that_cannot_be_read_hides_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "one", 1)
+    write(tmp_path / "two", 2)
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "two":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    known = listing(tmp_path)
+    assert [run.name for run in known.runs] == ["run 1"]
+    assert ["cannot be read (Permission denied)" in d.reason for d in known.damaged] == [True]
+
+
+def test_reproduced_runs_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "one", 1)
+    write(tmp_path / "reproduced" / "1f", 2)
+    assert names(tmp_path) == ["run 1"]
+
+
+def test_without_its_memory_each_journal_is_read_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "one", 1)
     (tmp_path / ".catalog.json").mkdir()  # so that the file cannot be written, even by root
-    assert names(tmp_path) == ["run 1"]
-    assert names(tmp_path) == ["run 1"]
+    read: list[Path] = []
+    real = module.summary_of
+    monkeypatch.setattr(module, "summary_of", lambda folder: read.append(folder) or real(folder))
+    for _ in range(2):
+        assert names(tmp_path) == ["run 1"]
+    assert read == [tmp_path / "one"] * 2

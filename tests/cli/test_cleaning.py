@@ -15,7 +15,8 @@ pytestmark = pytest.mark.xdist_group("lab")
 
 
 def state_of(folder: Path) -> dict[Path, bytes]:
-    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".catalog.json")
+    memory = (".catalog.json", ".catalog.lock")
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name not in memory)
     return {path: path.read_bytes() for path in paths}
 
 

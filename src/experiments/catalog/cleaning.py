@@ -11,8 +11,10 @@ from experiments.catalog.filters import chosen
 from experiments.catalog.listing import Listing
 from experiments.catalog.summary import Summary
 from experiments.errors import InputError
+from experiments.journal import Place
+from experiments.journal.events import end_of
 from experiments.registry.integrity import CHECKPOINTS
-from experiments.registry.removal import DELETED, discard, remove
+from experiments.registry.removal import DELETED, remove, remove_remains
 
 Kind = Literal["superseded", "dead", "finished", "remains"]
 REASONS: dict[Kind, str] = {
@@ -33,6 +35,10 @@ class Item:
     """bytes, with everything in it"""
     run: Summary | None = None
     """the run in it, if any"""
+    end: Place | None = None
+    """the end of the run's journal when it was listed"""
+    heir: Path | None = None
+    """the folder of a finished run of the same identity, if any"""
 
     def delete(self, outputs: Path) -> None:
         """Delete it.
@@ -41,10 +47,10 @@ class Item:
             InputError: a process uses it now, or it may not be deleted.
             RunError: the disk refuses.
         """
-        if self.run is None:
-            discard(self.path)
+        if self.run is None or self.end is None:
+            remove_remains(outputs, self.path)
         else:
-            remove(outputs, self.path, self.run.identity)
+            remove(outputs, self.path, self.run.identity, self.end, self.heir)
 
 
 def needless(
@@ -69,27 +75,28 @@ def needless(
             "--finished: would delete every finished run; name the runs by a filter, such as "
             "'test_accuracy<0.5', sweep=1f3a or id=05c8*"
         )
-    done = {run.identity for run in known.all if run.state in {"finished", "diverged"}}
+    finished_runs = {
+        r.identity: r.folder for r in known.all if r.identity and _kind(r) == "finished"
+    }
+    folders = [*(each.folder for each in known.all), *(each.folder for each in known.damaged)]
+    holding = {above for folder in folders for above in folder.parents}
+    wanted = {"superseded": True, "dead": dead or "dead" in filters, "finished": finished}
     found = []
     for run in chosen(known.all, filters, known.sweeps):
-        kind = _kind(run, done)
-        is_wanted = {"superseded": True, "dead": dead, "finished": finished}
-        if kind is not None and is_wanted[kind] and not _holds_others(run, known):
-            found.append(Item(kind, run.folder, _size(run.folder), run))
+        kind, heir = _kind(run), finished_runs.get(run.identity)
+        if kind == "dead" and heir is not None:
+            kind = "superseded"
+        if kind is not None and wanted[kind] and run.folder not in holding:
+            heir = None if heir == run.folder else heir
+            end = end_of(run.folder)
+            found.append(Item(kind, run.folder, _size(run.folder), run, end, heir))
     return found if filters else [*found, *_remains(known, {item.path for item in found})]
 
 
-def _kind(run: Summary, done: set[str]) -> Kind | None:
+def _kind(run: Summary) -> Kind | None:
     if run.state == "running":
         return None
-    if run.state == "dead":
-        return "superseded" if run.identity in done else "dead"
-    return "finished"
-
-
-def _holds_others(run: Summary, known: Listing) -> bool:
-    others = [*(each.folder for each in known.all), *(each.folder for each in known.damaged)]
-    return any(run.folder in other.parents for other in others)
+    return "dead" if run.state == "dead" else "finished"
 
 
 def _remains(known: Listing, besides: set[Path]) -> Iterator[Item]:

@@ -9,20 +9,23 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from experiments.catalog.summary import STATES, Summary
+from experiments.catalog.texts import as_time
 from experiments.errors import InputError
 
 Value = str | float | bool | None
 """of a key; None if the run has no such key"""
 
-_FORM = re.compile(r"\s*([\w.@/-]+?)\s*(!=|>=|<=|=|>|<)\s*(.*?)\s*", re.DOTALL)
-_ORDERS: Mapping[str, Callable[[float, float], bool]] = {
+_FORM = re.compile(r"\s*([\w.@/-]+?)\s*(!=|>=|<=|=|>|<)(?![=<>])\s*(.*?)\s*", re.DOTALL)
+_ORDERS: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
     "<=": operator.le,
 }
+_IDS = ("id", "identity", "mlflow")
 _FACTS: Mapping[str, Callable[[Summary], Value]] = {
     "id": lambda run: run.id,
     "name": lambda run: run.name,
@@ -33,6 +36,7 @@ _FACTS: Mapping[str, Callable[[Summary], Value]] = {
     "host": lambda run: run.host,
     "folder": lambda run: str(run.folder),
     "seconds": lambda run: run.seconds,
+    "begun": lambda run: as_time(run.begun),
 }
 
 
@@ -44,7 +48,7 @@ def value_of(run: Summary, key: str) -> Value:
         return plain(run.params[key])
     if key in run.metrics:
         return run.metrics[key]
-    return run.tags.get(key)
+    return plain(run.tags[key]) if key in run.tags else None
 
 
 def plain(text: str) -> Value:
@@ -65,10 +69,10 @@ def chosen(
 ) -> list[Summary]:
     """Return the runs that meet all filters.
 
-    A filter is a state, such as `finished`, or a condition: a key, one of = != < <= > >=, and a
-    value. `=` and `!=` take patterns, such as `model=conv*`. `sweep=` takes the folder of a sweep
-    or the beginning of one of its ids. A run without the key meets no condition, except `!=`
-    and `=null`.
+    A filter is a state or several, such as `dead,diverged`, or a condition: a key, one of
+    = != < <= > >=, and a value. `=` and `!=` take patterns, such as `model=conv*`, and the
+    beginning of an id. `sweep=` takes the folder of a sweep or the beginning of one of its ids. A
+    run without the key meets no condition, except `!=` and `=null`.
 
     Args:
         runs: the runs.
@@ -88,8 +92,8 @@ def chosen(
 def _filter(
     text: str, runs: Sequence[Summary], sweeps: Sequence[Summary]
 ) -> Callable[[Summary], bool]:
-    if text in STATES:
-        return lambda run: run.state == text
+    if set(states := text.split(",")) <= set(STATES):
+        return lambda run: run.state in states
     form = _FORM.fullmatch(text)
     if form is None:
         raise InputError(
@@ -101,6 +105,11 @@ def _filter(
         return _of_sweep(text, sign, wanted, sweeps)
     if runs:
         check_key(key, runs, text)
+    if key in _IDS and sign in {"=", "!="}:
+        return lambda run: _begins(value_of(run, key), wanted) == (sign == "=")
+    if sign in _ORDERS and key == "begun":
+        order = _ORDERS[sign]
+        return lambda run: order(str(value_of(run, key)), wanted)
     if sign in _ORDERS:
         return _ordered(text, key, sign, wanted)
     return lambda run: _equals(value_of(run, key), wanted) == (sign == "=")
@@ -150,6 +159,10 @@ def _ordered(text: str, key: str, sign: str, wanted: str) -> Callable[[Summary],
     return meets
 
 
+def _begins(value: Value, wanted: str) -> bool:
+    return bool(wanted) and str(value).startswith(wanted.rstrip("*").lower())
+
+
 def _equals(value: Value, wanted: str) -> bool:
     meant = plain(wanted)
     if isinstance(value, bool) or isinstance(meant, bool) or value is None:
@@ -158,4 +171,5 @@ def _equals(value: Value, wanted: str) -> bool:
         if not isinstance(meant, int | float):
             return False
         return value == meant or (math.isnan(value) and math.isnan(meant))
-    return fnmatch.fnmatchcase(value, wanted)
+    # A list such as [128] is a value, not a set of characters.
+    return value == wanted or fnmatch.fnmatchcase(value, wanted.replace("[", "[[]"))

@@ -31,7 +31,7 @@ class Group:
     runs: Mapping[Block, Summary]
     """the run of each block: of a seed, and of the values of keys that are not compared"""
     numbers: Mapping[Block, float]
-    """the metric of each run that has it and has not diverged"""
+    """the metric of each run that has not diverged, if it is a finite number"""
 
     @property
     def name(self) -> str:
@@ -74,6 +74,8 @@ class Grouping:
     """the number of runs that are left out because they have no result"""
     without_split: int
     """the number of runs that are left out because only others have a validation split"""
+    without_metric: int
+    """the number of runs that are left out because they lack the metric, or it is not finite"""
     older: int
     """the number of runs that are left out because a newer one has the same values"""
 
@@ -116,18 +118,21 @@ def grouped(
     if not ended:
         raise InputError(
             f"none of {len(runs)} runs has a result to compare; `experiments ls` lists all runs"
+            if runs
+            else "no run meets the filters; `experiments ls` lists all runs"
         )
     kept, measure = _measured(ended, metric)
     differing = varied_keys(kept)
     for key in keys or ():
-        check_key(key, kept, f"--group-by={key}")
+        _check_parameter(key, kept)
     chosen = tuple(keys if keys is not None else differing)
     beside = tuple(key for key in differing if key not in chosen)
     blocks = [key for key in (SEED, *beside) if key not in chosen]
     groups, older = _groups(kept, chosen, blocks, metric)
     sign = -1 if is_lower_better(measure) else 1
     groups.sort(key=lambda each: (each.diverged / len(each.runs), -sign * _or_worst(each, sign)))
-    intervals, comparison = _tested(groups, sign)
+    is_count = measure.endswith("accuracy") and len({r.tags.get("data_sha256") for r in kept}) == 1
+    intervals, comparison = _tested(groups, sign, counts=is_count)
     return Grouping(
         metric=measure,
         keys=chosen,
@@ -137,8 +142,18 @@ def grouped(
         comparison=comparison,
         unfinished=len(runs) - len(ended),
         without_split=len(ended) - len(kept) if metric is None else 0,
+        without_metric=_without_metric(ended, groups, metric),
         older=older,
     )
+
+
+def _check_parameter(key: str, runs: Sequence[Summary]) -> None:
+    check_key(key, runs, f"--group-by={key}")
+    if not any(key in run.params for run in runs):
+        known = sorted({name for run in runs for name in run.params})
+        close = [name for name in known if name.endswith(f".{key}")]
+        advice = f"did you mean {close[0]}?" if close else "`experiments show RUN` lists them"
+        raise InputError(f"--group-by={key}: is no parameter; {advice}")
 
 
 def _measured(ended: Sequence[Summary], metric: str | None) -> tuple[list[Summary], str]:
@@ -152,12 +167,22 @@ def _measured(ended: Sequence[Summary], metric: str | None) -> tuple[list[Summar
             raise _no_such_metric(metric, ended)
         return [run for run in ended if metric in run.metrics or run.diverged], metric
     with_split = [run for run in ended if "val_accuracy" in run.metrics]
+    if all(run.diverged for run in with_split):
+        with_split = []  # they would hide all other runs
     return (with_split, VALIDATION) if with_split else (list(ended), TEST)
 
 
 def _no_such_metric(metric: str, ended: Sequence[Summary]) -> InputError:
     known = ", ".join(sorted({name for run in ended for name in run.metrics}))
     return InputError(f"--metric={metric}: no run has it; choose from {known}")
+
+
+def _without_metric(ended: Sequence[Summary], groups: Sequence[Group], metric: str | None) -> int:
+    lacking = 0
+    if metric is not None:
+        lacking = sum(metric not in run.metrics and not run.diverged for run in ended)
+    infinite = sum(len(each.runs) - each.diverged - len(each.numbers) for each in groups)
+    return lacking + infinite
 
 
 def _groups(
@@ -175,7 +200,7 @@ def _groups(
             {
                 block: _number(run, metric)
                 for block, run in members.items()
-                if not run.diverged and not math.isnan(_number(run, metric))
+                if not run.diverged and math.isfinite(_number(run, metric))
             },
         )
         for values, members in found.items()
@@ -192,7 +217,7 @@ def _or_worst(group: Group, sign: int) -> float:
 
 
 def _tested(
-    groups: Sequence[Group], sign: int
+    groups: Sequence[Group], sign: int, *, counts: bool
 ) -> tuple[tuple[tuple[float, float] | None, ...], Comparison | None]:
     """Return the interval of each group, and the tests of the groups without diverged runs."""
     found: list[tuple[float, float] | None] = [None] * len(groups)
@@ -206,9 +231,9 @@ def _tested(
     blocks = sorted({block for group in compared for block in group.numbers})
     table = [[group.numbers.get(block, np.nan) for block in blocks] for group in compared]
     values = sign * np.array(table)
-    for place, (low, high) in enumerate(zip(*intervals(values), strict=True)):
+    for place, (low, high) in enumerate(zip(*intervals(values, counts=counts), strict=True)):
         if not np.isnan(low):
             ends = sorted((sign * float(low), sign * float(high)))
             found[place] = ends[0], ends[1]
-    tests = compare(values) if len(compared) > 1 else None
+    tests = compare(values, counts=counts) if len(compared) > 1 else None
     return tuple(found), tests if tests is not None and tests.tests else None

@@ -39,8 +39,12 @@ def interval_of(grouping: Grouping, place: int) -> str:
 def against_best(grouping: Grouping, place: int) -> str:
     """Return the result of the test against the best at a place, counted from 0."""
     found = grouping.comparison
-    if not 0 < place < len(grouping.compared) or found is None:
+    if place >= len(grouping.compared):
         return ""
+    if place == 0:
+        return "the best" if len(grouping.groups) > 1 else ""
+    if found is None:
+        return "untested"
     p_value = float(found.p_value[place - 1])
     if math.isnan(p_value):
         return "untested"
@@ -59,11 +63,11 @@ def statements(grouping: Grouping) -> Iterator[str]:
         yield lead(found, gap, shown, noun, unit)
     elif len(compared) > 1:
         yield (
-            "The noise is unknown with one run per group, and the order may be chance; add seeds, "
-            "for example seed=0,1,2"
+            "The noise is unknown, as no two groups have a second run; the order may be chance: "
+            "add seeds, for example seed=0,1,2"
         )
-    diverged = range(len(compared) + 1, len(grouping.groups) + 1)
-    if diverged:
+    diverged = [place for place, each in enumerate(grouping.groups, 1) if each.diverged]
+    if diverged and compared:
         yield f"{places(diverged)} {verb(diverged, 'rank')} last because of diverged runs"
     yield from _about_choices(grouping)
     yield from _left_out(grouping)
@@ -71,6 +75,7 @@ def statements(grouping: Grouping) -> Iterator[str]:
         yield (
             f"± is the standard deviation over the {unit}; the range is the 95 % interval of the "
             "mean (Student's t); p-values are corrected by Holm's method"
+            + ("; a spread below the rounding of accuracies counts as that" * grouping.is_accuracy)
         )
 
 
@@ -92,6 +97,7 @@ def _left_out(grouping: Grouping) -> Iterator[str]:
     counts = {
         "without a result": grouping.unfinished,
         "without a validation split": grouping.without_split,
+        "without a finite value": grouping.without_metric,
         "older than another run with the same values": grouping.older,
     }
     told = [f"{count} {reason}" for reason, count in counts.items() if count]

@@ -7,22 +7,26 @@ with its size and time, and only changed journals are read. The file may be dele
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from experiments import journal
+from experiments.catalog.job_tables import place_of, rows_of
 from experiments.catalog.summary import Damaged, Summary, summary_of
 from experiments.errors import InputError, RunError, unreadable
+from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
-from experiments.sweep.folders import JOBS
+from experiments.registry.integrity import refuse_remains
 from experiments.tracking import STATE
 
-_CACHE, _FORM = ".catalog.json", 1
+REPRODUCED = "reproduced"
+"""the folder, below that of all runs, of runs that were trained again; the list leaves it out"""
+_CACHE, _LOCK = ".catalog.json", ".catalog.lock"
+_FORM, _FIELDS = 1, 3  # of the file, and of each entry
 Signature = list[int]
 
 
@@ -65,40 +69,46 @@ def listing(outputs: Path) -> Listing:
     now: dict[str, list[Any]] = {}
     found: list[Summary] = []
     damaged: list[Damaged] = []
-    try:
-        for folder in journal.folders(outputs):
-            place = os.path.relpath(folder, outputs)
+
+    def skip(error: OSError) -> None:
+        folder = Path(error.filename)
+        damaged.append(Damaged(folder, str(unreadable(error, folder))))
+
+    for folder in journal.folders(outputs, skip):
+        place = os.path.relpath(folder, outputs)
+        if PurePath(place).parts[0] == REPRODUCED:
+            continue
+        try:
             signature = _signature(folder)
             kept = before.get(place)
             if kept is None or kept[0] != signature:
                 kept = [signature, *_read(folder)]
-            now[place] = kept
-            if kept[2]:
-                damaged.append(Damaged(folder, kept[2]))
-            elif kept[1]:
+            if kept[1]:
                 found.append(Summary.of_data(folder, kept[1]).now())
-    except OSError as error:
-        raise unreadable(error, Path(error.filename or outputs)) from error
+        except OSError as error:
+            skip(error)
+            continue
+        now[place] = kept
+        if kept[2]:
+            damaged.append(Damaged(folder, kept[2]))
     if now != before:
-        # Without the file, in a folder of somebody else's, each command reads all journals.
-        with contextlib.suppress(InputError, RunError):
-            content = {"form": _FORM, "runs": now}
-            write_atomically(outputs / _CACHE, json.dumps(content).encode())
-    found = _with_jobs_elsewhere(found)
+        _remember(outputs, now)
+    found = _with_jobs_elsewhere(found, damaged)
     return Listing(outputs, sorted(found, key=lambda each: each.begun), damaged)
 
 
-def _with_jobs_elsewhere(found: Sequence[Summary]) -> list[Summary]:
-    """Add to each run the sweeps whose tables name it; an untracked run does not know them.
-
-    A table has paths as seen from the folder of the command.
-    """
+def _with_jobs_elsewhere(found: Sequence[Summary], damaged: list[Damaged]) -> list[Summary]:
+    """Add to each run the sweeps whose tables name it; an untracked run does not know them."""
     sweeps: dict[Path, list[str]] = {}
     for sweep in found:
-        if sweep.is_sweep and (sweep.folder / JOBS).exists():
-            with (sweep.folder / JOBS).open(newline="") as file:
-                for row in csv.DictReader(file):
-                    sweeps.setdefault(Path(row["folder"]).absolute(), []).append(sweep.id)
+        if not sweep.is_sweep:
+            continue
+        try:
+            for row in rows_of(sweep.folder):
+                folder = place_of(row["folder"], sweep.folder).absolute()
+                sweeps.setdefault(folder, []).append(sweep.id)
+        except InputError as error:
+            damaged.append(Damaged(sweep.folder, str(error)))
     return [
         replace(run, sweeps=tuple(dict.fromkeys([*run.sweeps, *more])))
         if (more := sweeps.get(run.folder.absolute()))
@@ -111,6 +121,8 @@ def _read(folder: Path) -> tuple[dict[str, Any] | None, str]:
     """Return a summary as plain data, and the reason why it cannot be read."""
     try:
         summary = summary_of(folder)
+        if summary is None and not journal.is_open(folder):
+            refuse_remains(folder, "is empty")
     except InputError as error:
         return None, str(error)
     return (None if summary is None else summary.as_data()), ""
@@ -132,6 +144,14 @@ def _signature(folder: Path) -> Signature:
 def _remembered(outputs: Path) -> dict[str, list[Any]]:
     try:
         content = json.loads((outputs / _CACHE).read_bytes())
-        return dict(content["runs"]) if content["form"] == _FORM else {}
-    except (OSError, ValueError, LookupError, TypeError):
+        runs = content["runs"] if content["form"] == _FORM else {}
+        return {place: [*kept] for place, kept in runs.items() if len(kept) == _FIELDS}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}  # none yet, or damaged: it is made anew
+
+
+def _remember(outputs: Path, runs: Mapping[str, list[Any]]) -> None:
+    # Without the file, in a folder of somebody else's, each command reads all journals.
+    with contextlib.suppress(InputError, RunError), locked(outputs / _LOCK):
+        content = {"form": _FORM, "runs": runs}
+        write_atomically(outputs / _CACHE, json.dumps(content).encode())

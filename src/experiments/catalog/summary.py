@@ -10,6 +10,7 @@ from typing import Any, Literal
 from experiments import journal
 from experiments.identity.ingredients import sha256_of_data
 from experiments.journal import History
+from experiments.journal.events import damaged
 from experiments.registry.earlier import Result
 from experiments.tracking.copies import Copies
 
@@ -118,6 +119,13 @@ def summary_of(folder: Path) -> Summary | None:
     past = journal.history(folder)
     if not past.start:
         return None
+    try:
+        return _summary(folder, past)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise damaged(folder, f"its first event has another form: {error!r}") from error
+
+
+def _summary(folder: Path, past: History) -> Summary:
     parents, ids = _copies(folder)
     start = past.start
     if parent := start.get("parent"):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from experiments.cli.options import OUTPUTS, Filters, Json, Outputs
+from experiments.errors import InputError, RunError
+from experiments.process.colour import print_error
 
 if TYPE_CHECKING:
     from experiments.catalog.cleaning import Item
@@ -61,11 +64,24 @@ def clean(
         typer.echo("nothing was deleted; --yes deletes it", err=True)
         return
     if yes or typer.confirm("Delete all of it?", err=True):
-        for item in items:
-            item.delete(outputs)
-        typer.echo(f"deleted {_counted(items)}", err=as_json)
+        _delete(items, outputs, err=as_json)
     else:
         typer.echo("nothing was deleted", err=as_json)
+
+
+def _delete(items: Sequence[Item], outputs: Path, *, err: bool) -> None:
+    """Delete items; one that cannot be deleted stops no other."""
+    deleted = []
+    for item in items:
+        try:
+            item.delete(outputs)
+        except (InputError, RunError) as error:
+            print_error(str(error))
+        else:
+            deleted.append(item)
+    typer.echo(f"deleted {_counted(deleted)}" if deleted else "nothing was deleted", err=err)
+    if len(deleted) < len(items):
+        raise typer.Exit(1)
 
 
 def _print(items: Sequence[Item]) -> None:

@@ -118,7 +118,7 @@ def _print(found: Grouping, limit: int) -> None:
                 mean_of(found, group),
                 f"{len(group.numbers)}" + (f" ({group.diverged} diverged)" * bool(group.diverged)),
                 interval_of(found, place),
-                "the best" if place == 0 else against_best(found, place),
+                against_best(found, place),
             ]
             for place, group in enumerate(found.groups[:limit])
         ],

@@ -23,6 +23,7 @@ _MEASURED = (
     "best_mean",
 )
 _TOLD = ("sweep.best_setting",)
+_SHOWN = {"id", "state", "name", "seconds", "begun"}
 _LS_EXAMPLES = """Examples:
 
 \b
@@ -52,8 +53,11 @@ def ls(
         typer.Option("-c", "--column", metavar="KEY", help="Show this key too; may be repeated."),
     ] = None,
     limit: Annotated[
-        int, typer.Option("-n", "--limit", min=0, help="At most so many runs; 0 for all.")
-    ] = _NEWEST,
+        int | None,
+        typer.Option(
+            "-n", "--limit", min=0, help=f"At most so many; 0 for all ({_NEWEST}; JSON: all)."
+        ),
+    ] = None,
     sweeps: Annotated[bool, typer.Option("--sweeps", help="List sweeps, not runs.")] = False,
     as_json: Json = False,
     outputs: Outputs = OUTPUTS,
@@ -63,6 +67,7 @@ def ls(
     The accuracy of --best is the validation accuracy of runs with a validation split, and the test
     accuracy of others.
     """
+    from experiments.catalog.filters import check_key
     from experiments.catalog.listing import listing
     from experiments.catalog.order import ordered
     from experiments.catalog.rows import as_data
@@ -70,12 +75,14 @@ def ls(
 
     known = listing(outputs)
     listed = known.sweeps if sweeps else known.runs
-    found = ordered(listed, filters or (), known.sweeps, best=best, sort=sort)
-    found = found[::-1] if reverse else found
-    shown = found[:limit] if limit else found
+    found = ordered(listed, filters or (), known.sweeps, best=best, sort=sort, reverse=reverse)
+    most = limit if limit is not None else 0 if as_json else _NEWEST
+    shown = found[:most] if most else found
     if as_json:
         tables.print_json([as_data(run) for run in shown])
     else:
+        for key in columns or ():
+            check_key(key, found, f"--column={key}")
         _print_runs(shown, [*(columns or ()), *([sort] if sort else ())])
         if len(found) > len(shown):
             typer.echo(f"{len(found) - len(shown)} more; -n 0 lists all")
@@ -84,17 +91,15 @@ def ls(
 
 
 def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
-    from experiments.catalog.filters import check_key, value_of
+    from experiments.catalog.filters import value_of
     from experiments.cli import tables
 
     if not runs:
         typer.echo("no runs")
         return
-    for key in columns:
-        check_key(key, runs, f"--column={key}")
     measured = (key for key in _MEASURED if any(key in each.metrics for each in runs))
     told = (key for key in _TOLD if any(key in each.tags for each in runs))
-    keys = [key for key in dict.fromkeys([*columns, *measured, *told]) if key != "name"]
+    keys = [key for key in dict.fromkeys([*columns, *measured, *told]) if key not in _SHOWN]
     rows = (
         [
             *(run.short, run.state, run.name),
@@ -104,5 +109,5 @@ def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
         ]
         for run in runs
     )
-    taken = ">time" if runs[0].is_sweep else ">training"
+    taken = ">time" if runs[0].is_sweep else ">seconds"
     tables.print_table(["id", "state", "name", *(f">{key}" for key in keys), taken, "begun"], rows)

@@ -32,6 +32,16 @@ def passes(folder: Path, place: Place) -> bool:
             return False
 
 
+def end_of(folder: Path) -> Place:
+    """Return the present end of the folder's journal, without half a line; for a closed journal.
+
+    Raises:
+        InputError: the journal cannot be read or is damaged.
+    """
+    _, end, checksum = scan(folder, 0)
+    return Place(end, checksum or "")
+
+
 def scan(folder: Path, offset: int) -> tuple[list[dict[str, Any]], int, str | None]:
     """Return the events from a byte offset on.
 

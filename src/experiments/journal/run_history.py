@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,14 +29,24 @@ def is_open(folder: Path) -> bool:
     return False
 
 
-def folders(below: Path) -> Iterator[Path]:
+def folders(below: Path, on_error: Callable[[OSError], object] | None = None) -> Iterator[Path]:
     """Yield the folders with a journal, in the order of their names.
+
+    Args:
+        below: the folder to look through.
+        on_error: is called with the error of each folder that cannot be read; None raises it.
 
     Raises:
         OSError: a folder cannot be read.
     """
-    with os.scandir(below) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
+    try:
+        with os.scandir(below) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        if on_error is None:
+            raise
+        on_error(error)
+        return
     if any(entry.name == NAME for entry in found):
         yield below
     for entry in found:
@@ -44,7 +54,7 @@ def folders(below: Path) -> Iterator[Path]:
             continue
         path = below / entry.name
         if entry.name not in _NO_RUNS_BELOW or (path / NAME).exists():
-            yield from folders(path)
+            yield from folders(path, on_error)
 
 
 def read(folder: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

@@ -67,11 +67,18 @@ def newest(outputs: Path, count: int) -> list[Path]:
 def folder_noted(outputs: Path, identity: str) -> Path | None:
     """Return the folder that the index names for an identity; None if it names none.
 
+    A run of version 0.1.0 has an empty identity, and no entry.
+
     Raises:
         InputError: the entry is damaged.
     """
     entry = outputs / INDEX / identity
-    return _noted(entry, outputs)[0].absolute() if entry.exists() else None
+    return _noted(entry, outputs)[0].absolute() if identity and entry.exists() else None
+
+
+def note_folder(outputs: Path, identity: str, folder: Path) -> None:
+    """Make the index name a folder for an identity; only with the lock of the index."""
+    _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
 
 
 def _noted(entry: Path, outputs: Path) -> tuple[Path, str]:
@@ -143,7 +150,7 @@ def claimed(
         entry = index / identity
         before = entry.read_bytes() if entry.exists() else None
         # Before there is a journal: a process killed in between must leave no run unknown.
-        _enter(outputs, identity, {"folder": _place_of(folder, outputs)})
+        note_folder(outputs, identity, folder)
         try:
             opened = Journal(folder)
         except BaseException as error:

@@ -85,20 +85,24 @@ def quantum(values: Numbers) -> Numbers:
     return np.where(np.isinf(smallest), 0, smallest)
 
 
-def intervals(values: Numbers) -> tuple[Numbers, Numbers]:
+def intervals(values: Numbers, *, counts: bool = True) -> tuple[Numbers, Numbers]:
     """Return the 95 % intervals of the settings' means, (..., settings) each.
 
     They are Student's: mean ± t(n - 1) · deviation / √n. They are NaN for one seed, and in a sweep
     whose accuracies are all the same.
+
+    Args:
+        values: accuracies, or another metric, shape (..., settings, seeds).
+        counts: whether they are counts of one test set, and so have a rounding error.
     """
-    mean, variance, count = _moments(values, _rounding(values))
+    mean, variance, count = _moments(values, _rounding(values, counts=counts))
     with np.errstate(invalid="ignore", divide="ignore"):
         margin = _quantile(count - 1) * np.sqrt(variance / count)
     margin = np.where(variance > 0, margin, np.nan)  # one accuracy: its rounding is not known
     return mean - margin, mean + margin
 
 
-def pairwise(values: Numbers, first: Indices, second: Indices) -> Pairs:
+def pairwise(values: Numbers, first: Indices, second: Indices, *, counts: bool = True) -> Pairs:
     """Test pairs of settings for a difference between their means.
 
     Two settings that share at least two seeds are compared by Student's paired t-test on these
@@ -111,7 +115,7 @@ def pairwise(values: Numbers, first: Indices, second: Indices) -> Pairs:
     q²/12 (Sheppard 1898), so a variance below that of its rounding errors is no evidence, and is
     raised to it.
     """
-    rounding = _rounding(values)
+    rounding = _rounding(values, counts=counts)
     mean, variance, count = _moments(values, rounding)
     differences = values[..., first, :] - values[..., second, :]
     paired_mean, paired_variance, shared = _moments(differences, 2 * rounding)
@@ -154,7 +158,7 @@ def holm(p_values: Numbers) -> Numbers:
     return corrected
 
 
-def compare(values: Numbers) -> Comparison:
+def compare(values: Numbers, *, counts: bool = True) -> Comparison:
     """Compare ranked settings with the best.
 
     The best is chosen by its result, so each pair counts as a test: the correction is Holm's over
@@ -163,15 +167,18 @@ def compare(values: Numbers) -> Comparison:
 
     Args:
         values: accuracies, shape (settings, seeds), the best setting first; at least two settings.
+        counts: whether they are counts of one test set, and so have a rounding error.
     """
     settings, seeds = values.shape
     pairs = settings * (settings - 1) // 2
     others = settings - 1
     if pairs * seeds > _MOST_NUMBERS:
-        with_best = pairwise(values, np.zeros(others, np.intp), np.arange(1, settings))
+        with_best = pairwise(
+            values, np.zeros(others, np.intp), np.arange(1, settings), counts=counts
+        )
         corrected = np.minimum(1, with_best.p_value * pairs)
         return Comparison(with_best, corrected, pairs, LEVEL / pairs, all_pairs=False)
-    tested = pairwise(values, *np.triu_indices(settings, 1))
+    tested = pairwise(values, *np.triu_indices(settings, 1), counts=counts)
     corrected = holm(tested.p_value)
     tests = int(np.sum(~np.isnan(corrected)))
     level = LEVEL / max(1, tests - int(np.sum(corrected < LEVEL)))
@@ -213,9 +220,9 @@ def _moments(values: Numbers, least: Numbers) -> tuple[Numbers, Numbers, Numbers
     return mean, np.maximum(variance, least[..., None]), count
 
 
-def _rounding(values: Numbers) -> Numbers:
-    """Return the variance of an accuracy's rounding error."""
-    return quantum(values) ** 2 / 12
+def _rounding(values: Numbers, *, counts: bool) -> Numbers:
+    """Return the variance of the rounding error of counts; 0 for other values."""
+    return quantum(values) ** 2 / 12 if counts else np.zeros(values.shape[:-2])
 
 
 def _quantile(freedom: Numbers) -> Numbers:
