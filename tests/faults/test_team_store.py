@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.programs import holding, release, start, wait_until
 
 RUNS, EPOCHS = 16, 4
 BATCHES = 22  # in an epoch
+LONG = 600  # seconds for 16 runs on a busy machine
 LACKS = "MLflow has not taken all of this run: "
 CREATE = """
 from mlflow import MlflowClient
@@ -65,14 +67,28 @@ def journals(folder: Path) -> list[Path]:
     return [path.parent for path in folder.glob("outputs/*/*/journal.jsonl")]
 
 
+@contextlib.contextmanager
+def killed(what: str, team: Team) -> Iterator[None]:
+    """Kill the server or the database, and start it again at the end."""
+    if what == "the server":
+        team.server.stop(signal.SIGKILL)
+    else:
+        team.database.stop()
+    try:
+        yield
+    finally:
+        (team.server if what == "the server" else team.database).start()
+
+
 def begin(folder: Path, root: str, team: Team, experiment: str) -> list[subprocess.Popen[str]]:
     """Begin the runs; each trains two epochs at full speed and then waits for `release`."""
+    first = 0 if experiment == "server" else RUNS  # finished runs are not trained again
     usual = (f"trainer.epochs={EPOCHS}", "trainer.threads=1", "tracking.log_model=true")
     place = (f"tracking.uri={team.server.address}", f"tracking.experiment={experiment}")
     pace = holding(folder, after=2 * BATCHES)
     return [
-        start(folder, root, "Slow", *usual, *place, f"seed={seed}", **pace, **team.ann)
-        for seed in range(RUNS)
+        start(folder, root, "Slow", *usual, *place, f"seed={first + number}", **pace, **team.ann)
+        for number in range(RUNS)
     ]
 
 
@@ -83,23 +99,18 @@ def test_16_runs_while_it_is_killed_and_restarted(
     what: str, team: Team, client: MlflowClient, tmp_path: Path, root: str, record_property
 ) -> None:
     experiment = what.removeprefix("the ")
-    kill: Callable[[], None] = team.database.stop
-    restart = team.database.start
-    if what == "the server":
-        kill, restart = lambda: team.server.stop(signal.SIGKILL), team.server.start
-    else:  # so that ann may write to the experiment and delete nothing there
+    if what == "the database":  # then ann may not delete anything in the experiment
         team.server.as_admin(CREATE.format(address=team.server.address, name=experiment))
     began = time.monotonic()
     processes = begin(tmp_path, root, team, experiment)
-    wait_until(lambda: sum(bool(run.data.metrics) for run in runs_in(client, experiment)) > 3, 240)
+    wait_until(lambda: sum(bool(run.data.metrics) for run in runs_in(client, experiment)) > 3, LONG)
     arrived = sum(bool(run.data.metrics) for run in runs_in(client, experiment))
-    kill()
-    assert arrived < RUNS
-    wait_until(lambda: has_trained(tmp_path, epochs=2) == RUNS, 240)
-    assert [process.poll() for process in processes] == [None] * RUNS
-    restart()
+    with killed(what, team):
+        assert arrived < RUNS
+        wait_until(lambda: has_trained(tmp_path, epochs=2) == RUNS or early_ends(processes), LONG)
+        assert early_ends(processes) == []
     release(tmp_path)
-    outputs = [process.communicate(timeout=240) for process in processes]
+    outputs = [process.communicate(timeout=LONG) for process in processes]
     assert [process.returncode for process in processes] == [0] * RUNS
     assert {errors for _, errors in outputs} == {""}
     ended = time.monotonic() - began
@@ -107,7 +118,7 @@ def test_16_runs_while_it_is_killed_and_restarted(
     if lacking:
         done = command(EXPERIMENTS, "sync", cwd=tmp_path, **team.ann)
         assert done.returncode == 0, done.stderr
-    wait_until(lambda: len(models(client, experiment)) == RUNS, 240)
+    wait_until(lambda: len(models(client, experiment)) == RUNS, LONG)
     points = assert_once(client, tmp_path, experiment)
     again = command(EXPERIMENTS, "sync", cwd=tmp_path, **team.ann)
     assert again.stdout == f"0 delivered, 0 failed, 0 still running, {RUNS} had no need\n"
@@ -117,6 +128,11 @@ def test_16_runs_while_it_is_killed_and_restarted(
         f"ended after {ended:.0f} s, {lacking} of them asked for `experiments sync`; {RUNS} runs, "
         f"{points} points, all artifacts and {RUNS} models are there, each once",
     )
+
+
+def early_ends(processes: Sequence[subprocess.Popen[str]]) -> list[tuple[str, str]]:
+    """Return the output of the processes that have ended."""
+    return [process.communicate() for process in processes if process.poll() is not None]
 
 
 def has_trained(folder: Path, *, epochs: int) -> int:
