@@ -116,6 +116,8 @@ MISTAKES = {
     "ls --outputs nowhere": "nowhere: there is no such folder; name the folder of the runs",
     "ls --best --sort seed": "--sort=seed: --best is an order too",
     "ls --sort sead": "--sort=sead: no run has sead; did you mean seed?",
+    "ls --sort monkey": "--sort=monkey: no run has monkey; the metrics are",
+    "compare --group-by nokey": "--group-by=nokey: no run has nokey",
     "ls -c sead": "--column=sead: no run has sead; did you mean seed?",
     "ls unfinished": "unfinished: is no filter; give a state",
     "compare --metric test_lost": "--metric=test_lost: no run has it; choose from ",

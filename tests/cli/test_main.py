@@ -48,3 +48,11 @@ def test_sync_says_a_problem_in_one_line(tmp_path: Path) -> None:
         "outputs/two",
     ]
     assert done.stdout == "0 delivered, 2 failed, 0 still running, 0 had no need\n"
+
+
+@pytest.mark.parametrize("arguments", ["", "--help", "-h"])
+def test_without_a_command_it_prints_its_help(arguments: str, tmp_path: Path) -> None:
+    done = command(EXPERIMENTS, *arguments.split(), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: experiments")
+    assert len(done.stdout.splitlines()) > 20

@@ -59,3 +59,9 @@ def test_the_shell_completes_ids(made_lab: Lab) -> None:
     asked = {"_EXPERIMENTS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
     done = made_lab(**asked)
     assert done.stdout.split() == [run[:8]]
+
+
+def test_the_end_of_a_run_without_a_result_is_told(made_lab: Lab) -> None:
+    dead = made_lab.id_of("dead")
+    done = made_lab("tail", dead)
+    assert (done.returncode, done.stderr) == (0, f"{dead[:8]} is dead\n")

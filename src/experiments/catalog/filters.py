@@ -95,6 +95,8 @@ def _filter(
     if set(states := text.split(",")) <= set(STATES):
         return lambda run: run.state in states
     form = _FORM.fullmatch(text)
+    if form is None and any(each.is_named(text) for each in sweeps):
+        raise InputError(f"{text}: is a sweep; its jobs are chosen by sweep={text}")
     if form is None:
         raise InputError(
             f"{text}: is no filter; give a state ({', '.join(STATES)}) or a condition with one of "
@@ -127,7 +129,9 @@ def check_key(key: str, runs: Sequence[Summary], said: str) -> None:
     close = difflib.get_close_matches(key, known | set(_FACTS), n=1, cutoff=0.6)
     metrics = ", ".join(sorted({name for run in runs for name in run.metrics}))
     advice = f"did you mean {close[0]}?" if close else f"the metrics are {metrics}"
-    raise InputError(f"{said}: no run has {key}; {advice} (`experiments show RUN` lists all keys)")
+    raise InputError(
+        f"{said}: no run has {key}; {advice} (`experiments show RUN --json` lists all keys)"
+    )
 
 
 def _places(run: Summary) -> tuple[Mapping[str, object], ...]:

@@ -24,7 +24,7 @@ def find(reference: str, outputs: Path) -> Summary:
         InputError: there is none, there are several, or it cannot be read.
     """
     folder = Path(reference)
-    if folder.is_dir():
+    if reference and folder.is_dir():
         return _in_folder(folder, reference)
     if os.sep in reference:
         raise InputError(f"{reference}: there is no such folder; `experiments ls` lists the runs")
@@ -72,8 +72,8 @@ def _in_folder(folder: Path, reference: str) -> Summary:
 def _unknown(reference: str, known: Listing) -> InputError:
     if len(reference) < LEAST:
         return InputError(
-            f"{reference}: is too short for an id; give at least {LEAST} of its characters, or a "
-            "folder (`experiments ls` lists the runs)"
+            f"{reference or 'RUN'}: is too short for an id; give at least {LEAST} of its "
+            "characters, or a folder (`experiments ls` lists the runs)"
         )
     newest = ", ".join(f"{each.id[:SHORT]} ({each.name})" for each in known.all[: -_FEW - 1 : -1])
     there = f"the newest are {newest}" if newest else "there are none yet"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from experiments.catalog.listing import listing
 from experiments.catalog.order import ordered
-from experiments.catalog.rows import as_row
+from experiments.catalog.rows import FACTS, as_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,4 +35,5 @@ def runs(*filters: str, outputs: str | Path = "outputs") -> pd.DataFrame:
 
     known = listing(Path(outputs))
     found = ordered(known.runs, filters, known.sweeps)
-    return pd.DataFrame([as_row(run) for run in found])
+    rows = [as_row(run) for run in found]
+    return pd.DataFrame(rows, columns=None if rows else FACTS)

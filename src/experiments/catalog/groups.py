@@ -152,7 +152,9 @@ def _check_parameter(key: str, runs: Sequence[Summary]) -> None:
     if not any(key in run.params for run in runs):
         known = sorted({name for run in runs for name in run.params})
         close = [name for name in known if name.endswith(f".{key}")]
-        advice = f"did you mean {close[0]}?" if close else "`experiments show RUN` lists them"
+        advice = (
+            f"did you mean {close[0]}?" if close else "`experiments show RUN --json` lists them"
+        )
         raise InputError(f"--group-by={key}: is no parameter; {advice}")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from experiments.catalog.filters import plain
 from experiments.catalog.summary import Summary
 
-_FLAT = ("id", "name", "state", "experiment", "begun", "seconds", "folder", "sweep", "mlflow_id")
+FACTS = ["id", "name", "state", "experiment", "begun", "seconds", "folder", "sweep", "mlflow_id"]
+"""the columns that every run has"""
 
 
 def as_data(run: Summary) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def as_data(run: Summary) -> dict[str, Any]:
 def as_row(run: Summary) -> dict[str, Any]:
     """Return a run as flat data: facts, then parameters by their keys, then the last metrics."""
     told = as_data(run) | {"begun": _moment(run.begun)}
-    return {**{key: told[key] for key in _FLAT}, **told["params"], **told["metrics"]}
+    return {**{key: told[key] for key in FACTS}, **told["params"], **told["metrics"]}
 
 
 def _moment(milliseconds: int) -> datetime.datetime:

@@ -7,9 +7,9 @@ import time
 
 
 def as_number(value: float | None) -> str:
-    """Return a number with at most four digits behind the point; an empty text for None and NaN."""
+    """Return a number with at most four digits behind the point; an empty text for None."""
     if value is None or not math.isfinite(value):
-        return "" if value is None or math.isnan(value) else str(value)
+        return "" if value is None else str(value)
     if value == int(value) and abs(value) < 1e5:
         return str(int(value))
     return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.4f}"

@@ -50,8 +50,11 @@ def clean(
     """
     from experiments.catalog.cleaning import needless
     from experiments.catalog.listing import listing
+    from experiments.cli.tables import print_damaged
 
-    items = needless(listing(outputs), filters or (), dead=dead, finished=finished)
+    known = listing(outputs)
+    items = needless(known, filters or (), dead=dead, finished=finished)
+    print_damaged(known.damaged)
     if as_json:
         _print_json(items)
     elif items:

@@ -50,7 +50,9 @@ def compare(
     as_json: Json = False,
     outputs: Outputs = OUTPUTS,
 ) -> None:
-    """Compare groups of runs: mean, spread, interval, and whether a lead is more than noise.
+    """Compare groups of runs by a metric.
+
+    It prints mean, spread and interval, and whether a lead is more than noise.
 
     Runs that differ in the seed alone form a group, or runs with the same values of --group-by.
     The metric is the validation accuracy, or the test accuracy of runs without a validation split.
@@ -67,12 +69,13 @@ def compare(
     shown = limit or len(found.groups)
     if plot is not None:
         _draw(found, plot, shown)
-    if as_json:
-        from experiments.cli.tables import print_json
+    from experiments.cli.tables import print_damaged, print_json
 
+    if as_json:
         print_json(_as_data(found))
     else:
         _print(found, shown)
+    print_damaged(known.damaged)
 
 
 def _draw(found: Grouping, file: Path, limit: int) -> None:

@@ -86,8 +86,7 @@ def ls(
         _print_runs(shown, [*(columns or ()), *([sort] if sort else ())])
         if len(found) > len(shown):
             typer.echo(f"{len(found) - len(shown)} more; -n 0 lists all")
-    for each in known.damaged:
-        typer.echo(f"damaged: {each.reason}", err=True)
+    tables.print_damaged(known.damaged)
 
 
 def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ FILTER is a state (running, finished, diverged, dead) or a condition such as opt
 app = typer.Typer(
     name="experiments",
     help=_HELP,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,  # rich takes a tenth of a second to load
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -69,12 +69,15 @@ def _print_version(*, is_asked: bool) -> None:
 
 @app.callback()
 def _experiments(
+    context: typer.Context,
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001  (its callback reads it)
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print it.")
     ] = False,
 ) -> None:
-    """Take the options of the program itself."""
+    """Print the help if no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 for commands in (looking, showing, comparing, differences, reporting, proof, cleaning, delivery):

@@ -11,13 +11,13 @@ import typer
 OUTPUTS = Path("outputs")
 
 
-def complete_run(incomplete: str) -> Iterator[tuple[str, str]]:
+def complete_run(context: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
     """Yield the ids of the runs that begin with a text, each with its name, for the shell."""
     from experiments.catalog.listing import listing
     from experiments.errors import InputError
 
     try:
-        known = listing(OUTPUTS)
+        known = listing(context.params.get("outputs") or OUTPUTS)
     except InputError:
         return  # a shell shows no errors
     for run in reversed(known.all):

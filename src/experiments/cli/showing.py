@@ -36,7 +36,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(run: Run, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None:
-    """Show a run or a sweep: its result, origin, configuration, epochs and files."""
+    """Show a run or a sweep in detail.
+
+    It prints the result, the origin, the configuration, the epochs and the files.
+    """
     from experiments.catalog.described import describe
     from experiments.catalog.find import find
     from experiments.catalog.rows import as_data
@@ -130,9 +133,14 @@ def tail(
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """Print the end of a run's log, and each new line until the run ends."""
+    from experiments.catalog.described import describe
     from experiments.catalog.find import find_run
     from experiments.catalog.follow import follow
 
     found = find_run(run, outputs)
     for line in follow(found.folder, lines):
         typer.echo(line)
+    ended = describe(find_run(str(found.folder), outputs))
+    if ended.run.state != "finished":
+        why = f" ({ended.reason})" if ended.reason else ""
+        typer.echo(f"{found.short} is {ended.run.state}{why}", err=True)

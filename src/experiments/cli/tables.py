@@ -20,6 +20,8 @@ from experiments.process.colour import GOOD, WARNING
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from experiments.catalog.summary import Damaged
+
 STYLES = {"running": "cyan", "finished": GOOD, "diverged": WARNING, "dead": "red"}
 """the style of each state, in the words of rich"""
 _PIPE_WIDTH = 10_000  # characters: the lines of a pipe are not folded
@@ -41,8 +43,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(
             column.removeprefix(">"),
             justify="right" if column.startswith(">") else "left",
-            no_wrap=column.removeprefix(">") in {"id", "state"},
-            overflow="fold",
+            no_wrap=column.removeprefix(">") in {"id", "state", "name"},
+            overflow="ellipsis" if column == "name" else "fold",
         )
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
@@ -71,6 +73,12 @@ def _print(table: Table) -> None:
         console.print(table)
     lines = (line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
     print(*lines, sep="\n")  # noqa: T201  (typer's echo would drop colours that are asked for)
+
+
+def print_damaged(damaged: Sequence[Damaged]) -> None:
+    """Print a line to stderr for each run that cannot be read."""
+    for each in damaged:
+        typer.echo(f"damaged: {each.reason}", err=True)
 
 
 def print_json(data: Any) -> None:

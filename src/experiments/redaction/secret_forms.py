@@ -52,6 +52,7 @@ _BEFORE = (
     r"(?::[^\S\n]*[\w.\[\],|]+\s*=|[:=])(?!=)[^\S\n]*"
     # Words of our own messages about a key.
     r"(?!unknown key;|is missing;|has no value;|nothing below |cannot be resolved|it should |"
+    r"no run has |is no parameter;|--best is an order|"
     r"a launcher may |holds a secret)"
 )
 _ONE = r"(?:none|null|true|false|[-+]?[\d.]+)(?=\s*(?:[,}\])]|$))"  # of several values in a line
