@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,14 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from experiments.catalog.summary import summary_of
 from tests.conftest import clean_environment
-from tests.programs import cleaned_up
+from tests.programs import cleaned_up, wait_until
 from tests.provenance.test_origin import git
 from tests.reproducing.project import NET, Project
 
 LASTING = """
 import os, time
 from experiments.models import SimpleNet
+
+if os.environ.get("IDLE"):
+    print("there is nothing to do", flush=True)
+    os._exit(0)
 
 class Lasting(SimpleNet):
     def forward(self, x):
@@ -68,16 +74,58 @@ def test_a_changed_package_beside_the_project_is_named(project: Project) -> None
         "Not as then: the source of changed_net has changed since, and its former content is in no "
         "file of the run" in done.stdout
     )
-    (kept,) = (project.folder / "outputs" / "reproduced").iterdir()
+    (kept,) = project.reproduced()
     told = project.experiments("diff", str(run), str(kept))
     assert told.stdout.startswith("Differ in the source of changed_net\n")
 
 
+def test_two_commands_at_once_train_two_runs(project: Project, dirty: Path) -> None:
+    kept = project.reproduced()
+    program = (sys.executable, "-m", "experiments", "reproduce", str(dirty), "--verify", "--keep")
+    environment = {"PACE": "0.05", "TMPDIR": str(project.folder.parent)}
+    both = [
+        cleaned_up(
+            subprocess.Popen(
+                program,
+                cwd=project.folder,
+                env=clean_environment() | project.environment | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        for _ in range(2)
+    ]
+    told = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    named = [output.rpartition("The reproduced run: ")[2].strip() for output, _ in told]
+    assert {project.folder / each for each in named} == project.reproduced() - kept
+    assert len({*named}) == 2
+    for output, errors in told:
+        assert errors == ""
+        assert output.count("  | Epoch: ") == 2
+        assert "Equal to the bit: 6 metric points and the weights" in output
+
+
+def test_a_training_that_trains_nothing_is_an_error(project: Project, dirty: Path) -> None:
+    run = summary_of(dirty)
+    assert run is not None
+    earlier = project.folder / "outputs" / "reproduced" / run.short
+    shutil.copytree(dirty, earlier, dirs_exist_ok=True)
+    done = project.reproduce(dirty, IDLE="1")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: train.py of the run's code has trained nothing: there is nothing to do\n"
+    )
+    assert (earlier / "weights.safetensors").exists()
+
+
 def test_an_interrupted_command_leaves_nothing(project: Project, dirty: Path) -> None:
     before, temporary = project.state(), project.folder.parent / "interrupted"
+    kept = project.reproduced()
     temporary.mkdir()
     program = (sys.executable, "-m", "experiments", "reproduce", str(dirty), "--verify")
-    environment = {"PACE": "5", "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
+    environment = {"PACE": "1", "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
     process = cleaned_up(
         subprocess.Popen(
             program,
@@ -88,16 +136,14 @@ def test_an_interrupted_command_leaves_nothing(project: Project, dirty: Path) ->
             text=True,
         )
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("  configuration"):
-            break
+    begun = "outputs/reproduced/.*/*/journal.jsonl"
+    wait_until(lambda: list(project.folder.glob(begun)))
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     assert list(temporary.iterdir()) == []
     assert project.state() == before
-    assert "dirty" not in str(list((project.folder / "outputs").glob("reproduced/*")))
+    assert project.reproduced() == kept
 
 
 def test_a_lost_commit_is_one_line(project: Project, dirty: Path, tmp_path: Path) -> None:

@@ -68,14 +68,14 @@ def reproduce(
     With --verify, an equal run is deleted, and a different one is kept in outputs/reproduced.
     """
     from experiments.catalog.find import find_run
-    from experiments.reproducing.reproduce import discard
+    from experiments.reproducing.reproduce import remove
     from experiments.reproducing.reproduce import reproduce as reproduced
 
     found = reproduced(find_run(run, outputs), overrides or [], outputs, typer.echo, keep=keep)
     is_equal = _print_verdict(found) if verify else _print_result(found)
     folder = found.again.summary.folder
     if verify and is_equal and not keep:
-        discard(folder)
+        remove(folder)
     else:
         typer.echo(f"The reproduced run: {os.path.relpath(folder)}")
     if not is_equal:

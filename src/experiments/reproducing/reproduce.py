@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,8 @@ from experiments.composition.secret_overrides import to_environment
 from experiments.differences.record import Record, record_of
 from experiments.differences.results import weights_problem
 from experiments.differences.section import counted
-from experiments.errors import InputError, RunError
+from experiments.errors import InputError, RunError, unwritable
+from experiments.files.safe_writes import make_folder
 from experiments.provenance.origin import environment
 from experiments.reproducing.arguments import Arguments, arguments_for
 from experiments.reproducing.lanes import first_job, is_lane, placed_beside_twin
@@ -31,6 +34,7 @@ PREFIX = "experiments-reproduce-"
 """the beginning of the name of a temporary folder, which only kill -9 leaves behind"""
 FOLDER = "reproduced"
 """the folder of reproduced runs, below the folder of all runs"""
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 Say = Callable[[str], None]
 
 
@@ -51,8 +55,8 @@ def reproduce(
 ) -> Reproduced:
     """Train a run again from its commit, uncommitted changes and configuration.
 
-    The new run lies in its own folder below `outputs`. Nothing else there changes, and nothing is
-    sent to MLflow.
+    The new run gets a folder of its own below `outputs`, once it has trained. Nothing else there
+    changes, and nothing is sent to MLflow.
 
     Args:
         run: the run.
@@ -63,7 +67,7 @@ def reproduce(
 
     Raises:
         InputError: the run is being trained, this folder has no train.py, or a value is hidden.
-        RunError: the code cannot be restored, or refuses to train.
+        RunError: the code cannot be restored, or trains nothing.
     """
     project = Path.cwd()
     if not (project / PROGRAM).exists():
@@ -76,7 +80,6 @@ def reproduce(
     with (
         _temporary(keep=keep) as folder,
         restored(record, project, folder / f"reproduce-{run.short}", keep=keep) as code,
-        _new_folder(outputs, run) as target,
     ):
         path = environment_for(code, folder / "path")
         arguments = arguments_for(
@@ -86,7 +89,10 @@ def reproduce(
         _tell(code, arguments, lacking, record, say)
         if keep:
             say(f"  kept: {code.project}" + _removal(code))
-        again = _trained(record, code, arguments, path, folder, target, say)
+        above = outputs.absolute() / FOLDER
+        with _own_folder(above) as own:
+            trained = _trained(record, code, arguments, path, folder / "outputs", own, say)
+            again = _kept(trained, above, run.short)
         return Reproduced(record, again, lacking, list(changed_ingredients(record, again, code)))
 
 
@@ -127,20 +133,37 @@ def _trained(
     code: Code,
     arguments: Arguments,
     path: dict[str, str],
-    folder: Path,
-    target: Path,
+    outputs: Path,
+    own: Path,
     say: Say,
-) -> Record:
-    sweep = folder / "sweep"
-    placed = arguments.placed(folder / "outputs", target)
+) -> Path:
+    """Train the run in an empty folder of this command's own; return the run's folder below it."""
+    target, sweep = own / record.summary.short, own / "sweep"
     if is_lane(record):
-        placed = placed_beside_twin(record, arguments, folder / "outputs", sweep)
+        placed = placed_beside_twin(record, arguments, outputs, sweep)
+    else:
+        placed = arguments.placed(outputs, target)
     ended = train(code, placed, path, lambda line: say(f"  | {line}"))
-    if is_lane(record) and sweep.exists() and (job := first_job(sweep)):
-        shutil.move(job, target)
-    summary = summary_of(target)
-    if summary is None:
-        raise RunError(f"train.py of the run's code refuses the run: {ended.reason}")
+    if is_lane(record) and sweep.exists():
+        target = first_job(sweep) or target
+    if summary_of(target) is None:
+        raise RunError(f"train.py of the run's code has trained nothing: {ended.reason}")
+    return target
+
+
+def _kept(trained: Path, above: Path, name: str) -> Record:
+    """Move a new run to a free name in a folder; return its record."""
+    for count in itertools.count(1):
+        place = above / (name if count == 1 else f"{name}-{count}")
+        try:
+            trained.rename(place)
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise unwritable(error, place) from error
+        else:
+            break
+    summary = summary_of(place)
+    assert summary is not None  # noqa: S101  (it was there before the move)
     return record_of(summary)
 
 
@@ -155,23 +178,29 @@ def _temporary(*, keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _new_folder(outputs: Path, run: Summary) -> Iterator[Path]:
-    """Yield the place for a new run, and remove it if the run is not reproduced."""
-    place = outputs.absolute() / FOLDER / run.short
-    count = 1
-    while place.exists():
-        count += 1
-        place = place.with_name(f"{run.short}-{count}")
+def _own_folder(above: Path) -> Iterator[Path]:
+    """Yield an empty folder that no other command uses, and remove it afterwards."""
+    own = _made(above)
     try:
-        yield place
-    except BaseException:
-        discard(place)
-        raise
+        yield own
+    finally:
+        remove(own)
 
 
-def discard(place: Path) -> None:
+def _made(above: Path) -> Path:
+    while True:
+        make_folder(above)
+        try:
+            return Path(tempfile.mkdtemp(prefix=".", dir=above))
+        except FileNotFoundError:
+            continue  # another command has removed the folder above, since it was empty
+        except OSError as error:
+            raise unwritable(error, above) from error
+
+
+def remove(folder: Path) -> None:
     """Delete the folder of a reproduced run, and the folders above it that are now empty."""
-    shutil.rmtree(place, ignore_errors=not place.exists())
-    for above in (place.parent, place.parent.parent):
+    shutil.rmtree(folder)
+    for above in (folder.parent, folder.parent.parent):
         with contextlib.suppress(OSError):  # it holds other runs
             above.rmdir()
