@@ -15,6 +15,7 @@ from PIL import Image
 from experiments.errors import InputError
 from experiments.report.mistakes import Answers, answers_of
 from experiments.report.run_report import run_report
+from experiments.report.sweep_report import sweep_report
 from tests.report.conftest import Sweeps, found
 from tests.report.test_sweep_report import text_of
 
@@ -79,6 +80,15 @@ def test_without_its_files_a_run_has_a_report_that_tells_why(sweeps: Sweeps, har
     text = text_of(run_report(found(folder)))
     reason = text.partition("The answers to the test images cannot be shown:")[2]
     assert said in reason.partition("Configuration")[0]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "\xff", "null"])
+def test_a_damaged_environment_is_told(sweeps: Sweeps, content: str) -> None:
+    for number in ("0", "1"):
+        (sweeps.bad / number / "environment.json").write_text(content, encoding="latin-1")
+    told = "machine unknown: environment.json is damaged"
+    assert told in text_of(run_report(found(sweeps.bad / "1")))
+    assert told in text_of(sweep_report(found(sweeps.bad)))
 
 
 def test_other_data_is_refused(sweeps: Sweeps) -> None:
