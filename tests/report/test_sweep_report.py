@@ -81,10 +81,17 @@ def test_a_damaged_table_is_one_error(sweeps: Sweeps) -> None:
         sweep_report(found(sweeps.good))
 
 
-def test_a_damaged_run_counts_as_not_finished(sweeps: Sweeps) -> None:
-    with (sweeps.good / "0" / "journal.jsonl").open("r+") as journal:
+def test_a_damaged_job_is_counted_apart_and_its_damage_told(sweeps: Sweeps) -> None:
+    with (sweeps.bad / "0" / "journal.jsonl").open("r+") as journal:
         journal.write("?")
-    assert "8 jobs: 7 finished, 1 not finished" in text_of(sweep_report(found(sweeps.good)))
+    damaged = "4 jobs: 1 finished, 1 of them diverged, 2 not finished, 1 damaged"
+    for table in ("jobs.csv", None):
+        text = text_of(sweep_report(found(sweeps.bad)))
+        assert damaged in text
+        reason = text.partition("Not finished, or damaged job 0, damaged ")[2].partition(";")[0]
+        assert re.fullmatch(r"\S*outputs/bad/0/journal\.jsonl: is damaged \(.*\)", reason)
+        if table:
+            (sweeps.bad / table).unlink()  # an interrupted sweep has none
 
 
 def test_secrets_are_hidden(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:

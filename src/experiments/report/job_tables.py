@@ -41,7 +41,7 @@ def table_of(jobs: Sequence[SweepJob], varied: Sequence[str]) -> dict[str, Any]:
 
 
 def failures_of(jobs: Sequence[SweepJob]) -> list[dict[str, Any]]:
-    """Return the unfinished jobs by their reason, with the last lines of a log of each."""
+    """Return unfinished and damaged jobs by their reason, with the last lines of a log of each."""
     groups: dict[str, list[SweepJob]] = {}
     for job in jobs:
         if not job.finished:
@@ -50,6 +50,7 @@ def failures_of(jobs: Sequence[SweepJob]) -> list[dict[str, Any]]:
         {
             "reason": reason,
             "jobs": _in_words(group),
+            "is_damaged": group[0].is_damaged,
             "lines": next((lines for job in group if (lines := last_lines(job.folder))), []),
         }
         for reason, group in groups.items()

@@ -30,15 +30,19 @@ class SweepJob:
     """the value of each varied key"""
     folder: Path
     run: Summary | None
-    """its run; None if none has begun, or it cannot be read"""
+    """its run; None if none has begun, or if it cannot be read"""
     told: str
     """the state that the sweep noted; empty if it noted none"""
     reason: str
-    """the reason why it has not finished"""
+    """the reason why it has not finished, or why its run cannot be read"""
+    is_damaged: bool = False
+    """whether its run has begun, and cannot be read"""
 
     @property
     def state(self) -> str:
         """The state of its run, or else the state that the sweep noted."""
+        if self.is_damaged:
+            return "damaged"
         return self.run.state if self.run else self.told or "not begun"
 
     @property
@@ -78,19 +82,22 @@ def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
         folder = _place(row["folder"], sweep.folder)
         values = {key: row.get(key, "") for key in varied}
         number: int | None = int(row["job"])
-        reason = outcomes.get(number, row).get("reason", "")
-        run = _run_in(folder)
-        found[folder.resolve()] = SweepJob(number, values, folder, run, row["state"], reason)
+        run, damage = _run_in(folder)
+        reason = damage or outcomes.get(number, row).get("reason", "")
+        job = SweepJob(number, values, folder, run, row["state"], reason, bool(damage))
+        found[folder.resolve()] = job
     for folder in journal.folders(sweep.folder):
-        run = None if folder.resolve() in found or folder == sweep.folder else _run_in(folder)
-        if run is None or sweep.id not in run.sweeps:
+        if folder.resolve() in found or folder == sweep.folder:
+            continue
+        run, damage = _run_in(folder)
+        if not damage and (run is None or sweep.id not in run.sweeps):
             continue
         number = int(folder.name) if folder.name.isdecimal() else None
         outcome = outcomes.get(number, {})
-        values = {key: run.params.get(key, "") for key in varied}
-        found[folder.resolve()] = SweepJob(
-            number, values, folder, run, outcome.get("state", ""), outcome.get("reason", "")
-        )
+        values = {key: run.params.get(key, "") if run else "" for key in varied}
+        reason = damage or outcome.get("reason", "")
+        job = SweepJob(number, values, folder, run, outcome.get("state", ""), reason, bool(damage))
+        found[folder.resolve()] = job
     known = {job.number for job in found.values()}
     for number, outcome in outcomes.items():
         if number not in known:  # it has failed before its run began
@@ -136,11 +143,12 @@ def _place(noted: str, sweep: Path) -> Path:
     return sweep / Path(noted).name
 
 
-def _run_in(folder: Path) -> Summary | None:
+def _run_in(folder: Path) -> tuple[Summary | None, str]:
+    """Return the run in a folder, if one has begun, and the reason if it cannot be read."""
     try:
-        return summary_of(folder)
-    except InputError:
-        return None  # damaged: the sweep's own note about the job is left
+        return summary_of(folder), ""
+    except InputError as error:
+        return None, str(error)
 
 
 def _outcomes(sweep: Path) -> dict[int | None, dict[str, str]]:

@@ -85,9 +85,12 @@ def _facts(sweep: Summary, runs: Sequence[Summary]) -> Iterator[str]:
 def _state(sweep: Summary, jobs: Sequence[SweepJob]) -> str:
     finished = sum(job.finished for job in jobs)
     diverged = sum(job.state == "diverged" for job in jobs)
+    damaged = sum(job.is_damaged for job in jobs)
+    left = len(jobs) - finished - damaged
     told = [f"{len(jobs)} jobs: {finished} finished"]
     told += [f"{diverged} of them diverged"] if diverged else []
-    told += [f"{len(jobs) - finished} not finished"] if finished < len(jobs) else []
+    told += [f"{left} not finished"] if left else []
+    told += [f"{damaged} damaged"] if damaged else []
     if sweep.status in {None, "KILLED"}:
         doing = "is still running" if sweep.state == "running" else "was interrupted"
         told.append(f"the sweep {doing}, and this report holds its jobs up to now")
