@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,15 @@ def test_the_identity_still_finds_its_run(sweeps: Sweeps) -> None:
         assert before is not None
         assert now == before
         assert now.metrics == before.metrics
+
+
+def test_reports_at_once_wait_for_each_other(sweeps: Sweeps) -> None:
+    pages = [str(number) * 1_000_000 for number in range(6)]
+    run = found(sweeps.bad / "0")
+    with ThreadPoolExecutor(len(pages)) as threads:
+        kept = list(threads.map(lambda page: keep(run, page), pages))
+    assert [each.outcome for each in kept] == ["had no need"] * len(pages)
+    assert (run.folder / NAME).read_text() in pages
 
 
 def test_a_run_in_training_has_a_file_only(sweeps: Sweeps) -> None:

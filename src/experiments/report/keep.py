@@ -5,11 +5,14 @@ from __future__ import annotations
 from experiments import journal
 from experiments.catalog.summary import Summary
 from experiments.delivery_process.sync import Synced, sync_one
+from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
 from experiments.journal import InUseError, Journal
 from experiments.report.page import NAME
 from experiments.report.run_report import run_report
 from experiments.report.sweep_report import sweep_report
+
+_LOCK = ".report.lock"
 
 
 def page_of(run: Summary) -> str:
@@ -24,8 +27,8 @@ def page_of(run: Summary) -> str:
 def keep(run: Summary, page: str) -> Synced:
     """Write a report into the folder of its run, and deliver it to each copy in MLflow.
 
-    The status of the run does not change. While a process writes the run's journal, the report is
-    only a file.
+    The status of the run does not change. While a process trains the run, the report is only a
+    file. If several processes keep a report of a run at once, each waits for the one before.
 
     Args:
         run: the run or sweep.
@@ -38,12 +41,14 @@ def keep(run: Summary, page: str) -> Synced:
         InputError: the folder cannot be written.
         RunError: the disk refuses the file.
     """
-    write_atomically(run.folder / NAME, page.encode())
-    if not journal.history(run.folder).is_sealed:
-        return Synced(run.folder, "had no need", "version 0.1.0 wrote its journal, which is closed")
-    try:
-        with Journal(run.folder) as opened:
-            opened.write("artifacts", names=[NAME])
-    except InUseError:
-        return Synced(run.folder, "still running")
-    return sync_one(run.folder)
+    with locked(run.folder / _LOCK):
+        write_atomically(run.folder / NAME, page.encode())
+        if not journal.history(run.folder).is_sealed:
+            said = "version 0.1.0 wrote its journal, which is closed"
+            return Synced(run.folder, "had no need", said)
+        try:
+            with Journal(run.folder) as opened:
+                opened.write("artifacts", names=[NAME])
+        except InUseError:
+            return Synced(run.folder, "still running")
+        return sync_one(run.folder)
