@@ -17,6 +17,25 @@ def test_a_report_is_written_and_delivered(lab: Lab) -> None:
     assert "Test images" in (lab.folder / run["folder"] / "report.html").read_text()
 
 
+def test_a_report_is_told_as_json(lab: Lab) -> None:
+    run = lab.data("ls", "seed=7")[0]
+    file = lab.folder / run["folder"] / "report.html"
+    told = lab.data("report", run["id"])
+    assert told == {
+        "file": f"{run['folder']}/report.html",
+        "bytes": file.stat().st_size,
+        "mlflow_ids": [run["mlflow_id"]],
+        "problem": None,
+    }
+    elsewhere = lab.data("report", run["id"], "--output=mine.html")
+    assert elsewhere == {**told, "file": "mine.html", "mlflow_ids": []}
+    (lab.folder / "mlflow.db").write_bytes(b"no database")
+    refused = lab.data("report", run["id"])
+    assert refused["mlflow_ids"] == []
+    assert refused["problem"].startswith("MLflow has not taken the report: ")
+    assert refused["problem"].endswith(f"; `experiments sync {run['folder']}` delivers it")
+
+
 def test_a_sweep_has_a_report(lab: Lab) -> None:
     sweep = lab.data("ls", "--sweeps")[0]
     (written,) = lab.output("report", sweep["folder"]).splitlines()

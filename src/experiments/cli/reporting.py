@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import OUTPUTS, Outputs, complete_run
+from experiments.cli.options import OUTPUTS, Json, Outputs, complete_run
 from experiments.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.delivery_process.sync import Synced
 
 _SUFFIXES = (".html", ".htm")
 _EXAMPLES = """Examples:
@@ -42,6 +45,7 @@ def report(
         typer.Option(metavar="FILE", help="Write this file only (default: report.html there)."),
     ] = None,
     in_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    as_json: Json = False,
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """Make a report of a run or a sweep: one HTML file that needs no network.
@@ -60,33 +64,57 @@ def report(
     found = find(run, outputs)
     page = page_of(found)
     path = found.folder / NAME if output is None else output
+    kept = None
     if output is None:
         kept = keep(found, page)
-        _print_file(path)
-        match kept.outcome:
-            case "delivered":
-                typer.echo(f"{kept.said} has it as the artifact {NAME}")
-            case "still running":
-                typer.echo("It is still being trained; MLflow gets a report that is made later")
-            case "failed":
-                said = " ".join(kept.said.split())
-                later = f"`experiments sync {os.path.relpath(found.folder)}` delivers it"
-                typer.echo(f"MLflow has not taken the report: {said}; {later}", err=True)
     else:
         from experiments.files.safe_writes import write_atomically
 
         write_atomically(path, page.encode())
-        _print_file(path)
+    (_print_json if as_json else _print)(path, kept)
     if in_browser:
         import webbrowser
 
         webbrowser.open(path.absolute().as_uri())
 
 
-def _print_file(path: Path) -> None:
+def _print_json(path: Path, kept: Synced | None) -> None:
+    from experiments.cli.tables import print_json
+
+    print_json(
+        {
+            "file": os.path.relpath(path),
+            "bytes": path.stat().st_size,
+            "mlflow_ids": list(kept.mlflow_ids) if kept else [],
+            "problem": (_problem(kept) or None) if kept else None,
+        }
+    )
+
+
+def _print(path: Path, kept: Synced | None) -> None:
     from experiments.catalog.texts import as_size
+    from experiments.report.page import NAME
 
     typer.echo(f"{os.path.relpath(path)} ({as_size(path.stat().st_size)})")
+    if kept and kept.outcome == "delivered":
+        typer.echo(f"{kept.said} has it as the artifact {NAME}")
+    elif kept and (problem := _problem(kept)):
+        typer.echo(problem, err=kept.outcome == "failed")
+
+
+def _problem(kept: Synced) -> str:
+    """Return the reason why MLflow has not got a report; empty if it has, or needs none."""
+    match kept.outcome:
+        case "delivered":
+            return ""
+        case "still running":
+            return "It is still being trained; MLflow gets a report that is made later"
+        case "failed":
+            said = " ".join(kept.said.split())
+            later = f"`experiments sync {os.path.relpath(kept.folder)}` delivers it"
+            return f"MLflow has not taken the report: {said}; {later}"
+        case "had no need":
+            return kept.said
 
 
 def _check(output: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -33,6 +33,8 @@ class Synced:
     outcome: Outcome
     said: str = ""
     """the details in one line; empty if an earlier run had the same problem"""
+    mlflow_ids: Sequence[str] = ()
+    """the ids of the MLflow runs that have all of it now, and had not before"""
 
 
 def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
@@ -87,6 +89,7 @@ def _sync(
         return Synced(folder, "still running")
     delivered: list[str] = []
     failed: list[str] = []
+    ids: list[str] = []
     recorded = dict.fromkeys(address(copy.destination.store) for copy in Copies(folder))
     for store in [uri] if uri else map(_with_login, recorded):
         if store in unusable:
@@ -99,6 +102,7 @@ def _sync(
             if not run.complete:
                 run.deliver(_reached(store, unusable), abandoned=True)
                 delivered.append(f"MLflow run {run.run_id}")
+                ids += [copy.run_id for copy in run.copies if copy.run_id]
             elif not run.is_there:
                 unusable.add(store)
                 failed.append(f"{store}: has lost runs, or they are deleted there; {_REBUILD}")
@@ -108,8 +112,9 @@ def _sync(
         except Exception as error:  # noqa: BLE001  (reported; the other runs go on)
             failed.append(problem_of(error, store).text)
     if failed:
-        return Synced(folder, "failed", "; ".join(filter(None, failed)))
-    return Synced(folder, "delivered" if delivered else "had no need", ", ".join(delivered))
+        return Synced(folder, "failed", "; ".join(filter(None, failed)), ids)
+    outcome: Outcome = "delivered" if delivered else "had no need"
+    return Synced(folder, outcome, ", ".join(delivered), ids)
 
 
 def _models(run: Delivery, store: str, unusable: set[str]) -> list[str]:

@@ -44,7 +44,7 @@ def keep(run: Summary, page: str) -> Synced:
     with locked(run.folder / _LOCK):
         write_atomically(run.folder / NAME, page.encode())
         if not journal.history(run.folder).is_sealed:
-            said = "version 0.1.0 wrote its journal, which is closed"
+            said = "MLflow does not get it: version 0.1.0 wrote the journal, which is closed"
             return Synced(run.folder, "had no need", said)
         try:
             with Journal(run.folder) as opened:
