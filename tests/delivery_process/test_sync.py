@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from experiments import journal
+from experiments.delivery_process.sync import sync
 from tests.conftest import EXPERIMENTS, Program, command, run_folder
 from tests.programs import start, wait_for_epoch
 from tests.test_end_to_end import recorded
@@ -59,6 +64,52 @@ def test_sync_leaves_a_run_without_tracking_alone(offline: Program, tmp_path: Pa
     assert offline().returncode == 0
     done = experiments("sync", cwd=tmp_path)
     assert done.stdout == "0 delivered, 0 failed, 0 still running, 1 had no need\n"
+
+
+def test_sync_is_told_as_json(offline: Program, tmp_path: Path) -> None:
+    assert offline("tracking.uri=http://127.0.0.1:9").returncode == 0
+    folder = str(run_folder(tmp_path).relative_to(tmp_path))
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    counts = {"delivered": 0, "failed": 0, "still_running": 0, "had_no_need": 0}
+    for arguments, outcome in (
+        ((), "failed"),
+        (("--uri", uri), "delivered"),
+        (("--uri", uri), "had_no_need"),
+    ):
+        done = experiments("sync", *arguments, "--json", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (int(outcome == "failed"), "")
+        told = json.loads(done.stdout)
+        (run,) = told.pop("runs")
+        assert told == counts | {outcome: 1}
+        assert (run["folder"], run["outcome"]) == (folder, outcome)
+        said = {"failed": "nothing listens there", "delivered": "MLflow run ", "had_no_need": ""}
+        assert said[outcome] in run["said"]
+        assert bool(run["said"]) == (outcome != "had_no_need")
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_read_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    closed, other = Path("outputs/closed"), Path("outputs/other")
+    for folder in (closed, other):
+        folder.mkdir(parents=True)
+        (folder / journal.NAME).touch()
+    scandir = os.scandir
+
+    def refusing(place: Path):  # a mode would not stop the superuser
+        if Path(place) == closed:
+            raise OSError(error, os.strerror(error), str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    told = list(sync(Path("outputs"), None, rebuild=False))
+    assert [(each.folder, each.outcome) for each in told] == [
+        (closed, "failed"),
+        (other, "had no need"),
+    ]
+    assert told[0].said.startswith(f"{closed}: cannot be read ({os.strerror(error)}); make it")
 
 
 def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:

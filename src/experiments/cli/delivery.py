@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from experiments.cli.options import Json
+
 Uri = Annotated[str | None, typer.Option(metavar="URI", help="MLflow's tracking address.")]
 
 
@@ -31,6 +33,7 @@ def sync(
             help="Also restore deleted runs and experiments, and deliver lost runs again.",
         ),
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Deliver the data of runs that MLflow lacks, wherever each run was asked for.
 
@@ -40,14 +43,25 @@ def sync(
     from experiments.delivery_process.sync import sync as synced
 
     counts = Counter({"delivered": 0, "failed": 0, "still running": 0, "had no need": 0})
+    runs = []
     for run in synced(folder, uri, rebuild=rebuild):
         counts[run.outcome] += 1
-        if run.said:
-            said = " ".join(run.said.split())
+        said = " ".join(run.said.split())
+        runs.append({"folder": str(run.folder), "outcome": _as_key(run.outcome), "said": said})
+        if said and not as_json:
             typer.echo(f"{run.folder}: {said}", err=run.outcome == "failed")
-    typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
+    if as_json:
+        from experiments.cli.tables import print_json
+
+        print_json({**{_as_key(each): count for each, count in counts.items()}, "runs": runs})
+    else:
+        typer.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()))
     if counts["failed"]:
         raise typer.Exit(1)
+
+
+def _as_key(outcome: str) -> str:
+    return outcome.replace(" ", "_")
 
 
 def ui(

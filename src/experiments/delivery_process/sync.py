@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from experiments import journal
 from experiments.delivery_process.log_model import log_models
-from experiments.errors import InputError
+from experiments.errors import InputError, unreadable
 from experiments.journal import History
 from experiments.tracking.copies import Copies
 from experiments.tracking.delivery import Delivery
@@ -57,11 +57,15 @@ def sync(folder: Path, uri: str | None, *, rebuild: bool) -> Iterator[Synced]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder that holds the runs")
     begun: list[History] = []
-    for place in journal.folders(folder):
+    closed: list[OSError] = []
+    for place in journal.folders(folder, closed.append):
         try:
             begun.append(journal.history(place))
         except InputError as error:
             yield Synced(place, "failed", str(error))
+    for refused in closed:
+        place = Path(refused.filename)
+        yield Synced(place, "failed", str(unreadable(refused, place)))
     unusable: set[str] = set()
     for past in sorted(begun, key=lambda past: past.start.get("time", 0)):
         yield _sync(past, uri, rebuild=rebuild, unusable=unusable)
