@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -63,10 +64,42 @@ def test_uncommitted_changes_to_an_older_commit_are_restored(project: Project, d
     assert "Equal to the bit: 6 metric points and the weights" in done.stdout
 
 
+def test_the_result_is_told_as_json(project: Project, dirty: Path) -> None:
+    run = summary_of(dirty)
+    assert run is not None
+    done = project.reproduce(dirty, "--json")
+    assert done.returncode == 0
+    assert "  | Epoch: 2 " in done.stderr
+    told = json.loads(done.stdout)
+    lacking = told.pop("lacking")
+    assert "conf/experiment/mine.yaml was not committed" in lacking[0]
+    metrics = {row["metric"]: (row["points in b"], row["equal"]) for row in told.pop("metrics")}
+    one, two = (1, True), (2, True)
+    assert metrics == {"lr": two, "train_loss": two, "test_accuracy": one, "test_loss": one}
+    sha = run.tags["weights_sha256"]
+    assert told == {
+        "id": run.id,
+        "equal": True,
+        "sentence": f"Equal to the bit: 6 metric points and the weights ({sha[:12]})",
+        "weights": {"a": sha, "b": sha, "equal": True},
+        "changed": [],
+        "folder": None,
+    }
+
+
 def test_a_changed_package_beside_the_project_is_named(project: Project) -> None:
     project.write("../beside/changed_net.py", NET.format(factor=1))
     run = project.train("beside", "model._target_=changed_net.Net", "trainer.epochs=1")
     project.write("../beside/changed_net.py", NET.format(factor=2))
+    before = project.reproduced()
+    done = project.experiments("reproduce", str(run), "--verify", "--json")
+    assert done.returncode == 1
+    data = json.loads(done.stdout)
+    (kept,) = project.reproduced() - before
+    assert (data["equal"], data["weights"]["equal"]) == (False, False)
+    assert data["changed"][0].startswith("the source of changed_net has changed since")
+    assert project.folder / data["folder"] == kept
+    shutil.rmtree(kept)
     done = project.experiments("reproduce", str(run), "--verify")
     assert done.returncode == 1
     assert "\nDifferent: " in done.stdout
@@ -74,7 +107,7 @@ def test_a_changed_package_beside_the_project_is_named(project: Project) -> None
         "Not as then: the source of changed_net has changed since, and its former content is in no "
         "file of the run" in done.stdout
     )
-    (kept,) = project.reproduced()
+    (kept,) = project.reproduced() - before
     told = project.experiments("diff", str(run), str(kept))
     assert told.stdout.startswith("Differ in the source of changed_net\n")
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.options import OUTPUTS, Outputs, Run
+from experiments.cli.options import OUTPUTS, Json, Outputs, Run
 from experiments.errors import InputError
 
 if TYPE_CHECKING:
     from experiments.reproducing.reproduce import Reproduced
+    from experiments.reproducing.verdict import Verdict
 
 _REPRODUCE_EXAMPLES = """Examples:
 
@@ -57,6 +59,7 @@ def reproduce(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the restored code, and the reproduced run.")
     ] = False,
+    as_json: Json = False,
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """Train a run again, from its own commit, uncommitted changes and configuration.
@@ -65,46 +68,77 @@ def reproduce(
     installed packages are used as they are now. An OVERRIDE replaces a recorded one: it names
     another place of the data, or gives a secret that is hidden in the record.
 
-    With --verify, an equal run is deleted, and a different one is kept in outputs/reproduced.
+    With --verify, an equal run is deleted, and a different one is kept in outputs/reproduced. With
+    --json, the progress is printed to the standard error.
     """
     from experiments.catalog.find import find_run
     from experiments.reproducing.reproduce import remove
     from experiments.reproducing.reproduce import reproduce as reproduced
+    from experiments.reproducing.verdict import verdict
 
-    found = reproduced(find_run(run, outputs), overrides or [], outputs, typer.echo, keep=keep)
-    is_equal = _print_verdict(found) if verify else _print_result(found)
-    folder = found.again.summary.folder
-    if verify and is_equal and not keep:
-        remove(folder)
+    say = partial(typer.echo, err=as_json)
+    found = reproduced(find_run(run, outputs), overrides or [], outputs, say, keep=keep)
+    told = verdict(found.record, found.again) if verify else None
+    is_removed = told is not None and told.is_equal and not keep
+    folder = None if is_removed else os.path.relpath(found.again.summary.folder)
+    if as_json:
+        from experiments.cli.tables import print_json
+
+        print_json({**_as_data(found, told), "folder": folder})
     else:
-        typer.echo(f"The reproduced run: {os.path.relpath(folder)}")
-    if not is_equal:
+        _print(found, told)
+        if folder:
+            typer.echo(f"The reproduced run: {folder}")
+    if is_removed:
+        remove(found.again.summary.folder)
+    if not (told.is_equal if told else _has_ended_alike(found)):
         raise typer.Exit(1)
 
 
-def _print_verdict(found: Reproduced) -> bool:
-    """Print the comparison; return whether the results are equal."""
+def _as_data(found: Reproduced, told: Verdict | None) -> dict[str, Any]:
+    """Return plain data; the comparison is null without --verify."""
+    a, b = found.record, found.again
+    shas = {key: each.tags.get("weights_sha256") for key, each in (("a", a), ("b", b))}
+    return {
+        "id": a.summary.id,
+        "equal": told and told.is_equal,
+        "sentence": told and told.sentence,
+        "metrics": told and told.rows,
+        "weights": {**shas, "equal": shas["a"] == shas["b"]},
+        "lacking": found.lacking,
+        "changed": found.changed,
+    }
+
+
+def _print(found: Reproduced, told: Verdict | None) -> None:
+    reasons = list(found.changed)
+    if told:
+        _print_verdict(told)
+        reasons += [] if told.is_equal else found.lacking
+        if not (told.is_equal or reasons):
+            typer.echo(
+                "Everything recorded was restored, so the training itself is not deterministic"
+            )
+    else:
+        then, now = (
+            f"{each.summary.state}, {each.summary.objective:.4f}"
+            for each in (found.record, found.again)
+        )
+        compared = "--verify compares all points and weights"
+        typer.echo(f"Reproduced: {now} (recorded: {then}); {compared}")
+    for sentence in reasons:
+        typer.echo(f"Not as then: {sentence}")
+
+
+def _print_verdict(told: Verdict) -> None:
     from experiments.cli.differences import print_section
     from experiments.differences.section import Section, counted
-    from experiments.reproducing.verdict import verdict
 
-    told = verdict(found.record, found.again)
     metrics = counted(len(told.rows), "metric")
     print_section(Section("compared", f"{metrics}; a is the run, b its repetition", told.rows))
     typer.echo(f"\n{told.sentence}")
-    reasons = [*found.changed, *(() if told.is_equal else found.lacking)]
-    if not (told.is_equal or reasons):
-        typer.echo("Everything recorded was restored, so the training itself is not deterministic")
-    for sentence in reasons:
-        typer.echo(f"Not as then: {sentence}")
-    return told.is_equal
 
 
-def _print_result(found: Reproduced) -> bool:
-    """Print the objectives; return whether the training has ended like the run."""
-    one, other = (each.summary for each in (found.record, found.again))
-    then, now = (f"{each.state}, {each.objective:.4f}" for each in (one, other))
-    typer.echo(f"Reproduced: {now} (recorded: {then}); --verify compares all points and weights")
-    for sentence in found.changed:
-        typer.echo(f"Not as then: {sentence}")
-    return other.state == one.state or one.state == "dead"
+def _has_ended_alike(found: Reproduced) -> bool:
+    then, now = (each.summary.state for each in (found.record, found.again))
+    return now == then or then == "dead"

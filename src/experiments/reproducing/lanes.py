@@ -62,11 +62,12 @@ def _neighbours(run: Summary) -> Iterator[Summary]:
 
 
 def _runs_below(folder: Path) -> Iterator[Summary]:
-    for below in journal.folders(folder):
+    closed: list[OSError] = []  # a closed folder and a damaged journal tell nothing of their run
+    for below in journal.folders(folder, closed.append):
         try:
             found = summary_of(below)
         except InputError:
-            continue  # a damaged journal tells nothing of its run
+            continue
         if found is not None and not found.is_sweep:
             yield found
 
