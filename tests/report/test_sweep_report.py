@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import html
+import os
 import re
 import shutil
 import sys
@@ -92,6 +94,23 @@ def test_a_damaged_job_is_counted_apart_and_its_damage_told(sweeps: Sweeps) -> N
         assert re.fullmatch(r"\S*outputs/bad/0/journal\.jsonl: is damaged \(.*\)", reason)
         if table:
             (sweeps.bad / table).unlink()  # an interrupted sweep has none
+
+
+def test_a_closed_folder_counts_as_damaged(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed, sweep, scandir = sweeps.bad / "0", found(sweeps.bad), os.scandir
+
+    def refusing(place: Path):  # a mode would not stop the superuser
+        if Path(place) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return scandir(place)
+
+    (closed / "journal.jsonl").unlink()
+    (closed / "journal.jsonl").mkdir()  # cannot be read either
+    (sweeps.bad / "jobs.csv").unlink()
+    monkeypatch.setattr(os, "scandir", refusing)
+    text = text_of(sweep_report(sweep))
+    assert "4 jobs: 1 finished, 1 of them diverged, 2 not finished, 1 damaged" in text
+    assert "bad/0/journal.jsonl: cannot be read" in text
 
 
 def test_secrets_are_hidden(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:

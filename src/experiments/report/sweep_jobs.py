@@ -86,7 +86,9 @@ def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
         reason = damage or outcomes.get(number, row).get("reason", "")
         job = SweepJob(number, values, folder, run, row["state"], reason, bool(damage))
         found[folder.resolve()] = job
-    for folder in journal.folders(sweep.folder):
+    closed: list[OSError] = []
+    below = list(journal.folders(sweep.folder, closed.append))
+    for folder in [*below, *(Path(each.filename) for each in closed)]:
         if folder.resolve() in found or folder == sweep.folder:
             continue
         run, damage = _run_in(folder)
