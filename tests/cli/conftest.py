@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,12 @@ def made_lab(tmp_path_factory: pytest.TempPathFactory, root: str) -> Lab:
 
 
 @pytest.fixture
-def lab(made_lab: Lab, tmp_path: Path) -> Lab:
-    """A copy of the folder, which a test may change."""
-    shutil.copytree(made_lab.folder, tmp_path / "lab")
-    return Lab(tmp_path / "lab")
+def lab(made_lab: Lab, tmp_path: Path) -> Iterator[Lab]:
+    """The folder for a test that changes it; afterwards it is as before.
+
+    The test cannot work on a copy, because a copy of a run knows its original.
+    """
+    shutil.copytree(made_lab.folder, tmp_path / "before")
+    yield made_lab
+    shutil.rmtree(made_lab.folder)
+    shutil.copytree(tmp_path / "before", made_lab.folder)

@@ -47,7 +47,8 @@ def made_sweeps(tmp_path_factory: pytest.TempPathFactory, root: str) -> Sweeps:
     lr = ("optimizer.lr=0.1,1e30", "tracking=none", "hydra.sweep.dir=outputs/bad")
     done = command(*usual, *fates, *lr, cwd=folder, PYTHONPATH=str(folder))
     assert "2 of 4 jobs have not finished" in done.stderr
-    return Sweeps(folder)
+    # A copy of a run knows its original, so the tests get a project that was moved.
+    return Sweeps(folder.rename(folder.with_name("moved")))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -137,3 +138,19 @@ def test_a_run_that_died_before_its_origin_records_it_when_resumed(sweeps: Sweep
     assert done.returncode == 0, done.stderr
     assert {"config.yaml", NAME} <= journal.history(folder).artifacts
     assert found(folder).state == "finished"
+
+
+def test_the_report_of_a_copy_does_not_replace_that_of_the_original(sweeps: Sweeps) -> None:
+    run = found(sweeps.good / "0")
+    original = Path(journal.history(run.folder).start["folder"])
+    shutil.copytree(run.folder, original)  # until now, the run was moved
+    try:
+        kept = keep(run, "<p>copied</p>")
+    finally:
+        shutil.rmtree(original)
+    assert (kept.outcome, kept.said) == (
+        "had no need",
+        f"MLflow does not get it: this is a copy of {original}, whose report it would be",
+    )
+    assert (run.folder / NAME).read_text() == "<p>copied</p>"
+    assert NAME not in journal.history(run.folder).artifacts

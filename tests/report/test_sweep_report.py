@@ -79,7 +79,7 @@ def test_jobs_of_a_moved_project_are_found(
 
 def test_a_damaged_table_is_one_error(sweeps: Sweeps) -> None:
     (sweeps.good / "jobs.csv").write_text("job,state\nx,y\n")
-    with pytest.raises(InputError, match=r"jobs\.csv: is damaged; the command of the sweep"):
+    with pytest.raises(InputError, match=r"jobs\.csv: is damaged"):
         sweep_report(found(sweeps.good))
 
 

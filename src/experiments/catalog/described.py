@@ -70,6 +70,15 @@ def describe(run: Summary) -> Description:
     )
 
 
+def parts_of(params: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of each part of a configuration in one line, its chosen file first."""
+    parts: dict[str, list[str]] = {}
+    for key, text in params.items():
+        part, _, name = key.partition(".")
+        parts.setdefault(part, []).append(f"{name}={text}" if name else text)
+    return {part: " ".join(values) for part, values in sorted(parts.items())}
+
+
 def _verdict(run: Summary) -> str:
     path = run.folder / VERDICT
     return path.read_text().rstrip() if run.is_sweep and path.exists() else ""

@@ -40,7 +40,7 @@ def show(run: Run, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None
 
     It prints the result, the origin, the configuration, the epochs and the files.
     """
-    from experiments.catalog.described import describe
+    from experiments.catalog.described import describe, parts_of
     from experiments.catalog.find import find
     from experiments.catalog.rows import as_data
     from experiments.cli import tables
@@ -53,7 +53,7 @@ def show(run: Run, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None
     tables.print_facts(dict(_facts(found)))
     if found.run.params:
         typer.echo("\nConfiguration")
-        tables.print_facts(_parts(found.run.params))
+        tables.print_facts(parts_of(found.run.params))
     _print_epochs(found.epochs)
     if found.run.metrics:
         typer.echo("\nLast values")
@@ -96,15 +96,6 @@ def _facts(found: Description) -> Iterator[tuple[str, str]]:
     for link in found.links:
         title, _, address = link.partition(": ")
         yield title.lower(), address
-
-
-def _parts(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of each part of the configuration in one line, its chosen file first."""
-    parts: dict[str, list[str]] = {}
-    for key, text in params.items():
-        part, _, name = key.partition(".")
-        parts.setdefault(part, []).append(f"{name}={text}" if name else text)
-    return {part: " ".join(values) for part, values in sorted(parts.items())}
 
 
 def _print_epochs(epochs: Sequence[Mapping[str, float]]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from experiments import journal
 from experiments.catalog.summary import Summary
 from experiments.delivery_process.sync import Synced, sync_one
@@ -46,9 +48,21 @@ def keep(run: Summary, page: str) -> Synced:
         if not journal.history(run.folder).is_sealed:
             said = "MLflow does not get it: version 0.1.0 wrote the journal, which is closed"
             return Synced(run.folder, "had no need", said)
+        if original := _original_of(run.folder):
+            said = f"MLflow does not get it: this is a copy of {original}, whose report it would be"
+            return Synced(run.folder, "had no need", said)
         try:
             with Journal(run.folder) as opened:
                 opened.write("artifacts", names=[NAME])
         except InUseError:
             return Synced(run.folder, "still running")
         return sync_one(run.folder)
+
+
+def _original_of(folder: Path) -> Path | None:
+    """Return the folder that a run was copied from; None if it was not copied."""
+    began = journal.history(folder).start
+    before = Path(began.get("folder") or folder)
+    if before.absolute() == folder.absolute() or not (before / journal.NAME).exists():
+        return None
+    return before if journal.history(before).start == began else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.composition.hydra_errors import in_one_line
-from experiments.errors import InputError
+from experiments.errors import InputError, unreadable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +77,10 @@ def answers_of(folder: Path, data_sha256: str) -> Answers:
         raise InputError(f"{folder / 'config.yaml'}: {in_one_line(error)}") from error
     assert isinstance(loaded, dict)  # noqa: S101  (the configuration was checked)
     settings: Mapping[Any, Any] = loaded
-    splits = _data(settings["data"])
+    try:
+        splits = _data(settings["data"])
+    except OSError as error:
+        raise unreadable(error, Path(error.filename or settings["data"]["root"])) from error
     if splits.sha256 != data_sha256:
         raise InputError(
             f"data.root={settings['data']['root']}: the data there is not the data of the run; "

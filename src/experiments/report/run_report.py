@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments import journal
-from experiments.catalog.described import Description, describe
+from experiments.catalog.described import Description, describe, parts_of
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number, as_size, as_time
 from experiments.errors import InputError
@@ -66,7 +66,7 @@ def run_report(run: Summary) -> str:
         answers_problem=problem,
         differs=_differs(run, answers) if answers else "",
         log=last_lines(run.folder) if run.state in {"dead", "diverged"} else [],
-        config_parts=_parts(run.params),
+        config_parts=parts_of(run.params),
         config=_config(run),
         origin=_origin(run),
         time={
@@ -157,15 +157,6 @@ def _differs(run: Summary, answers: Answers) -> str:
 def _epochs(described: Description) -> str:
     count = sum("epoch_seconds" in each for each in described.epochs)
     return f"{count} epoch{'' if count == 1 else 's'}"
-
-
-def _parts(params: Mapping[str, str]) -> dict[str, str]:
-    """Return the values of each part of the configuration in one line, its chosen file first."""
-    parts: dict[str, list[str]] = {}
-    for key, text in params.items():
-        part, _, name = key.partition(".")
-        parts.setdefault(part, []).append(f"{name}={text}" if name else text)
-    return {part: " ".join(values) for part, values in sorted(parts.items())}
 
 
 def _config(run: Summary) -> str:

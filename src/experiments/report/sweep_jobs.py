@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import journal
+from experiments.catalog.job_tables import place_of, rows_of
 from experiments.catalog.summary import Summary, summary_of
 from experiments.composition.run_names import short_names
 from experiments.errors import InputError
 from experiments.redaction.hide import hidden
-from experiments.sweep.folders import JOBS
 from experiments.tracking.tag_names import FAILURE
 
 _OUTCOMES = ".jobs/*/*.json"
-_REASONS = {"dead": "its process ended without a word", "running": "it is being trained"}
+_REASONS = {
+    "dead": "its process ended without a word",
+    "running": "it is being trained",
+    "deleted": "its run was deleted; the command of the sweep trains it again",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class SweepJob:
         """The state of its run, or else the state that the sweep noted."""
         if self.is_damaged:
             return "damaged"
+        if self.run is None and self.told == "finished":
+            return "deleted"
         return self.run.state if self.run else self.told or "not begun"
 
     @property
@@ -78,8 +83,8 @@ def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
     """
     outcomes = _outcomes(sweep.folder)
     found: dict[Path, SweepJob] = {}
-    for row in _rows(sweep.folder):
-        folder = _place(row["folder"], sweep.folder)
+    for row in rows_of(sweep.folder):
+        folder = place_of(row["folder"], sweep.folder)
         values = {key: row.get(key, "") for key in varied}
         number: int | None = int(row["job"])
         run, damage = _run_in(folder)
@@ -119,30 +124,6 @@ def last_lines(folder: Path, count: int = 8) -> list[str]:
         return []
     lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()
     return [line for line in lines if line.strip()][-count:]
-
-
-def _rows(sweep: Path) -> Iterator[dict[str, str]]:
-    path = sweep / JOBS
-    if not path.exists():
-        return
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if not {"job", "state", "folder"} <= row.keys() or not row["job"].isdecimal():
-                    raise InputError(f"{path}: is damaged; the command of the sweep writes it anew")
-                yield row
-    except (OSError, ValueError, csv.Error) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); the command of the sweep writes it anew"
-        ) from error
-
-
-def _place(noted: str, sweep: Path) -> Path:
-    """Return the folder of a job, which `jobs.csv` names relative to the sweep's directory then."""
-    for base in (Path(), *sweep.absolute().parents):
-        if (base / noted).is_dir():
-            return base / noted
-    return sweep / Path(noted).name
 
 
 def _run_in(folder: Path) -> tuple[Summary | None, str]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.catalog.listing import REPRODUCED
 from experiments.catalog.summary import Summary, summary_of
 from experiments.composition.secret_overrides import to_environment
 from experiments.differences.record import Record, record_of
@@ -32,8 +33,6 @@ from experiments.reproducing.worktree import PROGRAM, Code, restored
 
 PREFIX = "experiments-reproduce-"
 """the beginning of the name of a temporary folder, which only kill -9 leaves behind"""
-FOLDER = "reproduced"
-"""the folder of reproduced runs, below the folder of all runs"""
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR}
 Say = Callable[[str], None]
 
@@ -89,7 +88,7 @@ def reproduce(
         _tell(code, arguments, lacking, record, say)
         if keep:
             say(f"  kept: {code.project}" + _removal(code))
-        above = outputs.absolute() / FOLDER
+        above = outputs.absolute() / REPRODUCED
         with _own_folder(above) as own:
             trained = _trained(record, code, arguments, path, folder / "outputs", own, say)
             again = _kept(trained, above, run.short)
