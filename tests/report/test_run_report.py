@@ -82,6 +82,16 @@ def test_without_its_files_a_run_has_a_report_that_tells_why(sweeps: Sweeps, har
     assert said in reason.partition("Configuration")[0]
 
 
+def test_files_that_cannot_be_read_are_told(sweeps: Sweeps) -> None:
+    folder = sweeps.bad / "1"  # it failed, so that its report shows its log
+    for name in ("config.yaml", "train.log"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).mkdir()  # an error for root as well
+    text = text_of(run_report(found(folder)))
+    for name in ("config.yaml", "train.log"):
+        assert f"{name}: cannot be read (Is a directory)" in text
+
+
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\xff", "null"])
 def test_a_damaged_environment_is_told(sweeps: Sweeps, content: str) -> None:
     for number in ("0", "1"):

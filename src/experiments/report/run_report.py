@@ -11,7 +11,7 @@ from experiments import journal
 from experiments.catalog.described import Description, describe, parts_of
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number, as_size, as_time
-from experiments.errors import InputError
+from experiments.errors import InputError, unreadable
 from experiments.report.machine import machine_of
 from experiments.report.page import NAME, render
 from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
@@ -161,7 +161,12 @@ def _epochs(described: Description) -> str:
 
 def _config(run: Summary) -> str:
     path = run.folder / "config.yaml"
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    if not path.exists():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        return str(unreadable(error, path))
 
 
 def _origin(run: Summary) -> dict[str, str]:

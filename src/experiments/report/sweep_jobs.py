@@ -11,7 +11,7 @@ from experiments import journal
 from experiments.catalog.job_tables import place_of, rows_of
 from experiments.catalog.summary import Summary, summary_of
 from experiments.composition.run_names import short_names
-from experiments.errors import InputError
+from experiments.errors import InputError, unreadable
 from experiments.redaction.hide import hidden
 from experiments.tracking.tag_names import FAILURE
 
@@ -114,15 +114,14 @@ def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
 
 
 def last_lines(folder: Path, count: int = 8) -> list[str]:
-    """Return the last lines of the log in a run's folder; none if there is no log.
-
-    Raises:
-        OSError: the log cannot be read.
-    """
+    """Return the last lines of the log in a run's folder; none if there is no log."""
     logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
     if not logs:
         return []
-    lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        return [str(unreadable(error, logs[-1]))]
     return [line for line in lines if line.strip()][-count:]
 
 
