@@ -9,6 +9,7 @@ import pytest
 
 from experiments import journal
 from experiments.catalog import listing as module
+from experiments.catalog.filters import chosen
 from experiments.catalog.listing import listing
 from experiments.catalog.summary import Summary
 
@@ -93,7 +94,8 @@ def test_a_sweep_s_table_names_jobs_that_lie_elsewhere(
     for place in (tmp_path, tmp_path.parent):  # wherever the command is given
         monkeypatch.chdir(place)
         known = listing(tmp_path / "outputs")
-        assert [run.name for run in known.jobs_of(known.sweeps[0])] == ["run 1"]
+        jobs = chosen(known.runs, [f"sweep={known.sweeps[0].id}"], known.sweeps)
+        assert [run.name for run in jobs] == ["run 1"]
 
 
 @pytest.mark.parametrize("table", [b"job,place\n0,x\n", b"job,state,folder\n0\n", b"\xff\xfe\n"])

@@ -10,12 +10,10 @@ import yaml
 
 from experiments import journal
 from experiments.catalog.summary import Summary
-from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import WEIGHTS
 from experiments.sweep.failures import command
 from experiments.sweep.folders import VERDICT
 from experiments.tracking.links import links_for_run, links_for_sweep
-from experiments.tracking.tag_names import FAILURE
 
 _OVERRIDES = "overrides.yaml"
 
@@ -40,12 +38,6 @@ class Description:
         """The recorded files that were deleted."""
         return [name for name, is_there in self.files.items() if not is_there]
 
-    @property
-    def reason(self) -> str:
-        """The reason why it has no good result; empty without one."""
-        key = FAILURE if self.run.state == "dead" else WARNING  # a resumed run may have failed once
-        return self.run.tags.get(key, "")
-
 
 def describe(run: Summary) -> Description:
     """Describe a run or a sweep.
@@ -68,6 +60,12 @@ def describe(run: Summary) -> Description:
         links=links_for_sweep(run.folder) if run.is_sweep else links_for_run(run.folder),
         verdict=_verdict(run),
     )
+
+
+def versions_of(run: Summary) -> str:
+    """Return the versions of Python, torch and this package that trained a run, in one line."""
+    names = [name for name in ("python", "torch", "experiments") if f"version.{name}" in run.tags]
+    return ", ".join(f"{name} {run.tags[f'version.{name}']}" for name in names)
 
 
 def parts_of(params: Mapping[str, str]) -> dict[str, str]:

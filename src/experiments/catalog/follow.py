@@ -13,6 +13,11 @@ from experiments.errors import InputError
 _LOOK_SECONDS = 0.2
 
 
+def log_of(folder: Path) -> Path | None:
+    """Return the log in a run's folder that was written last; None if there is none."""
+    return max(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
 def follow(folder: Path, last: int) -> Iterator[str]:
     """Yield the last lines of a run's log, then each new line until the run ends.
 
@@ -23,12 +28,12 @@ def follow(folder: Path, last: int) -> Iterator[str]:
     Raises:
         InputError: the folder has no log.
     """
-    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
-    if not logs:
+    log = log_of(folder)
+    if log is None:
         raise InputError(
             f"{os.path.relpath(folder)}: holds no log; `experiments show` prints the run's epochs"
         )
-    with logs[-1].open(errors="replace") as file:
+    with log.open(errors="replace") as file:
         lines = file.readlines()
         torn = lines.pop() if lines and not lines[-1].endswith("\n") else ""
         yield from (line.rstrip("\n") for line in (lines[-last:] if last else []))

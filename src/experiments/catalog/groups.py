@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from experiments.catalog.summary import Summary
 from experiments.catalog.varied import SEED, varied_keys
 from experiments.composition.run_names import short_names
 from experiments.errors import InputError
+from experiments.sweep.statements import mean_and_deviation
 
 if TYPE_CHECKING:
     from experiments.sweep.comparison import Comparison
@@ -47,12 +47,12 @@ class Group:
     @cached_property
     def mean(self) -> float:
         """The mean of its numbers; NaN without any."""
-        return statistics.fmean(self.numbers.values()) if self.numbers else math.nan
+        return mean_and_deviation(list(self.numbers.values()))[0]
 
     @cached_property
     def deviation(self) -> float:
         """The standard deviation (n - 1) of its numbers; NaN for fewer than two."""
-        return statistics.stdev(self.numbers.values()) if len(self.numbers) > 1 else math.nan
+        return mean_and_deviation(list(self.numbers.values()))[1]
 
 
 @dataclass(frozen=True)

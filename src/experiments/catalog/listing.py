@@ -49,10 +49,6 @@ class Listing:
         """The sweeps, those begun first at the start."""
         return [each for each in self.all if each.is_sweep]
 
-    def jobs_of(self, sweep: Summary) -> list[Summary]:
-        """Return the runs that are jobs of a sweep, those begun first at the start."""
-        return [each for each in self.runs if sweep.id in each.sweeps]
-
 
 def listing(outputs: Path) -> Listing:
     """Return all runs and sweeps below a folder.

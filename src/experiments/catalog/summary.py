@@ -11,8 +11,9 @@ from experiments import journal
 from experiments.identity.ingredients import sha256_of_data
 from experiments.journal import History
 from experiments.journal.events import damaged
-from experiments.registry.earlier import Result
+from experiments.registry.earlier import WARNING, Result
 from experiments.tracking.copies import Copies
+from experiments.tracking.tag_names import FAILURE
 
 State = Literal["running", "finished", "diverged", "dead"]
 STATES: tuple[State, ...] = ("running", "finished", "diverged", "dead")
@@ -70,6 +71,12 @@ class Summary:
     def objective(self) -> float:
         """The accuracy that ranks it, 0 to 1; NaN if it has none."""
         return Result(self.metrics, self.diverged).objective
+
+    @property
+    def reason(self) -> str:
+        """The reason why it has no good result; empty without one."""
+        key = FAILURE if self.state == "dead" else WARNING  # a resumed run may have failed once
+        return self.tags.get(key, "")
 
     @property
     def mlflow_id(self) -> str | None:

@@ -89,7 +89,8 @@ def _delete(items: Sequence[Item], outputs: Path, *, err: bool) -> None:
 
 def _print(items: Sequence[Item]) -> None:
     from experiments.catalog.cleaning import REASONS
-    from experiments.cli.tables import as_size, as_time, print_table
+    from experiments.catalog.texts import as_size, as_time
+    from experiments.cli.tables import print_table
 
     print_table(
         ["id", "name", "folder", ">size", "last change", "reason"],
@@ -125,7 +126,7 @@ def _print_json(items: Sequence[Item]) -> None:
 
 
 def _counted(items: Sequence[Item]) -> str:
-    from experiments.cli.tables import as_size
+    from experiments.catalog.texts import as_size
 
     runs = sum(item.run is not None for item in items)
     told = [f"{runs} run{'s' * (runs != 1)}"] if runs else []

@@ -60,6 +60,7 @@ def compare(
     from experiments.catalog.filters import chosen
     from experiments.catalog.groups import grouped
     from experiments.catalog.listing import listing
+    from experiments.cli.tables import print_damaged, print_json
 
     known = listing(outputs)
     runs = chosen(known.runs, filters or (), known.sweeps)
@@ -69,8 +70,6 @@ def compare(
     shown = limit or len(found.groups)
     if plot is not None:
         _draw(found, plot, shown)
-    from experiments.cli.tables import print_damaged, print_json
-
     if as_json:
         print_json(_as_data(found))
     else:

@@ -75,8 +75,8 @@ def print_section(section: Section) -> None:
 
 
 def _cell(value: Value) -> str:
-    from experiments.cli import tables
+    from experiments.catalog.texts import as_text
 
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return tables.as_text(value)
+    return as_text(value)

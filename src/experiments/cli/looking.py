@@ -90,6 +90,7 @@ def ls(
 
 
 def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
+    from experiments.catalog import texts
     from experiments.catalog.filters import value_of
     from experiments.cli import tables
 
@@ -102,9 +103,9 @@ def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
     rows = (
         [
             *(run.short, run.state, run.name),
-            *(run.params.get(key) or tables.as_text(value_of(run, key)) for key in keys),
-            tables.as_duration((run.changed - run.begun) / 1000 if run.is_sweep else run.seconds),
-            tables.as_time(run.begun),
+            *(run.params.get(key) or texts.as_text(value_of(run, key)) for key in keys),
+            texts.as_duration((run.changed - run.begun) / 1000 if run.is_sweep else run.seconds),
+            texts.as_time(run.begun),
         ]
         for run in runs
     )

@@ -43,6 +43,7 @@ def show(run: Run, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None
     from experiments.catalog.described import describe, parts_of
     from experiments.catalog.find import find
     from experiments.catalog.rows import as_data
+    from experiments.catalog.texts import as_number
     from experiments.cli import tables
 
     found = describe(find(run, outputs))
@@ -58,18 +59,19 @@ def show(run: Run, *, as_json: Json = False, outputs: Outputs = OUTPUTS) -> None
     if found.run.metrics:
         typer.echo("\nLast values")
         values = sorted(found.run.metrics.items())
-        tables.print_facts({key: tables.as_number(value) for key, value in values})
+        tables.print_facts({key: as_number(value) for key, value in values})
     if found.verdict:
         typer.echo(f"\n{found.verdict}")
 
 
 def _facts(found: Description) -> Iterator[tuple[str, str]]:
-    from experiments.cli.tables import as_duration, as_time
+    from experiments.catalog.described import versions_of
+    from experiments.catalog.texts import as_duration, as_time
 
     run = found.run
     yield from {"name": run.name, "state": run.state}.items()
-    if found.reason:
-        yield "reason", found.reason
+    if run.reason:
+        yield "reason", run.reason
     yield from {"id": run.id, "identity": run.identity}.items()
     yield "folder", os.path.relpath(run.folder)
     yield "begun", f"{as_time(run.begun)} on {run.host}"
@@ -85,8 +87,7 @@ def _facts(found: Description) -> Iterator[tuple[str, str]]:
     yield from (
         (key, run.tags[key]) for key in ("data_sha256", "device", "lanes") if key in run.tags
     )
-    names = [name for name in ("python", "torch", "experiments") if f"version.{name}" in run.tags]
-    yield "versions", ", ".join(f"{name} {run.tags[f'version.{name}']}" for name in names)
+    yield "versions", versions_of(run)
     yield "files", ", ".join(name for name, is_there in found.files.items() if is_there)
     if found.missing:
         them = "them" if len(found.missing) > 1 else "it"
@@ -99,7 +100,8 @@ def _facts(found: Description) -> Iterator[tuple[str, str]]:
 
 
 def _print_epochs(epochs: Sequence[Mapping[str, float]]) -> None:
-    from experiments.cli.tables import as_number, print_table
+    from experiments.catalog.texts import as_number
+    from experiments.cli.tables import print_table
 
     trained = [each for each in epochs if "epoch_seconds" in each]
     keys = list(dict.fromkeys(key for each in trained for key in each if key != "epoch"))
@@ -124,14 +126,13 @@ def tail(
     outputs: Outputs = OUTPUTS,
 ) -> None:
     """Print the end of a run's log, and each new line until the run ends."""
-    from experiments.catalog.described import describe
     from experiments.catalog.find import find_run
     from experiments.catalog.follow import follow
 
     found = find_run(run, outputs)
     for line in follow(found.folder, lines):
         typer.echo(line)
-    ended = describe(find_run(str(found.folder), outputs))
-    if ended.run.state != "finished":
+    ended = find_run(str(found.folder), outputs)
+    if ended.state != "finished":
         why = f" ({ended.reason})" if ended.reason else ""
-        typer.echo(f"{found.short} is {ended.run.state}{why}", err=True)
+        typer.echo(f"{found.short} is {ended.state}{why}", err=True)

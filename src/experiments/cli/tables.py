@@ -10,11 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from experiments.catalog.texts import as_duration as as_duration
-from experiments.catalog.texts import as_number as as_number
-from experiments.catalog.texts import as_size as as_size
-from experiments.catalog.texts import as_text as as_text
-from experiments.catalog.texts import as_time as as_time
 from experiments.process.colour import GOOD, WARNING
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Comparing: everything in which two runs differ, from their origin to their weights; no torch."""
+"""Everything in which two runs differ, from their origin to their weights; no torch."""

@@ -9,7 +9,7 @@ from experiments.catalog.summary import Summary
 from experiments.delivery_process.sync import Synced, sync_one
 from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
-from experiments.journal import InUseError, Journal
+from experiments.journal import History, InUseError, Journal
 from experiments.report.page import NAME
 from experiments.report.run_report import run_report
 from experiments.report.sweep_report import sweep_report
@@ -45,10 +45,11 @@ def keep(run: Summary, page: str) -> Synced:
     """
     with locked(run.folder / _LOCK):
         write_atomically(run.folder / NAME, page.encode())
-        if not journal.history(run.folder).is_sealed:
+        past = journal.history(run.folder)
+        if not past.is_sealed:
             said = "MLflow does not get it: version 0.1.0 wrote the journal, which is closed"
             return Synced(run.folder, "had no need", said)
-        if original := _original_of(run.folder):
+        if original := _original_of(past):
             said = f"MLflow does not get it: this is a copy of {original}, whose report it would be"
             return Synced(run.folder, "had no need", said)
         try:
@@ -59,10 +60,9 @@ def keep(run: Summary, page: str) -> Synced:
         return sync_one(run.folder)
 
 
-def _original_of(folder: Path) -> Path | None:
+def _original_of(past: History) -> Path | None:
     """Return the folder that a run was copied from; None if it was not copied."""
-    began = journal.history(folder).start
-    before = Path(began.get("folder") or folder)
-    if before.absolute() == folder.absolute() or not (before / journal.NAME).exists():
+    before = Path(past.start.get("folder") or past.folder)
+    if before.absolute() == past.folder.absolute() or not (before / journal.NAME).exists():
         return None
-    return before if journal.history(before).start == began else None
+    return before if journal.history(before).start == past.start else None

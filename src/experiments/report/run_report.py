@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments import journal
-from experiments.catalog.described import Description, describe, parts_of
+from experiments.catalog.described import Description, describe, parts_of, versions_of
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number, as_size, as_time
 from experiments.errors import InputError, unreadable
@@ -55,7 +55,7 @@ def run_report(run: Summary) -> str:
         title=run.name,
         state=_STATES[run.state],
         is_finished=run.state == "finished",
-        reason="" if run.diverged else described.reason,
+        reason="" if run.diverged else run.reason,
         place=os.path.relpath(run.folder),
         facts=list(_facts(run)),
         result=_result(run),
@@ -176,8 +176,7 @@ def _origin(run: Summary) -> dict[str, str]:
     told["git"] = run.tags.get("git_problem")
     told["data"] = run.tags.get("data_sha256") and f"SHA-256 {run.tags['data_sha256']}"
     told["weights"] = run.tags.get("weights_sha256") and f"SHA-256 {run.tags['weights_sha256']}"
-    names = [name for name in ("python", "torch", "experiments") if f"version.{name}" in run.tags]
-    told["versions"] = ", ".join(f"{name} {run.tags[f'version.{name}']}" for name in names)
+    told["versions"] = versions_of(run)
     return {key: text for key, text in told.items() if text}
 
 

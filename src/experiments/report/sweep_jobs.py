@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import journal
+from experiments.catalog.follow import log_of
 from experiments.catalog.job_tables import place_of, rows_of
 from experiments.catalog.summary import Summary, summary_of
 from experiments.composition.run_names import short_names
@@ -115,13 +116,13 @@ def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
 
 def last_lines(folder: Path, count: int = 8) -> list[str]:
     """Return the last lines of the log in a run's folder; none if there is no log."""
-    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
-    if not logs:
+    log = log_of(folder)
+    if log is None:
         return []
     try:
-        lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        return [str(unreadable(error, logs[-1]))]
+        return [str(unreadable(error, log))]
     return [line for line in lines if line.strip()][-count:]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from experiments.report.page import render
 from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
 from experiments.report.sweep_jobs import SweepJob, jobs_of
 from experiments.report.theme import SERIES
-from experiments.sweep.statements import figure
+from experiments.sweep.statements import figure, mean_and_deviation
 
 if TYPE_CHECKING:
     import altair as alt
@@ -104,8 +103,7 @@ def _best(grouping: Grouping) -> dict[str, str] | None:
     tested = [
         r.metrics["test_accuracy"] for r in best.runs.values() if "test_accuracy" in r.metrics
     ]
-    spread = statistics.stdev(tested) if len(tested) > 1 else float("nan")
-    test = f"{figure(statistics.fmean(tested), spread)} (n = {len(tested)})" if tested else ""
+    test = f"{figure(*mean_and_deviation(tested))} (n = {len(tested)})" if tested else ""
     return {
         "measure": grouping.metric,
         "name": name_of(best),

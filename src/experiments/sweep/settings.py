@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Literal
 
 from experiments.redaction.hide import hidden
 from experiments.sweep.report import JobResult
+from experiments.sweep.statements import mean_and_deviation
 
 Measure = Literal["validation accuracy", "test accuracy"]
 
@@ -124,12 +124,6 @@ def rank(results: Sequence[JobResult]) -> Ranking:
         without_split=len(finished) - len(ranked),
         unfinished=tuple(setting for setting in settings if not setting.finished),
     )
-
-
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the standard deviation (n - 1); NaN for too few values."""
-    mean = statistics.fmean(values) if values else math.nan
-    return mean, statistics.stdev(values) if len(values) > 1 else math.nan
 
 
 def _or_zero(value: float) -> float:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from experiments.sweep.effects import Effect, effects_of
 from experiments.sweep.report import JobResult
-from experiments.sweep.settings import Ranking, Setting, mean_and_deviation, rank
-from experiments.sweep.statements import figure, judgement, lead, places, verb
+from experiments.sweep.settings import Ranking, Setting, rank
+from experiments.sweep.statements import figure, judgement, lead, mean_and_deviation, places, verb
 
 if TYPE_CHECKING:
     from experiments.sweep.comparison import Comparison
