@@ -13,7 +13,7 @@ from benchmarks.report import report, spread
 from experiments.composition.hydra_config import checked
 from experiments.journal import Journal, history
 from experiments.run.build import assemble
-from experiments.run.lifecycle import train_and_test
+from experiments.run.train_and_test import train_and_test
 from experiments.tracking import Recorder
 
 EPOCHS = 15
@@ -53,7 +53,7 @@ def measure(*overrides: str) -> tuple[list[float], list[float], list[float]]:
 
     with initialize_config_dir(str(Path("conf").absolute()), version_base="1.3"):
         base = ("tracking=none", f"trainer.epochs={EPOCHS}")
-        config = checked(compose("config", overrides=[*base, *overrides]))
+        config = checked(compose("config", [*base, *overrides], return_hydra_config=True))
     checkpoint.Checkpoints.save = timed  # type: ignore[method-assign]
     try:
         with tempfile.TemporaryDirectory(dir=".") as folder, Journal(Path(folder)) as journal:

@@ -20,6 +20,7 @@ from experiments.data import MNIST
 from experiments.data.splits import load
 from experiments.models import SimpleNet
 from experiments.run.load_torch import load_torch
+from experiments.tasks import Accuracy, Classification
 from experiments.training.loop import Position, fit
 
 ROOT = str(Path("~/.pytorch/MNIST_data/").expanduser())
@@ -48,9 +49,12 @@ def ours_seconds() -> list[float]:
     torch.manual_seed(0)
     model = SimpleNet()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
+    task = Classification()
+    task.loss, task.metrics = torch.nn.CrossEntropyLoss(), {"accuracy": Accuracy()}
     seconds: list[float] = []
     fit(
         model=model,
+        task=task,
         optimizer=optimizer,
         schedule=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
         schedule_interval="epoch",

@@ -35,7 +35,7 @@ from pathlib import Path
 from experiments.app import run
 lap("imports: hydra and the program")
 with initialize_config_dir(sys.argv[1], version_base="1.3"):
-    cfg = compose("config")
+    cfg = compose("config", return_hydra_config=True)
 from experiments.composition.hydra_config import checked
 config = checked(cfg)
 lap("configuration: composed and checked (imports pydantic)")

@@ -158,5 +158,5 @@ def no_process_is_left() -> Iterator[None]:
 
 def run_folder(cwd: Path) -> Path:
     """Return the folder of the only run under outputs/."""
-    (folder,) = (journal.parent for journal in cwd.glob("outputs/*/*/journal.jsonl"))
+    (folder,) = (journal.parent for journal in cwd.glob("outputs/**/journal.jsonl"))
     return folder

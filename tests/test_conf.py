@@ -10,22 +10,32 @@ from omegaconf import DictConfig
 
 from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
+from experiments.redaction.hide import hidden
 from tests.conftest import PROJECT
 
 CONF = PROJECT / "conf"
-GROUPS = ("data", "model", "optimizer", "schedule", "trainer", "tracking", "experiment")
-OPTIONS = [f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).iterdir())]
+GROUPS = (
+    *("data", "model", "task", "task/loss", "optimizer", "schedule", "callbacks"),
+    *("trainer", "tracking", "experiment"),
+)
+OPTIONS = [
+    f"{group}={path.stem}" for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))
+]
+METRICS = sorted(path.stem for path in (CONF / "task" / "metric").iterdir())
+IN_TASKS = {"accuracy", "mae", "r2"}  # conf/task/*.yaml choose them, so `+` would be twice
+OPTIONS += [f"+task/metric@task.metrics.{name}={name}" for name in METRICS if name not in IN_TASKS]
 
 
 @pytest.fixture(autouse=True)
 def hydra_config(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_NAME"):
+        monkeypatch.delenv(name, raising=False)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 
 
 def composed(*overrides: str) -> DictConfig:
-    return compose("config", overrides=list(overrides))
+    return compose("config", list(overrides), return_hydra_config=True)
 
 
 def test_the_issue_s_groups_are_there() -> None:
@@ -40,16 +50,24 @@ def test_the_issue_s_groups_are_there() -> None:
         assert option in OPTIONS
 
 
+def needed(option: str) -> list[str]:
+    """Return the overrides without which an option cannot be used."""
+    if option.endswith("=mse"):
+        return ["task=regression"]
+    return ["data.validation_size=100"] if option == "schedule=plateau" else []
+
+
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes_and_validates(option: str) -> None:
-    assert isinstance(checked(composed(option)), RunConfig)
+    assert isinstance(checked(composed(option, *needed(option))), RunConfig)
 
 
 @pytest.mark.parametrize("option", [name for name in OPTIONS if not name.startswith("data=")])
 def test_every_option_can_be_built(option: str, root: str) -> None:
     from experiments.run.build import assemble
 
-    parts = assemble(checked(composed(option, "data=digits", f"data.root={root}")))
+    data = ("data=digits", f"data.root={root}", *needed(option))
+    parts = assemble(checked(composed(option, *data)))
     assert parts.schedule.optimizer is parts.optimizer
 
 
@@ -92,3 +110,28 @@ def test_the_plain_experiment_differs_in_momentum_alone() -> None:
 def test_the_environment_names_the_tracking_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert checked(composed()).tracking.uri == "http://127.0.0.1:5000"
+
+
+@pytest.mark.parametrize("tracking", ["tracking=mlflow", "tracking=none"])
+def test_each_data_set_has_an_experiment_of_its_own(tracking: str) -> None:
+    for option in OPTIONS:
+        group, _, name = option.partition("=")
+        if group == "data":
+            assert checked(composed(option, tracking)).tracking.experiment == name
+
+
+def test_runs_of_a_few_batches_stay_apart() -> None:
+    debug = checked(composed("trainer=debug", "data=digits"))
+    assert (debug.tracking.experiment, debug.outputs) == ("debug", "outputs/debug")
+    named = checked(composed("trainer=debug", "tracking.experiment=mine", "outputs=here"))
+    assert (named.tracking.experiment, named.outputs) == ("mine", "here")
+
+
+def test_the_environment_names_the_experiment_and_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "theirs")
+    monkeypatch.setenv("MLFLOW_RUN_NAME", "their-run")
+    tracking = checked(composed()).tracking
+    assert (tracking.experiment, tracking.run_name) == ("theirs", "their-run")
+    assert hidden("their-run of theirs") == "their-run of theirs"  # a name is no secret
+    tracking = checked(composed("tracking.experiment=mine", "tracking.run_name=my-run")).tracking
+    assert (tracking.experiment, tracking.run_name) == ("mine", "my-run")

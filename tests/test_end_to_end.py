@@ -49,7 +49,7 @@ def test_a_run_is_trained_tested_and_recorded(offline: Program, tmp_path: Path) 
         "mlflow.db",
     }
     client, run = recorded(tmp_path)
-    assert f"MLflow run {run.info.run_id} in experiment mnist" in lines
+    assert f"MLflow run {run.info.run_id} in experiment digits" in lines
     assert run.info.status == "FINISHED"
 
     config = yaml.safe_load((folder / "config.yaml").read_text())

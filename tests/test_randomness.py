@@ -22,6 +22,7 @@ from experiments.randomness import (
 )
 from experiments.target_classes import resolve
 from experiments.training.evaluation import evaluate
+from tests.made_tasks import classification
 from tests.own_models import Drawing, Dropping
 
 CPU = torch.device("cpu")
@@ -114,7 +115,12 @@ def test_models_are_evaluated_together_as_alone_though_they_draw(digits, model) 
     if model is Dropping:
         for each in models:
             each.register_forward_pre_hook(lambda module, _: setattr(module, "training", True))
-    settings = {"split": digits.train, "limit_batches": None, "after_batch": lambda: None}
+    settings = {
+        "task": classification(),
+        "split": digits.train,
+        "limit_batches": None,
+        "after_batch": lambda: None,
+    }
     together = evaluate(models=models, seeds=[1, 2, 3], **settings)
     for number in (2, 0, 1):
         alone = evaluate(models=[models[number]], seeds=[number + 1], **settings)

@@ -63,7 +63,7 @@ def test_every_command_composes_and_validates(command: str, project_with_snippet
     assert len(jobs) > 1 or "-m" not in flags
     with initialize_config_dir(str(project_with_snippets / "conf"), version_base="1.3"):
         for job in jobs:
-            checked(compose("config", overrides=list(job)))
+            checked(compose("config", list(job), return_hydra_config=True))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from experiments.run.prepare import Prepared
 
 
+class Finished(SystemExit):
+    """Ends a command whose run has finished before: there is nothing to train."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        super().__init__(0)
+        self.prepared = prepared
+
+
 class Preflight(Callback):
     """Refuses a run that cannot work, and reports a finished one, before Hydra makes a folder."""
 
@@ -30,7 +38,7 @@ class Preflight(Callback):
 
         Raises:
             Refused: the run cannot work; its `error` gives the reason.
-            SystemExit: a finished earlier run was reported.
+            Finished: a finished earlier run was reported.
         """
         from experiments.run.prepare import prepare
 
@@ -43,7 +51,7 @@ class Preflight(Callback):
             raise Refused(error) from error
         if lines:
             print(*lines, sep="\n")  # noqa: T201  (no folder, so no log)
-            raise SystemExit(0)
+            raise Finished(prepared)
         with read_write(config), open_dict(config):
             OmegaConf.update(config, "hydra.run.dir", str(prepared.folder))
         Preflight.passed = own(config), prepared
@@ -61,18 +69,19 @@ def _report(prepared: Prepared, config: DictConfig) -> list[str]:
     if prepared.finished is None:
         return []
     from experiments.run.request import request_of
-    from experiments.run.session import report
+    from experiments.run.session import report, with_metrics
 
-    return report(prepared.finished, prepared.config, request_of(config.hydra))
+    return report(with_metrics(prepared), request_of(config.hydra))
 
 
 @past_hydra
 def run(cfg: DictConfig) -> float:
     """Train, test and record one run; return its objective.
 
-    The objective is the validation accuracy of the tested epoch if there is a validation split,
-    otherwise the test accuracy: 0 to 1, and NaN for a run that diverged. A finished run is not
-    trained again, and an interrupted run is resumed: see `experiments.registry.identities`.
+    The objective is the value of `task.objective` on the validation images in the tested epoch, or
+    without a validation split on the test images; NaN for a run that diverged. It is the plain
+    value, whether a larger or a smaller one is better. A finished run is not trained again, and an
+    interrupted run is resumed: see `experiments.registry.identities`.
 
     Raises:
         Refused: the run could not begin or has failed; its `error` gives the reason.

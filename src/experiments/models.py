@@ -61,16 +61,21 @@ class ConvNet(nn.Module):
     """Two 3x3 convolutions, each with ReLU and 2x2 max-pooling, then a linear classifier."""
 
     def __init__(
-        self, *, image_size: int = 28, channels: Sequence[int] = (16, 32), classes: int = 10
+        self,
+        *,
+        in_channels: int = 1,
+        image_size: int = 28,
+        channels: Sequence[int] = (16, 32),
+        classes: int = 10,
     ) -> None:
         super().__init__()
         first, second = channels
-        self.conv1 = nn.Conv2d(1, first, kernel_size=3, padding=1)
+        self.conv1 = nn.Conv2d(in_channels, first, kernel_size=3, padding=1)
         self.conv2 = nn.Conv2d(first, second, kernel_size=3, padding=1)
         self.fc = nn.Linear(second * (image_size // 4) ** 2, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, K) for images (B, 1, H, W)."""
+        """Return logits (B, K) for images (B, C, H, W)."""
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         logits: Tensor = self.fc(x.flatten(1))

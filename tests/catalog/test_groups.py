@@ -47,7 +47,7 @@ def test_validation_and_test_accuracies_are_not_mixed() -> None:
     split = summary(1, metrics={"test_accuracy": 0.1, "val_accuracy": 0.5})
     found = grouped([split, summary(2), summary(3)])
     assert [group.mean for group in found.groups] == [0.5]
-    assert (found.metric, found.without_split) == ("validation accuracy", 2)
+    assert (found.measure.name, found.without_split) == ("validation accuracy", 2)
 
 
 def test_a_group_with_a_diverged_run_comes_last() -> None:
@@ -72,20 +72,24 @@ def test_a_lower_loss_leads_and_its_interval_holds_the_mean() -> None:
     for group, interval in zip(found.groups, found.intervals, strict=True):
         assert interval is not None
         assert interval[0] < group.mean < interval[1]
-    assert any(text.startswith("1 leads 2 by 10,") for text in statements(found))
+    assert any(text.startswith("1 leads 2 by 10.00,") for text in statements(found))
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan])
-def test_values_that_are_not_finite_are_left_out_and_told(value: float) -> None:
-    runs = [run(1, 0.1, a=1, seed=0), run(2, 0.2, a=1, seed=1), run(3, value, a=1, seed=2)]
-    found = grouped(runs, metric="test_accuracy")
-    assert [group.mean for group in found.groups] == [pytest.approx(0.15)]
-    assert "Left out: 1 without a finite value" in list(statements(found))
+@pytest.mark.parametrize("metric", ["test_accuracy", None])
+def test_a_group_with_a_value_that_is_not_finite_comes_last(
+    value: float, metric: str | None
+) -> None:
+    runs = [run(1, 0.1, a=1, seed=0), run(2, 0.9, a=2, seed=0), run(3, value, a=2, seed=1)]
+    found = grouped(runs, metric=metric)
+    assert [group.mean for group in found.groups] == [0.1, 0.9]
+    assert [group.not_finite for group in found.groups] == [0, 1]
+    assert "2 ranks last because of runs without a finite value" in list(statements(found))
 
 
 def test_runs_without_the_metric_are_told() -> None:
     found = grouped([run(1, 0.1, a=1), summary(2, metrics={"other": 1.0})], metric="test_loss")
-    assert "Left out: 1 without a finite value" in list(statements(found))
+    assert "Left out: 1 without the metric" in list(statements(found))
 
 
 @pytest.mark.parametrize("key", ["test_accuracy", "host", "lr"])
@@ -114,4 +118,4 @@ def test_a_diverged_run_with_a_split_hides_no_finished_one() -> None:
         1, state="diverged", tags={"diverged": "true"}, metrics={"val_accuracy": 0.1}
     )
     found = grouped([diverged, summary(2), summary(3)])
-    assert (found.metric, found.without_split) == ("test accuracy", 0)
+    assert (found.measure.name, found.without_split) == ("test accuracy", 0)

@@ -12,6 +12,8 @@ from experiments.catalog import listing as module
 from experiments.catalog.filters import chosen
 from experiments.catalog.listing import listing
 from experiments.catalog.summary import Summary
+from experiments.tracking import give
+from experiments.tracking.tag_names import NAME
 
 
 def write(folder: Path, number: int, *, view: object = None, status: str | None = None) -> Path:
@@ -49,6 +51,24 @@ def test_runs_are_found_at_any_depth_but_not_among_artifacts(tmp_path: Path) -> 
     write(tmp_path / "mlflow" / "abc" / "artifacts" / "copy", 3)
     write(tmp_path / "checkpoints", 4)  # a user may name a run so
     assert sorted(names(tmp_path)) == ["run 1", "run 2", "run 4"]
+
+
+@pytest.mark.parametrize("apart", ["reproduced", "debug"])
+def test_runs_that_are_kept_apart_are_listed_by_their_own_folder(
+    tmp_path: Path, apart: str
+) -> None:
+    write(tmp_path / "day" / "one", 1)
+    write(tmp_path / apart / "day" / "two", 2)
+    assert names(tmp_path) == ["run 1"]
+    assert names(tmp_path / apart) == ["run 2"]
+
+
+def test_a_name_that_was_given_after_the_end_is_the_name(tmp_path: Path) -> None:
+    folder = write(tmp_path / "one", 1, status="FINISHED")
+    (before,) = listing(tmp_path).runs
+    give(folder, {NAME: "better"})
+    (run,) = listing(tmp_path).runs
+    assert (run.name, run.state, run.changed) == ("better", "finished", before.changed)
 
 
 def test_a_summary_has_the_last_metrics_and_the_time_of_all_epochs(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import EXPERIMENTS, command
+from tests.report.made_up import made_up_sweep
 
 COMMANDS = {"script": (EXPERIMENTS,), "module": (sys.executable, "-m", "experiments")}
 
@@ -56,3 +57,18 @@ def test_without_a_command_it_prints_its_help(arguments: str, tmp_path: Path) ->
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: experiments")
     assert len(done.stdout.splitlines()) > 20
+
+
+@pytest.mark.parametrize("arguments", ["--version", "ls", "ls --json", "--help"])
+def test_an_answer_that_cannot_be_written_is_an_error(arguments: str, tmp_path: Path) -> None:
+    made_up_sweep(tmp_path / "outputs" / "sweep", 1, 1)
+    done = command("sh", "-c", f"{EXPERIMENTS} {arguments} > /dev/full", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: the standard output cannot be written (No space left")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
+    shell = f"{{ {EXPERIMENTS} --help; echo $? >&2; }} | true"
+    done = command("sh", "-c", shell, cwd=tmp_path)
+    assert done.stderr == "0\n"

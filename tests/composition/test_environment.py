@@ -13,7 +13,8 @@ from experiments.composition.environment import from_environment
 from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
 from experiments.errors import InputError
-from experiments.identity.ingredients import Ingredients, ingredients_of, sha256_of_data
+from experiments.identity.canonical import sha256_of_data
+from experiments.identity.ingredients import Ingredients, ingredients_of
 from experiments.redaction.hide import hidden
 from tests.conftest import PROJECT, Program, run_folder
 
@@ -29,7 +30,7 @@ WRITTEN = {
 def configuration(model: dict[str, Any], *overrides: str) -> RunConfig:
     usual = ("data=digits", "tracking=none", "model._target_=own.Net")
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        config = compose("config", overrides=[*usual, *overrides])
+        config = compose("config", [*usual, *overrides], return_hydra_config=True)
     OmegaConf.set_struct(config, False)
     config.model.update(model)
     return checked(config)

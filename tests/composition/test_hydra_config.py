@@ -30,7 +30,7 @@ BAD = {
     "5 no epochs": ("trainer.epochs=0", "trainer.epochs=0: it should be greater than or equal"),
     "5 half an epoch": ("trainer.epochs=2.5", "trainer.epochs=2.5: it should be a valid integer"),
     "6 no layers": ("model.hidden=[]", "model.hidden=[]: it should have at least 1 item"),
-    "6 empty layer": ("model.hidden=[0]", "model.hidden[0]=0: it should be greater than or equal"),
+    "6 empty layer": ("model.hidden=[0]", "model.hidden.0=0: it should be greater than or equal"),
     "7 sweep": ("optimizer.lr=0.1,0.2", "add -m to sweep over them"),
     "8 open bracket": ("optimizer.lr=[1", "is not a valid override"),
     "9 no such option": ("model=nope", "model is one of convnet, simplenet"),
@@ -43,11 +43,14 @@ BAD = {
     "onecycle by epoch": ("schedule=onecycle schedule.interval=epoch", "schedule.interval=batch"),
     "patience without validation": (
         "trainer.patience=3",
-        "trainer.patience=3: looks at val_loss, and there is no validation split; set "
+        "trainer.patience=3: looks at val_accuracy, and there is no validation split; set "
         "data.validation_size",
     ),
     "best without validation": ("trainer.save_best=true", "trainer.save_best=true: looks at"),
-    "no such metric": ("trainer.monitor=test_accuracy", "should be 'val_loss' or 'val_accuracy'"),
+    "no such metric": (
+        "trainer.monitor=test_accuracy",
+        "is no metric of this task; choose from val_loss, val_accuracy",
+    ),
     "no patience": ("trainer.patience=0", "trainer.patience=0: it should be greater than or equal"),
     "no checkpoint": ("trainer.checkpoint_every=0", "trainer.checkpoint_every=0: it should be"),
     "no such device": ("trainer.device=gpu", "choose from auto, cpu, cuda, cuda:N or mps"),
@@ -69,8 +72,7 @@ BAD_WITH_TORCH = {
     "12 os.system": ("model._target_=os.system", "model._target_=os.system: is not allowed"),
     "12 alias": ("model._target_=subprocess.os", "is not allowed"),
     "12 nested": (
-        "model._target_=torch.nn.Sequential ~model.hidden ~model.inputs ~model.classes "
-        "+model.args._target_=os.system",
+        "model._target_=torch.nn.Sequential ~model.hidden +model.args._target_=os.system",
         "nothing below a part may name a _target_",
     ),
     "17 nowhere to fetch from": ("data.root=/proc/nowhere data=digits", "cannot write"),
@@ -85,10 +87,13 @@ BAD_WITH_TORCH = {
         "schedule: OneCycleLR refuses its arguments: float division by zero",
     ),
     "no logits": (
-        "model._target_=torch.nn.Identity ~model.hidden ~model.inputs ~model.classes",
+        "model._target_=torch.nn.Identity ~model.hidden",
         "model: returns (2, 1, 28, 28) for 2 images",
     ),
-    "wrong input": ("model.inputs=100", "does not take images of 1 x 28 x 28"),
+    "wrong input": (
+        "model.inputs=100",
+        "model.inputs=100: the images have 1 x 28 x 28 = 784 values; set model.inputs=784",
+    ),
 }
 
 

@@ -43,3 +43,13 @@ def test_short_names_come_in_the_order_of_the_overrides() -> None:
 
 def test_a_key_and_its_value() -> None:
     assert (key_of("++a.b=c=d"), value_of("++a.b=c=d")) == ("a.b", "c=d")
+
+
+def test_a_given_name_comes_before_the_varied_values_alone() -> None:
+    overrides = ["optimizer.lr=0.1", "seed=1", "model=convnet"]
+    assert run_name(overrides, (), "base") == "base"
+    assert run_name(overrides, ("seed",), "base") == "base: s1"
+    assert run_name(overrides, ("optimizer.lr", "seed"), "base") == "base: lr=0.1 s1"
+    long = [run_name(["optimizer.lr=0.1", f"seed={seed}"], ("seed",), "x" * 200) for seed in (0, 1)]
+    assert len(set(long)) == 2
+    assert max(map(len, long)) <= 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
@@ -16,6 +18,15 @@ VALUES = {
         "validation_size": 0,
     },
     "model": {"_target_": "my_models.Net", "width": [1, 2]},
+    "task": {
+        "_target_": "experiments.tasks.Classification",
+        "loss": {"_target_": "torch.nn.CrossEntropyLoss"},
+        "metrics": {
+            "accuracy": {"_target_": "experiments.tasks.Accuracy", "direction": "maximize"}
+        },
+        "objective": "accuracy",
+    },
+    "callbacks": {},
     "optimizer": {"_target_": "torch.optim.RMSprop", "alpha": 0.9},
     "schedule": {
         "_target_": "torch.optim.lr_scheduler.ConstantLR",
@@ -28,6 +39,9 @@ VALUES = {
         "threads": 2,
         "deterministic": True,
         "limit_batches": None,
+        "gradient_clip_val": None,
+        "gradient_clip_algorithm": "norm",
+        "accumulate_grad_batches": 1,
         "checkpoint_every": 1,
         "stop_on_divergence": True,
         "monitor": "val_loss",
@@ -38,6 +52,9 @@ VALUES = {
     "tracking": {
         "uri": "sqlite:///mlflow.db",
         "experiment": "mnist",
+        "run_name": None,
+        "tags": {},
+        "note": None,
         "log_model": True,
         "register": None,
         "system_metrics": False,
@@ -118,3 +135,38 @@ def test_what_is_shortened_keeps_its_beginning_and_its_advice() -> None:
     assert set(short.split()) <= {*said.split(), "…"}  # whole words
     assert shortened(short, 200) == short
     assert len(shortened("x" * 300, 200)) <= 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        (
+            {"tags": {"mlflow.user": "me"}},
+            "tracking.tags.mlflow.user: is a tag that",
+        ),
+        (
+            {"tags": {"weights_sha256": "0"}},
+            "tracking.tags.weights_sha256: is a tag that",
+        ),
+        ({"tags": {"a?b": "0"}}, "tracking.tags.a?b: is no name of a tag; MLflow takes 1 to 250"),
+        ({"tags": {"": "0"}}, "tracking.tags.: is no name of a tag"),
+        (
+            {"tags": {"x": 42}},
+            "tracking.tags.x=42: is no text; quote it for the shell",
+        ),
+        (
+            {"tags": {"x": "0" * 8001}},
+            "tracking.tags.x: has 8,001 characters, and",
+        ),
+        ({"tags": 3}, "tracking.tags=3: it should be keys with values (tags: texts by which"),
+        ({"run_name": " "}, "tracking.run_name=' ': is blank; name the run, or leave"),
+        ({"run_name": "x" * 201}, "it should have at most 200 characters (run_name: the name of"),
+        ({"note": "x" * 4001}, "it should have at most 4000 characters (note: the description of"),
+    ],
+)
+def test_a_name_tag_or_note_that_mlflow_would_refuse_is_refused_in_one_line(
+    changed: dict[str, object], line: str
+) -> None:
+    tracking = VALUES["tracking"] | changed  # type: ignore[operator]
+    with pytest.raises(InputError, match=re.escape(line)):
+        check({**VALUES, "tracking": tracking})

@@ -47,11 +47,11 @@ def test_a_run_s_model_is_logged_and_registered_after_the_command(
         logged = mlflow.pytorch.load_model(address)
         assert torch.equal(logged(images), load_model(folder)(images))
 
-    ask_for(folder, uri, "mnist", None, Wishes(log_model=True, register="digits"))
+    ask_for(folder, uri, "digits", None, Wishes(log_model=True, register="digits"))
     assert log_models(client, uri, folder) == []
     best = Wishes(log_model=True, register="best", alias="best")
     for _ in range(2):  # another run may have taken the alias
-        assert not ask_for(folder, uri, "mnist", None, best)
+        assert not ask_for(folder, uri, "digits", None, best)
         assert log_models(client, uri, folder) == [model.model_id]
         assert client.get_model_version_by_alias("best", "best").run_id == run.info.run_id
         client.delete_registered_model_alias("best", "best")
@@ -74,7 +74,7 @@ def test_half_a_model_is_completed_and_never_deleted(
 ) -> None:
     folder, uri = run_folder(finished), f"sqlite:///{finished}/mlflow.db"
     client = connect(uri)
-    assert not ask_for(folder, uri, "mnist", None, Wishes(log_model=True))
+    assert not ask_for(folder, uri, "digits", None, Wishes(log_model=True))
     monkeypatch.setattr(client, "delete_logged_model", None)
     for last in ("create_logged_model", "log_model_artifacts", "log_outputs", "log_batch"):
         with monkeypatch.context() as patch:
@@ -124,7 +124,7 @@ def test_a_model_without_a_graph_is_refused_once_and_the_reason_told(
     environment = {"PYTHONPATH": str(tmp_path)}
     assert command(*run, cwd=tmp_path, **environment).returncode == 0
     folder, uri = run_folder(tmp_path), f"sqlite:///{tmp_path}/mlflow.db"
-    ask_for(folder, uri, "mnist", None, Wishes(log_model=True))
+    ask_for(folder, uri, "digits", None, Wishes(log_model=True))
     with pytest.raises(InputError, match="cannot trace it, so MLflow does not get it"):
         log_models(connect(uri), uri, folder)
     assert log_models(connect(uri), uri, folder) == []

@@ -13,7 +13,7 @@ import yaml
 from safetensors.numpy import save_file
 
 from experiments.catalog.summary import Summary, summary_of
-from experiments.identity.ingredients import sha256_of_data
+from experiments.identity.canonical import sha256_of_data
 from experiments.journal import Journal
 
 POINTS = {

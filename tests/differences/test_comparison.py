@@ -83,7 +83,7 @@ def test_each_ingredient_is_named(tmp_path: Path, named: str, changed: dict[str,
 
 
 def test_a_hashed_value_is_compared_with_a_plain_one(tmp_path: Path) -> None:
-    from experiments.identity.ingredients import sha256_of_data
+    from experiments.identity.canonical import sha256_of_data
 
     def hashed(value: float) -> dict[str, Any]:
         sha = sha256_of_data({"value": value})

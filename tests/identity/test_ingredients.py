@@ -16,7 +16,9 @@ from hydra import compose, initialize_config_dir
 
 from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
-from experiments.identity.ingredients import ingredients_of, sha256_of_data
+from experiments.config.part import Part
+from experiments.identity.canonical import sha256_of_data
+from experiments.identity.ingredients import ingredients_of
 from tests.conftest import PROJECT, command
 
 Write = Callable[[str, str], Path]
@@ -29,12 +31,13 @@ OPTIONS = [
 ]
 BESIDE = {"device", "checkpoint_every"}  # keys of the trainer
 MONITORING = {"monitor", "min_delta"}
-OTHER = {"epoch": "batch", "batch": "epoch", "val_loss": "val_accuracy", None: 5}
+PAIRS = [("epoch", "batch"), ("cos", "linear"), ("rel", "abs"), ("min", "max")]
+OTHER = {"val_loss": "val_accuracy", None: 5, **dict(PAIRS), **{b: a for a, b in PAIRS}}
 
 
 def configuration(*overrides: str) -> RunConfig:
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
-        return checked(compose("config", overrides=[*BASE, *overrides]))
+        return checked(compose("config", [*BASE, *overrides], return_hydra_config=True))
 
 
 def of(config: RunConfig, *, data_sha256: str = "0" * 64, device: str = "cpu") -> str:
@@ -50,6 +53,9 @@ def other(value: Any) -> Any:
             return value + 1
         case float():
             return math.nextafter(value, math.inf)
+        case Part():
+            *_, last = type(value).model_fields
+            return value.model_copy(update={last: other(getattr(value, last))})
         case [*items]:
             return [*items[:-1], other(items[-1])]
     return OTHER.get(value, f"{value}X")
@@ -57,7 +63,7 @@ def other(value: Any) -> Any:
 
 def changed(config: RunConfig, part: str, key: str) -> RunConfig:
     section = getattr(config, part)
-    update = {key: other(getattr(section, key))}
+    update = {key: True if key == "foreach" else other(getattr(section, key))}
     return config.model_copy(update={part: section.model_copy(update=update)})
 
 
@@ -79,6 +85,7 @@ def test_it_is_a_sha256_whatever_the_order_of_the_keys() -> None:
     [
         "tracking=mlflow",
         "tracking=mlflow tracking.uri=http://me:secret@host:5000 tracking.experiment=other",
+        "tracking.run_name=a tracking.note=b +tracking.tags.c=d",
         "outputs=elsewhere",
         "force=true",
         "data.root=/elsewhere",
@@ -166,7 +173,7 @@ def test_every_process_finds_the_same_without_torch(base: RunConfig, hash_seed: 
         "from experiments.composition.hydra_config import checked\n"
         "from experiments.identity.ingredients import ingredients_of\n"
         "with initialize_config_dir(sys.argv[1], version_base='1.3'):\n"
-        "    config = checked(compose('config', overrides=sys.argv[2:]))\n"
+        "    config = checked(compose('config', sys.argv[2:], return_hydra_config=True))\n"
         "print(ingredients_of(config, data_sha256='0' * 64, device='cpu').identity)\n"
         "print(sorted({'torch', 'mlflow', 'numpy'} & set(sys.modules)))\n"
     )

@@ -1,29 +1,21 @@
-"""A run's identity changes with its own source, and with no other source."""
+"""A run's identity changes with the source of the user's modules, and with no other source."""
 
 from __future__ import annotations
 
 import importlib
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from experiments.config import RunConfig
 from experiments.identity import sources
 from experiments.identity.ingredients import ingredients_of
 from experiments.identity.sources import sources_of
-from tests.conftest import PROJECT
 from tests.identity.test_ingredients import configuration, of
 
 Write = Callable[[str, str], Path]
-
-
-@pytest.fixture(scope="module")
-def base() -> RunConfig:
-    return configuration()
 
 
 @pytest.fixture
@@ -39,54 +31,6 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         return path
 
     return written
-
-
-@pytest.fixture
-def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of this package's source, in place of the package itself."""
-    folder = tmp_path / "experiments"
-    shutil.copytree(
-        PROJECT / "src" / "experiments", folder, ignore=shutil.ignore_patterns("__pycache__")
-    )
-    monkeypatch.setattr(sources, "files", lambda _: folder)
-    sources.package_sha256.cache_clear()
-    yield folder
-    sources.package_sha256.cache_clear()
-
-
-@pytest.mark.parametrize("name", ["models.py", "data/idx.py", "tracking/__init__.py"])
-def test_the_source_of_this_package_counts(base: RunConfig, copied: Path, name: str) -> None:
-    before = of(base)
-    with (copied / name).open("a") as file:
-        file.write("#\n")
-    sources.package_sha256.cache_clear()
-    assert of(base) != before
-
-
-def test_the_names_of_this_package_s_files_count(base: RunConfig, copied: Path) -> None:
-    seen = {of(base)}
-    (copied / "models.py").rename(copied / "model.py")
-    sources.package_sha256.cache_clear()
-    seen.add(of(base))
-    (copied / "new.py").touch()
-    sources.package_sha256.cache_clear()
-    seen.add(of(base))
-    assert len(seen) == 3
-
-
-def test_the_place_of_this_package_and_what_is_no_source_do_not_count(
-    base: RunConfig, copied: Path
-) -> None:
-    moved = of(base)
-    (copied / "__pycache__").mkdir()
-    (copied / "__pycache__" / "models.cpython-311.pyc").write_bytes(b"\0")
-    (copied / "notes.txt").write_text("a")
-    sources.package_sha256.cache_clear()
-    assert of(base) == moved
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "files", lambda _: PROJECT / "src" / "experiments")
-        sources.package_sha256.cache_clear()
-        assert of(base) == moved
 
 
 # A user's module, its content, and the module that this content makes part of the run.

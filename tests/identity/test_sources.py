@@ -16,7 +16,8 @@ import pytest
 
 from experiments.errors import InputError
 from experiments.identity.ingredients import ingredients_of
-from experiments.identity.sources import package_sha256, refuse_unseen, sources_of
+from experiments.identity.package_source import package_sha256
+from experiments.identity.sources import refuse_unseen, sources_of
 from tests.conftest import PROJECT, Program, command, run_folder
 from tests.identity.test_ingredients import configuration
 
@@ -119,7 +120,7 @@ def test_this_package_in_an_archive_is_the_same_package(
     expected = package_sha256()
     package_sha256.cache_clear()
     monkeypatch.setattr(
-        "experiments.identity.sources.files", lambda name: zipfile.Path(path, f"{name}/")
+        "experiments.identity.package_source.files", lambda name: zipfile.Path(path, f"{name}/")
     )
     assert package_sha256() == expected
     package_sha256.cache_clear()
@@ -212,7 +213,7 @@ def test_a_model_beside_train_py_that_hides_its_layers_is_refused(
         "        layer = import_module('own_layers').Layer(784, 10)\n"
         "        super().__init__(nn.Flatten(), layer)\n"
     )
-    chosen = ("model._target_=own_net.Net", "~model.inputs", "~model.hidden", "~model.classes")
+    chosen = ("model._target_=own_net.Net", "~model.hidden")
     done = offline(*chosen, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
     assert "own_layers.Layer: no import statement leads to its module" in done.stderr

@@ -12,7 +12,9 @@ from torch import nn
 from experiments.data.splits import Splits
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
+from experiments.tasks import Task
 from experiments.training.loop import Position, fit
+from tests.made_tasks import classification
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +66,7 @@ class Run:
     optimizer: Callable = sgd
     options: dict = field(default_factory=dict)
     schedule: Callable = constant
+    task: Callable[[], Task] = classification
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.seed)
@@ -85,9 +88,11 @@ class Run:
     def lane(self, after_epoch: Callable[[], None] = lambda: None) -> Lane:
         return Lane(
             model=self.module,
+            task=self.task(),
             optimizer=self.steps,
             schedule=self.scheduler,
             schedule_interval="batch" if self.schedule is onecycle else "epoch",
+            monitor="val_loss",
             train=self.splits.train,
             validation=self.splits.validation,
             epochs=self.epochs,

@@ -13,6 +13,7 @@ from experiments.lanes.limits import _check_sameness
 from experiments.lanes.stack import CannotStackError
 from experiments.models import SimpleNet
 from tests.lanes.conftest import Run, together
+from tests.made_tasks import classification
 
 
 class Drawing(SimpleNet):
@@ -44,7 +45,7 @@ class Late(Drawing):
 def test_it_is_seen_before_a_stack_is_trained(model) -> None:
     images, labels = torch.randn(4, 1, 28, 28), torch.randint(10, (4,))
     with pytest.raises(CannotStackError, match="draws random numbers"):
-        _check_sameness(model(), images, labels)
+        _check_sameness(model(), classification(), images, labels)
 
 
 def test_one_that_draws_later_leaves_where_its_last_epoch_ended(digits) -> None:

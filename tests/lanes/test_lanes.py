@@ -14,6 +14,7 @@ from experiments.lanes.stack import CannotStackError, layouts_of
 from experiments.models import ConvNet, SimpleNet
 from experiments.training.loop import Position
 from tests.lanes.conftest import Normed, Run, adamw, onecycle, sgd, together
+from tests.made_tasks import classification
 
 SETTINGS = {
     "learning rates": [{"options": {"lr": lr}} for lr in (0.005, 0.01, 0.05)],
@@ -179,7 +180,7 @@ def test_what_cannot_be_stacked_is_said(digits, model, reason: str) -> None:
     models = [model(784, 10) for _ in range(2)]
     images, labels = torch.randn(4, 1, 28, 28), torch.randint(10, (4,))
     with pytest.raises(CannotStackError, match=reason):
-        layouts_of(models, images, labels)
+        layouts_of(models, classification(), images, labels)
 
 
 def test_the_model_s_own_way_is_vmap_s() -> None:

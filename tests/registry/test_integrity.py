@@ -13,8 +13,8 @@ from experiments.errors import InputError
 from experiments.journal import NAME, history
 from experiments.process.signals import Interrupted
 from experiments.registry.identities import claimed, look_up
-from experiments.run.lifecycle import tidy, train_and_test
 from experiments.run.prepare import Prepared, prepare
+from experiments.run.train_and_test import tidy, train_and_test
 from experiments.tracking import recording
 from tests.run.test_lifecycle import configuration, interrupting
 
@@ -44,6 +44,7 @@ def execute(config: RunConfig, check: Callable[[], None] = lambda: None) -> Prep
             params={},
             tags={},
             dataset=None,
+            given={},
         ) as recorder:
             result = train_and_test(
                 config=config,

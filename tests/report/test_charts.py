@@ -26,7 +26,7 @@ MEANS = [Mean("lr=0.1", 0.95, 0.9, 1.0), Mean("lr=0.01", 0.9, None, None)]
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_chart_is_saved_in_each_form(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"chart.{form}"
-    save(means_chart(MEANS), path)
+    save(means_chart(MEANS, "test accuracy"), path)
     content = path.read_bytes()
     assert content.startswith(BEGINNINGS[form])
     if form in {"svg", "html", "json"}:
@@ -55,7 +55,7 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_wrong_name_is_refused(name: str) -> None:
     with pytest.raises(InputError) as caught:
-        save(means_chart(MEANS), Path(name))
+        save(means_chart(MEANS, "test accuracy"), Path(name))
     assert MISTAKES[name] in str(caught.value)
     assert str(caught.value).startswith(name)
 

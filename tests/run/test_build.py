@@ -60,15 +60,6 @@ def test_on_the_cpu_determinism_needs_no_switch() -> None:
             "optimizer: LBFGS.step asks for closure",
         ),
         (
-            {
-                "schedule": {
-                    "_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau",
-                    "interval": "epoch",
-                }
-            },
-            "schedule: ReduceLROnPlateau.step asks for metrics",
-        ),
-        (
             {"model": {"_target_": "tests.run.test_build.Extra"}},
             "model: Extra's state has _extra_state, which is no tensor",
         ),

@@ -17,7 +17,7 @@ from experiments.journal import History, Journal
 from experiments.process.signals import Interrupted
 from experiments.randomness import seed_all
 from experiments.run.build import Parts, assemble
-from experiments.run.lifecycle import tidy, train_and_test
+from experiments.run.train_and_test import tidy, train_and_test
 from experiments.tracking import Recorder
 from tests.conftest import PROJECT
 
@@ -25,7 +25,7 @@ from tests.conftest import PROJECT
 def configuration(root: str, *overrides: str) -> RunConfig:
     with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
         base = ("data=digits", f"data.root={root}", "tracking=none", "trainer.epochs=3")
-        return checked(compose("config", overrides=[*base, *overrides]))
+        return checked(compose("config", [*base, *overrides], return_hydra_config=True))
 
 
 def execute(
@@ -169,7 +169,7 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path, root: str) -> Non
 
 
 def test_without_any_validation_number_the_last_weights_are_kept(tmp_path: Path, root: str) -> None:
-    overrides = ("data.validation_size=100", "trainer.save_best=true")
+    overrides = ("data.validation_size=100", "trainer.save_best=true", "trainer.monitor=val_loss")
     blind = "model._target_=tests.own_models.Blind"
     _, history = execute(configuration(root, *overrides, blind), tmp_path)
     assert "test_accuracy" in history.metrics

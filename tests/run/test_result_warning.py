@@ -9,8 +9,14 @@ import torch
 
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
 from experiments.training.evaluation import Evaluation
+from tests.made_tasks import classification
 
 LABELS = torch.arange(10).repeat(100)
+
+
+def warning(loss: float, accuracy: float, labels: torch.Tensor = LABELS) -> str | None:
+    test = Evaluation(loss, {"accuracy": accuracy}, len(labels))
+    return warning_about(test, classification(), labels)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +33,7 @@ LABELS = torch.arange(10).repeat(100)
     ],
 )
 def test_a_useless_result_is_named(correct: int, loss: float, begins: str | None) -> None:
-    found = warning_about(Evaluation(loss, correct, 1000), LABELS)
+    found = warning(loss, correct / 1000)
     assert found is None if begins is None else str(found).startswith(begins)
 
 
@@ -35,12 +41,12 @@ def test_chance_alone_is_told_in_about_99_of_100_cases() -> None:
     torch.manual_seed(0)
     guesses = torch.randint(10, (2000, len(LABELS)))
     correct = (guesses == LABELS).sum(1).tolist()
-    told = [warning_about(Evaluation(2.3, count, 1000), LABELS) for count in correct]
+    told = [warning(2.3, count / 1000) for count in correct]
     assert 0.98 < sum(each is not None for each in told) / len(told) < 1
 
 
 def test_a_data_set_of_one_class_has_no_chance_level() -> None:
-    assert warning_about(Evaluation(0.0, 50, 50), torch.zeros(50, dtype=torch.long)) is None
+    assert warning(0.0, 1.0, torch.zeros(50, dtype=torch.long)) is None
 
 
 def test_a_number_that_is_not_finite_is_noticed_anywhere() -> None:

@@ -12,7 +12,7 @@ from tests.sweep.conftest import Sweep
 from tests.tracking.test_places import in_store, sync
 
 
-def families(database: Path, experiment: str = "mnist") -> dict[str, Counter[str]]:
+def families(database: Path, experiment: str = "digits") -> dict[str, Counter[str]]:
     """Return the seeds of the jobs under each sweep, by the sweep's name."""
     runs = in_store(database)[experiment]
     names = {run.info.run_id: run.info.run_name for run in runs}
@@ -38,7 +38,7 @@ def test_each_sweep_has_all_its_jobs_under_it_also_in_a_new_store(sweep: Sweep) 
         assert "2 finished" in done.stdout
         (only,) = families(sweep.folder / "other.db").values()
         assert only == {"1": 1, "2": 1}
-    statuses = {run.info.status for run in in_store(sweep.folder / "other.db")["mnist"]}
+    statuses = {run.info.status for run in in_store(sweep.folder / "other.db")["digits"]}
     assert statuses == {"FINISHED"}
     assert "had no need" in sync(sweep.folder).stdout
 
@@ -56,7 +56,7 @@ def test_a_run_trained_alone_is_under_the_sweep_that_reuses_it(sweep: Sweep) -> 
         alone, cwd=sweep.folder, env=sweep.environment(), capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    for experiment in ("mnist", "second"):
+    for experiment in ("digits", "second"):
         place = f"tracking.experiment={experiment}"
         done = sweep.run("seed=0,1", "trainer.limit_batches=1", place)
         assert done.returncode == 0, done.stdout + done.stderr

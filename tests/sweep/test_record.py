@@ -19,6 +19,7 @@ from tests.sweep.made_up import results
 def record(folder: Path, made: list[JobResult]) -> journal.History:
     """Run the end of a sweep as one of its turns; return its history after that."""
     told = {"uri": None, "identity": "1", "experiment": "mnist", "name": "sweep", "dataset": None}
+    told["given"] = {}
     with (
         Journal(folder) as opened,
         recording(

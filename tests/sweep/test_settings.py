@@ -7,13 +7,13 @@ import random
 
 from experiments.sweep.effects import effects_of, eta_squared
 from experiments.sweep.settings import rank
-from tests.sweep.made_up import Accuracies, results
+from tests.sweep.made_up import Values, results
 
 NAN = math.nan
 
 
-def names(accuracies: Accuracies, *, split: tuple[str, ...] = ()) -> list[str]:
-    return [setting.name for setting in rank(results(accuracies, split=split)).settings]
+def names(values: Values, *, split: tuple[str, ...] = ()) -> list[str]:
+    return [setting.name for setting in rank(results(values, split=split)).settings]
 
 
 def test_the_mean_ranks_and_not_the_luckiest_seed() -> None:
@@ -54,7 +54,7 @@ def test_settings_differ_in_values_even_if_their_short_names_are_equal() -> None
 def test_validation_and_test_accuracies_are_not_ranked_together() -> None:
     accuracies = {"m.lr=1": [0.9, 0.9], "m.lr=2": [0.8, 0.8], "m.lr=3": [0.95, 0.9]}
     ranking = rank(results(accuracies, split=("m.lr=1", "m.lr=2")))
-    assert ranking.measure == "validation accuracy"
+    assert ranking.measure.name == "validation accuracy"
     assert [setting.name for setting in ranking.settings] == ["lr=1", "lr=2"]
     assert ranking.without_split == 1
 
@@ -75,7 +75,8 @@ def test_the_effects_of_crossed_keys_share_the_variance() -> None:
         for lr in (1, 2, 3)
         for place, name in enumerate(("sgd", "adam"))
     }
-    effects = effects_of(rank(results(table)).settings)
+    ranking = rank(results(table))
+    effects = effects_of(ranking.settings, ranking.measure)
     assert [effect.key for effect in effects] == ["m.lr", "optimizer"]
     assert math.isclose(sum(effect.share for effect in effects), 1)
     assert [value for value, _ in effects[0].means] == ["3", "2", "1"]
@@ -83,9 +84,9 @@ def test_the_effects_of_crossed_keys_share_the_variance() -> None:
 
 
 def test_one_key_has_no_table_of_effects() -> None:
-    assert effects_of(rank(results({"m.lr=1": [0.9], "m.lr=2": [0.8]})).settings) == []
-    same = {"m.lr=1 o=a": [0.9], "m.lr=2 o=b": [0.9]}
-    assert effects_of(rank(results(same)).settings) == []
+    for table in ({"m.lr=1": [0.9], "m.lr=2": [0.8]}, {"m.lr=1 o=a": [0.9], "m.lr=2 o=b": [0.9]}):
+        ranking = rank(results(table))
+        assert effects_of(ranking.settings, ranking.measure) == []
 
 
 def test_eta_squared_of_a_known_example() -> None:

@@ -28,7 +28,7 @@ def artifacts(database: Path) -> dict[Path, list[str]]:
         Path(unquote(run.info.artifact_uri.removeprefix("file://"))): sorted(
             artifact.path for artifact in client.list_artifacts(run.info.run_id)
         )
-        for run in in_store(database)["mnist"]
+        for run in in_store(database)["digits"]
     }
 
 
@@ -88,18 +88,18 @@ def test_a_deleted_experiment_is_said_at_the_start(
     offline: Program, finished: Path, tmp_path: Path
 ) -> None:
     client = connect(f"sqlite:///{tmp_path}/mlflow.db")
-    experiment = client.get_experiment_by_name("mnist").experiment_id
+    experiment = client.get_experiment_by_name("digits").experiment_id
     client.delete_experiment(experiment)
     before = sorted(tmp_path.glob("outputs/*/*"))
     done = offline("tracking=mlflow", "seed=1")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: tracking.experiment=mnist: is deleted in MLflow; bring it back")
+    assert line.startswith("error: tracking.experiment=digits: is deleted in MLflow; bring it back")
     assert f"mlflow experiments restore --experiment-id {experiment}`" in line
     assert sorted(tmp_path.glob("outputs/*/*")) == before
 
     refused = offline("tracking=mlflow")  # the first of its runs is finished
-    assert "tracking.experiment=mnist: is deleted in MLflow; bring it back" in refused.stdout
+    assert "tracking.experiment=digits: is deleted in MLflow; bring it back" in refused.stdout
     lost = sync(tmp_path)
     assert lost.returncode == 1
     assert "`experiments sync --rebuild` brings them back" in lost.stderr
@@ -168,7 +168,7 @@ def test_an_older_backup_gets_the_missing_part_of_a_run(start: Callable, tmp_pat
     process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
     database, backup = tmp_path / "parts" / "mlflow.db", tmp_path / "backup.db"
-    wait_until(lambda: any(run.data.metrics for run in in_store(database).get("mnist", [])))
+    wait_until(lambda: any(run.data.metrics for run in in_store(database).get("digits", [])))
     with (
         contextlib.closing(sqlite3.connect(database)) as present,
         contextlib.closing(sqlite3.connect(backup)) as copy,
@@ -178,11 +178,11 @@ def test_an_older_backup_gets_the_missing_part_of_a_run(start: Callable, tmp_pat
     finish(process)
     points = len(
         MlflowClient(sqlite_address(database)).get_metric_history(
-            in_store(database)["mnist"][0].info.run_id, "train_loss"
+            in_store(database)["digits"][0].info.run_id, "train_loss"
         )
     )
     shutil.copy(backup, database)
-    assert in_store(database)["mnist"][0].info.status == "RUNNING"
+    assert in_store(database)["digits"][0].info.status == "RUNNING"
     assert "1 delivered" in sync(tmp_path / "parts", "--rebuild").stdout
     run = assert_whole(database)
     client = MlflowClient(sqlite_address(database))

@@ -28,17 +28,17 @@ users.create_user("reader", "readers-password")
 experiment = client.create_experiment("closed")
 for name in ("ann", "reader"):
     users.grant_user_permission(name, "experiment", experiment, "DENY")
-users.grant_user_permission("reader", "experiment", client.create_experiment("mnist"), "READ")
+users.grant_user_permission("reader", "experiment", client.create_experiment("digits"), "READ")
 """
 ANN, READER = ("ann", "anns-first-password"), ("reader", "readers-password")
 UNSEEN = "tracking.experiment=closed: user ann may not write to it (403); ask the administrator of"
-UNWRITABLE = "tracking.experiment=mnist: user reader may not write to it (403); ask the administr"
+UNWRITABLE = "tracking.experiment=digits: user reader may not write to it (403); ask the administr"
 PLACES = "check MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or ~/.mlflow/credentials"
 REFUSED: dict[str, tuple[tuple[str, str], str, str]] = {
-    "wrong password": (("ann", "wrong"), "mnist", f"the login of user ann (401); {PLACES}"),
-    "may only read": (READER, "mnist", UNWRITABLE),
-    "no login": (("", ""), "mnist", "asks for a login (401); set MLFLOW_TRACKING_USERNAME and"),
-    "unknown user": (("eve", "anns-first-password"), "mnist", f"of user eve (401); {PLACES}"),
+    "wrong password": (("ann", "wrong"), "digits", f"the login of user ann (401); {PLACES}"),
+    "may only read": (READER, "digits", UNWRITABLE),
+    "no login": (("", ""), "digits", "asks for a login (401); set MLFLOW_TRACKING_USERNAME and"),
+    "unknown user": (("eve", "anns-first-password"), "digits", f"of user eve (401); {PLACES}"),
     "may not even read": (ANN, "closed", UNSEEN),
 }
 
@@ -99,7 +99,7 @@ def test_who_is_refused_is_told_in_one_line_and_nothing_is_created(
 def test_sync_says_it_too_and_delivers_with_the_right_login(
     server: MlflowServer, store: MlflowClient, digits, root: str, tmp_path: Path
 ) -> None:
-    untracked = ("tracking=none", "tracking.experiment=mnist")
+    untracked = ("tracking=none", "tracking.experiment=digits")
     assert command(*TRAIN, *usual(root), *untracked, cwd=tmp_path).returncode == 0
     sync = (EXPERIMENTS, "sync", "--uri", server.address)
     before = number_of_runs(store)

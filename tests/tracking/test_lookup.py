@@ -50,6 +50,8 @@ def test_the_run_is_described(client: MlflowClient, identity: str, store: Store)
         "metrics": {"test_accuracy": 0.75},
         "diverged": True,
         "warning": "",
+        "measures": {},
+        "ranked_by": {"objective": "accuracy", "objective_direction": "maximize"},
     }
 
 

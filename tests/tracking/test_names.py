@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from experiments.journal import Journal
 from experiments.tracking.delivery import Delivery
-from experiments.tracking.mlflow_run import spelled
+from experiments.tracking.spelling import spelled
 from experiments.tracking.sqlite import sqlite_address, sqlite_file
 from tests.conftest import Program, command
 from tests.tracking.conftest import START, TRAIN, usual

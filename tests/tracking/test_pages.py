@@ -48,7 +48,7 @@ def served(folder: Path) -> Iterator[str]:
     )
     cleaned_up(process)
     assert process.stdout is not None
-    yield process.stdout.readline().strip().removeprefix("Experiment mnist: ")
+    yield process.stdout.readline().strip().removeprefix("Experiment digits: ")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM

@@ -27,7 +27,7 @@ def in_store(database: Path) -> dict[str, list[Run]]:
     }
 
 
-def assert_whole(database: Path, experiment: str = "mnist") -> Run:
+def assert_whole(database: Path, experiment: str = "digits") -> Run:
     (run,) = in_store(database)[experiment]
     client = MlflowClient(sqlite_address(database))
     assert run.info.status == "FINISHED"
@@ -45,11 +45,11 @@ def assert_whole(database: Path, experiment: str = "mnist") -> Run:
     ("override", "environment", "database", "experiment"),
     [
         pytest.param(
-            *((), {"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, "other.db", "mnist"),
+            *((), {"MLFLOW_TRACKING_URI": "sqlite:///other.db"}, "other.db", "digits"),
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            *(("tracking.uri=sqlite:///folder/other.db",), {}, "folder/other.db", "mnist"),
+            *(("tracking.uri=sqlite:///folder/other.db",), {}, "folder/other.db", "digits"),
             marks=pytest.mark.slow,
         ),
         (("tracking.experiment=other",), {}, "mlflow.db", "other"),

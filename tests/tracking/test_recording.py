@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
+from experiments.catalog.summary import summary_of
 from experiments.journal import Journal
 from experiments.process.signals import Interrupted
+from experiments.registry.objective import ACCURACY, Objective
 from experiments.tracking import recording
 
 
-def record(folder: Path, error: BaseException | None = None, **metrics: float) -> list[dict]:
+def record(
+    folder: Path,
+    error: BaseException | None = None,
+    objective: Objective = ACCURACY,
+    **metrics: float,
+) -> list[dict]:
     outcome = contextlib.nullcontext() if error is None else pytest.raises(type(error))
     with (
         outcome,
@@ -26,8 +33,9 @@ def record(folder: Path, error: BaseException | None = None, **metrics: float) -
             experiment="e",
             name="n",
             params={"a": "1"},
-            tags={},
+            tags=objective.tags,
             dataset={},
+            given={},
         ) as recorder,
     ):
         recorder.metrics(metrics or {"loss": 0.5}, 1)
@@ -65,3 +73,13 @@ def test_continued_it_repeats_nothing(tmp_path: Path) -> None:
     assert kinds == ["start", "metrics", "end", "continue", "metrics", "end"]
     assert events[4]["metrics"] == {"accuracy": 0.9}
     assert journal.history(tmp_path).status == "FINISHED"
+
+
+def test_a_resumed_run_has_the_objective_of_its_command(tmp_path: Path) -> None:
+    record(tmp_path, Interrupted(15))
+    record(tmp_path, Interrupted(15), Objective("loss", "minimize"), accuracy=0.9, test_loss=2.0)
+    run = summary_of(tmp_path)
+    assert run is not None
+    assert (run.ranked_by.name, run.objective) == ("loss", 2.0)
+    kinds = [event["event"] for event in record(tmp_path, None, Objective("loss", "minimize"))]
+    assert kinds.count("tags") == 1  # once is enough

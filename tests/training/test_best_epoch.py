@@ -13,7 +13,7 @@ NAN, INF = math.nan, math.inf
 
 
 def watching(monitor: str = "val_loss", *, patience: int | None = None, min_delta: float = 0.0):
-    return Best(monitor, patience, min_delta)
+    return Best(monitor, monitor == "val_accuracy", patience, min_delta)
 
 
 def epochs_that_improve(best: Best, *values: float) -> list[int]:

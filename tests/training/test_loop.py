@@ -15,6 +15,7 @@ from experiments.models import SimpleNet
 from experiments.randomness import generator
 from experiments.training.evaluation import Evaluation, evaluate
 from experiments.training.loop import Position, fit
+from tests.made_tasks import classification
 
 test_accuracy.__test__ = False  # a function of the article, not a test
 
@@ -69,6 +70,7 @@ def train_ours(
 
     fit(
         model=model,
+        task=classification(),
         optimizer=optimizer,
         schedule=(schedule or torch.optim.lr_scheduler.ConstantLR)(
             optimizer, **({} if schedule else {"factor": 1.0})
@@ -92,6 +94,7 @@ def evaluation(model: SimpleNet, split: Split, limit_batches=None) -> Evaluation
     (result,) = evaluate(
         models=[model],
         seeds=[0],
+        task=classification(),
         split=split,
         limit_batches=limit_batches,
         after_batch=lambda: None,
@@ -100,7 +103,7 @@ def evaluation(model: SimpleNet, split: Split, limit_batches=None) -> Evaluation
 
 
 def test_accuracy_of(model: SimpleNet, split: Split) -> float:
-    return evaluation(model, split).accuracy
+    return evaluation(model, split).metrics["accuracy"]
 
 
 test_accuracy_of.__test__ = False
@@ -180,10 +183,10 @@ def test_evaluation_is_exact(digits) -> None:
     result = evaluation(model, digits.train)
     assert result.total == 1500
     logits = model(digits.train.images.float().div(255).sub(0.5).div(0.5))
-    assert result.correct == int((logits.argmax(1) == digits.train.labels).sum())
+    correct = int((logits.argmax(1) == digits.train.labels).sum())
     loss = torch.nn.functional.cross_entropy(logits, digits.train.labels)
     assert result.loss == pytest.approx(loss.item(), rel=1e-6)
-    assert result.accuracy == result.correct / 1500
+    assert result.metrics == {"accuracy": correct / 1500}
 
 
 @pytest.mark.parametrize("batch", [1, 3, 24, 25, 40])

@@ -10,6 +10,7 @@ import yaml
 
 from experiments import journal
 from experiments.catalog.summary import Summary
+from experiments.catalog.varied import place_of
 from experiments.registry.integrity import WEIGHTS
 from experiments.sweep.failures import command
 from experiments.sweep.folders import VERDICT
@@ -56,7 +57,7 @@ def describe(run: Summary) -> Description:
         run,
         epochs=[] if run.is_sweep else list(steps.values()),
         files={name: (run.folder / name).exists() for name in names},
-        command=_command(run),
+        command=command_of(run),
         links=links_for_sweep(run.folder) if run.is_sweep else links_for_run(run.folder),
         verdict=_verdict(run),
     )
@@ -72,17 +73,14 @@ def parts_of(params: Mapping[str, str]) -> dict[str, str]:
     """Return the values of each part of a configuration in one line, its chosen file first."""
     parts: dict[str, list[str]] = {}
     for key, text in params.items():
-        part, _, name = key.partition(".")
-        parts.setdefault(part, []).append(f"{name}={text}" if name else text)
+        part, _, name = place_of(key).partition(".")
+        values = parts.setdefault(part, [])
+        values.insert(len(values) if name else 0, f"{name}={text}" if name else text)
     return {part: " ".join(values) for part, values in sorted(parts.items())}
 
 
-def _verdict(run: Summary) -> str:
-    path = run.folder / VERDICT
-    return path.read_text().rstrip() if run.is_sweep and path.exists() else ""
-
-
-def _command(run: Summary) -> str | None:
+def command_of(run: Summary) -> str | None:
+    """Return the command that trains a run or a sweep; None if it is not known."""
     if run.is_sweep:
         return run.tags.get("sweep.command")
     try:
@@ -90,3 +88,8 @@ def _command(run: Summary) -> str | None:
     except (OSError, yaml.YAMLError):
         return None
     return command(*map(str, overrides)) if isinstance(overrides, list) else None
+
+
+def _verdict(run: Summary) -> str:
+    path = run.folder / VERDICT
+    return path.read_text().rstrip() if run.is_sweep and path.exists() else ""

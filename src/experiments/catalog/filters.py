@@ -31,6 +31,7 @@ _FACTS: Mapping[str, Callable[[Summary], Value]] = {
     "name": lambda run: run.name,
     "state": lambda run: run.state,
     "experiment": lambda run: run.experiment,
+    "objective": lambda run: run.ranked_by.name,
     "identity": lambda run: run.identity,
     "mlflow": lambda run: run.mlflow_id,
     "host": lambda run: run.host,

@@ -17,8 +17,9 @@ def runs(*filters: str, outputs: str | Path = "outputs") -> pd.DataFrame:
     """Return the runs as a dataframe, one row for each, the newest first.
 
     The columns are facts (`id`, `name`, `state`, `experiment`, `begun`, `seconds`, `folder`,
-    `sweep`, `mlflow_id`), parameters by their keys (`optimizer.lr`), and the last value of each
-    metric (`test_accuracy`). A run without a key has a missing value there.
+    `sweep`, `mlflow_id`, and its `objective` with `objective_direction` and `objective_value`),
+    parameters by their keys (`optimizer.lr`), and the last value of each metric (`test_accuracy`).
+    A run without a key has a missing value there.
 
     >>> import experiments
     >>> found = experiments.runs("finished", "model=simplenet")

@@ -24,7 +24,8 @@ from experiments.registry.integrity import refuse_remains
 from experiments.tracking import STATE
 
 REPRODUCED = "reproduced"
-"""the folder, below that of all runs, of runs that were trained again; the list leaves it out"""
+"""the folder, below that of all runs, of runs that were trained again"""
+_LEFT_OUT = frozenset({REPRODUCED, "debug"})  # the second is that of conf/trainer/debug.yaml
 _CACHE, _LOCK = ".catalog.json", ".catalog.lock"
 _FORM, _FIELDS = 1, 3  # of the file, and of each entry
 Signature = list[int]
@@ -51,7 +52,7 @@ class Listing:
 
 
 def listing(outputs: Path) -> Listing:
-    """Return all runs and sweeps below a folder.
+    """Return all runs and sweeps below a folder, except those reproduced or of `trainer=debug`.
 
     Raises:
         InputError: there is no such folder, or it cannot be read.
@@ -72,7 +73,7 @@ def listing(outputs: Path) -> Listing:
 
     for folder in journal.folders(outputs, skip):
         place = os.path.relpath(folder, outputs)
-        if PurePath(place).parts[0] == REPRODUCED:
+        if PurePath(place).parts[0] in _LEFT_OUT:
             continue
         try:
             signature = _signature(folder)

@@ -9,7 +9,10 @@ from typing import Any
 from experiments.catalog.filters import plain
 from experiments.catalog.summary import Summary
 
-FACTS = ["id", "name", "state", "experiment", "begun", "seconds", "folder", "sweep", "mlflow_id"]
+FACTS = [
+    *("id", "name", "state", "experiment", "begun", "seconds", "folder", "sweep", "mlflow_id"),
+    *("objective", "objective_direction", "objective_value"),
+]
 """the columns that every run has"""
 
 
@@ -25,6 +28,8 @@ def as_data(run: Summary) -> dict[str, Any]:
         "folder": os.path.relpath(run.folder),
         "sweep": run.sweeps[-1] if run.sweeps else None,
         "mlflow_id": run.mlflow_id,
+        **run.ranked_by.tags,
+        "objective_value": run.objective,
         "identity": run.identity,
         "host": run.host,
         "params": {key: plain(text) for key, text in run.params.items()},

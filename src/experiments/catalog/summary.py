@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments import journal
-from experiments.identity.ingredients import sha256_of_data
+from experiments.identity.canonical import sha256_of_data
 from experiments.journal import History
 from experiments.journal.events import damaged
 from experiments.registry.earlier import WARNING, Result
+from experiments.registry.objective import Objective
 from experiments.tracking.copies import Copies
-from experiments.tracking.tag_names import FAILURE
+from experiments.tracking.tag_names import FAILURE, NAME
 
 State = Literal["running", "finished", "diverged", "dead"]
 STATES: tuple[State, ...] = ("running", "finished", "diverged", "dead")
@@ -68,9 +69,14 @@ class Summary:
         return "diverged" in self.tags
 
     @property
+    def ranked_by(self) -> Objective:
+        """Its objective."""
+        return Objective.of_tags(self.tags)
+
+    @property
     def objective(self) -> float:
-        """The accuracy that ranks it, 0 to 1; NaN if it has none."""
-        return Result(self.metrics, self.diverged).objective
+        """The value of its objective; NaN if it has none."""
+        return Result(self.metrics, self.diverged, self.ranked_by).objective
 
     @property
     def reason(self) -> str:
@@ -123,17 +129,26 @@ def summary_of(folder: Path) -> Summary | None:
     Raises:
         InputError: the journal or the note about MLflow is damaged.
     """
-    past = journal.history(folder)
+    return summarised(journal.history(folder))
+
+
+def summarised(past: History) -> Summary | None:
+    """Return the summary of a run or sweep from its history; None if none has begun.
+
+    Raises:
+        InputError: the journal or the note about MLflow is damaged.
+    """
     if not past.start:
         return None
     try:
-        return _summary(folder, past)
+        return _summary(past)
     except (LookupError, TypeError, AttributeError) as error:
-        raise damaged(folder, f"its first event has another form: {error!r}") from error
+        raise damaged(past.folder, f"its first event has another form: {error!r}") from error
 
 
-def _summary(folder: Path, past: History) -> Summary:
-    parents, ids = _copies(folder)
+def _summary(past: History) -> Summary:
+    folder = past.folder
+    parents, ids = _copies(past)
     start = past.start
     if parent := start.get("parent"):
         parents = [parent["id"], *parents]
@@ -142,7 +157,7 @@ def _summary(folder: Path, past: History) -> Summary:
         id=start.get("id") or sha256_of_data(start)[:32],
         identity=start.get("identity", ""),
         is_sweep=bool(start.get("view")) or "sweep.plan" in past.tags,
-        name=start["name"],
+        name=past.tags.get(NAME, start["name"]),
         state=_state(past),
         status=past.status,
         begun=start["time"],
@@ -159,9 +174,9 @@ def _summary(folder: Path, past: History) -> Summary:
     ).now()
 
 
-def _copies(folder: Path) -> tuple[list[str], list[str]]:
+def _copies(past: History) -> tuple[list[str], list[str]]:
     """Return the ids of the sweeps that asked for a copy in MLflow, and the ids of the copies."""
-    copies = Copies(folder)
+    copies = Copies(past.folder, past)
     last = copies.last
     ordered = [*(copy for copy in copies if copy != last), *([last] if last else [])]
     parents = [each.destination.parent["id"] for each in ordered if each.destination.parent]

@@ -55,7 +55,9 @@ def compare(
     It prints mean, spread and interval, and whether a lead is more than noise.
 
     Runs that differ in the seed alone form a group, or runs with the same values of --group-by.
-    The metric is the validation accuracy, or the test accuracy of runs without a validation split.
+    The metric is the objective of the runs, on validation images if they have some, or else on test
+    images. A smaller value of another metric is better if the task of the runs tells so, or if its
+    name ends in loss, error or seconds.
     """
     from experiments.catalog.filters import chosen
     from experiments.catalog.groups import grouped
@@ -81,14 +83,15 @@ def _draw(found: Grouping, file: Path, limit: int) -> None:
     from experiments.report.charts import means_chart, save
     from experiments.report.sweep_charts import means
 
-    save(means_chart(means(found, limit), found.metric), file)
+    save(means_chart(means(found, limit), found.measure.name), file)
 
 
 def _as_data(found: Grouping) -> dict[str, Any]:
     from experiments.catalog.judged import against_best, statements
 
     return {
-        "metric": found.metric,
+        "metric": found.measure.name,
+        "direction": found.measure.direction,
         "group_by": list(found.keys),
         "groups": [
             {
@@ -112,7 +115,7 @@ def _print(found: Grouping, limit: int) -> None:
     from experiments.cli.tables import print_table
 
     print_table(
-        [">", "group", f">{found.metric}", ">n", "95 % interval", "against the best"],
+        [">", "group", f">{found.measure.name}", ">n", "95 % interval", "against the best"],
         [
             [
                 f"{place + 1}.",

@@ -13,15 +13,8 @@ if TYPE_CHECKING:
     from experiments.catalog.summary import Summary
 
 _NEWEST = 20
-# The columns that runs and sweeps have of themselves, if any has a value there.
-_MEASURED = (
-    "best_val_accuracy",
-    "val_accuracy",
-    "test_accuracy",
-    "jobs",
-    "jobs_finished",
-    "best_mean",
-)
+# The columns that sweeps have beside those of their objective, if any has a value there.
+_MEASURED = ("jobs", "jobs_finished", "best_mean")
 _TOLD = ("sweep.best_setting",)
 _SHOWN = {"id", "state", "name", "seconds", "begun"}
 _LS_EXAMPLES = """Examples:
@@ -43,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
 def ls(
     filters: Filters = None,
     *,
-    best: Annotated[bool, typer.Option("--best", help="The best accuracy first.")] = False,
+    best: Annotated[
+        bool, typer.Option("--best", help="The best first, by their objective.")
+    ] = False,
     sort: Annotated[
         str | None, typer.Option(metavar="KEY", help="Ascending by a parameter or a metric.")
     ] = None,
@@ -64,8 +59,8 @@ def ls(
 ) -> None:
     """List runs, the newest first.
 
-    The accuracy of --best is the validation accuracy of runs with a validation split, and the test
-    accuracy of others.
+    --best goes by the objective of the runs, on validation images if a run has some, or else on
+    test images.
     """
     from experiments.catalog.filters import check_key
     from experiments.catalog.listing import listing
@@ -92,12 +87,14 @@ def ls(
 def _print_runs(runs: Sequence[Summary], columns: Sequence[str]) -> None:
     from experiments.catalog import texts
     from experiments.catalog.filters import value_of
+    from experiments.catalog.metrics import keys_of
     from experiments.cli import tables
 
     if not runs:
         typer.echo("no runs")
         return
-    measured = (key for key in _MEASURED if any(key in each.metrics for each in runs))
+    ranking = [*keys_of(each.ranked_by for each in runs), *_MEASURED]
+    measured = (key for key in ranking if any(key in each.metrics for each in runs))
     told = (key for key in _TOLD if any(key in each.tags for each in runs))
     keys = [key for key in dict.fromkeys([*columns, *measured, *told]) if key not in _SHOWN]
     rows = (

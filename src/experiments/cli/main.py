@@ -21,7 +21,7 @@ from experiments.cli import (
 from experiments.errors import InputError, RunError
 from experiments.process.colour import print_error
 from experiments.process.signals import raising
-from experiments.process.streams import guarded_output
+from experiments.process.streams import check_was_written, guarded_output
 
 _HELP = """List, compare, explain and repeat the runs of train.py.
 
@@ -45,7 +45,9 @@ def main() -> None:
     """Run one command; wrong input ends with one line and exit code 2, like train.py."""
     try:
         with raising():
-            sys.exit(app(standalone_mode=False))
+            code = app(standalone_mode=False)
+            check_was_written(sys.stdout)
+            sys.exit(code)
     except typer.TyperException as error:
         print_error(_in_one_line(error.format_message()))
         sys.exit(2)

@@ -47,6 +47,19 @@ def past_hydra(job: Callable[[DictConfig], float]) -> Callable[[DictConfig], flo
     return run
 
 
+def told(raised: BaseException) -> tuple[BaseException, str | None]:
+    """Return the error that a command ended with, and its line; None if it needs a traceback.
+
+    Args:
+        raised: the exception that came past Hydra.
+    """
+    error = raised.error if isinstance(raised, Refused) else raised
+    # An error that a run itself raises comes as Refused.
+    line = TOO_DEEP if isinstance(raised, RecursionError) else in_one_line(error)
+    place = place_in_user_code(error) if line is not None else None
+    return error, f"{line} ({place})" if place else line
+
+
 def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     """Decorate an entry point so that a mistake of the user prints one line, with exit code 2.
 
@@ -63,14 +76,11 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
             check_arguments(sys.argv[1:])
             return main()
         except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
-            error = raised.error if isinstance(raised, Refused) else raised
-            # An error that a run itself raises comes as Refused.
-            line = TOO_DEEP if isinstance(raised, RecursionError) else in_one_line(error)
+            error, line = told(raised)
             if line is None or is_whole():
                 print_traceback(error)
             else:
-                place = place_in_user_code(error)
-                print_error(f"{line} ({place})" if place else line)
+                print_error(line)
             sys.exit(1 if line is None or isinstance(error, RunError) else 2)
         except KeyboardInterrupt:  # raised in the process of a launcher
             sys.exit(128 + signal.SIGINT)

@@ -25,6 +25,8 @@ OmegaConf.register_new_resolver("oc.env", _env, replace=True)
 def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
     """Return the interpolations that read a set environment variable, by the keys to them.
 
+    Hydra's own part is left out.
+
     They may read it directly, through another key, or inside a longer text. An interpolation that
     takes its default is not one of them.
 
@@ -33,7 +35,7 @@ def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
     """
     found = {}
     for path, container, node in nodes(config):
-        if not node._is_interpolation():
+        if path[0] == "hydra" or not node._is_interpolation():
             continue
         _read.clear()
         value = container[path[-1]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -25,6 +27,9 @@ OmegaConf.register_new_resolver(
     "unique", lambda: secrets.token_hex(3), use_cache=True, replace=True
 )
 OmegaConf.register_new_resolver("is_set", lambda value: value is not None, replace=True)
+OmegaConf.register_new_resolver(
+    "chosen", lambda group, *, _root_: _chosen(group, _root_), replace=True
+)
 OmegaConf.register_new_resolver("workers", lambda threads: workers(threads), replace=True)
 
 
@@ -35,32 +40,55 @@ def workers(threads: int) -> int:
     return max(1, cores // threads)
 
 
+def _chosen(group: str, root: Any) -> str:
+    """Resolve `${chosen:data}`: the option that a group has in a configuration.
+
+    `${hydra:runtime.choices.data}` would be the choice of the process, and a sweep's process
+    composes the configurations of all jobs.
+    """
+    if "hydra" not in root and not HydraConfig.initialized():
+        raise ValueError(
+            "Hydra's part, which names the choices, is missing; compose it with "
+            "return_hydra_config=True"
+        )
+    hydra = root.hydra if "hydra" in root else HydraConfig.get()
+    return str(hydra.runtime.choices[group])
+
+
 def checked(cfg: DictConfig) -> RunConfig:
-    """Resolve and check a composed configuration without Hydra's own part.
+    """Resolve and check a composed configuration; Hydra's own part is left out.
 
     Raises:
         InputError: a value is missing, an interpolation leads nowhere, or a check failed.
     """
     from experiments.config import check
 
-    given = own(cfg)
     try:
-        values = OmegaConf.to_container(given, resolve=True, throw_on_missing=True)
+        values = dict(_resolved(cfg))
     except OmegaConfBaseException as error:
         raise InputError(in_one_line(error)) from error
     except RecursionError as error:
         raise InputError(TOO_DEEP) from error
-    if not isinstance(values, dict):
-        raise TypeError(f"a configuration is a mapping, not {type(values).__name__}")
-    written = from_environment(given)
-    told = {str(key): value for key, value in values.items()}
-    remember_secrets_of(told, written)
-    return check(told, written)
+    written = from_environment(cfg)
+    remember_secrets_of(values, written)
+    return check(values, written)
+
+
+def _resolved(cfg: DictConfig) -> Iterator[tuple[str, Any]]:
+    for key in _own_keys(cfg):
+        value = cfg[key]
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(value, resolve=True, throw_on_missing=True)
+        yield key, value
+
+
+def _own_keys(cfg: DictConfig) -> list[str]:
+    return [str(key) for key in cfg if key != "hydra"]
 
 
 def own(cfg: DictConfig) -> DictConfig:
     """Return a composed configuration without Hydra's own part."""
-    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+    return OmegaConf.masked_copy(cfg, _own_keys(cfg))
 
 
 def check_hydra(config: DictConfig) -> None:

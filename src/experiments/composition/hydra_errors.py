@@ -28,6 +28,7 @@ _ADVICE = {  # by the beginning of the message of Hydra
     "Error locating target": "is its module installed, or beside train.py?",
     "Hydra sweeper is not configured": "choose hydra/sweeper=grid",
 }
+_OPEN = frozenset({"tracking.tags"})  # mappings whose keys the user chooses
 TOO_DEEP = (
     "the configuration nests too deeply; write its YAML files, and the values on the command line, "
     "with fewer levels"
@@ -79,6 +80,9 @@ def _composition(error: ConfigCompositionException) -> str:
     cause = error.__cause__
     first = str(error).splitlines()[0]
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.full_key:
+        parent, _, name = str(cause.full_key).rpartition(".")
+        if parent in _OPEN:
+            return f"{cause.full_key}: is new there; write +{parent}.{name}=…, with a +"
         advice = did_you_mean(str(cause.full_key), _known_keys(cause))
         return f"{cause.full_key}: unknown key; {advice}"
     if first.startswith("Ambiguous value"):

@@ -49,14 +49,26 @@ def short_names(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def run_name(overrides: Sequence[str], first: Collection[str] = ()) -> str:
-    """Return the name of a run: its overrides, those of some keys first.
+def run_name(
+    overrides: Sequence[str], varied: Collection[str] = (), given: str | None = None
+) -> str:
+    """Return the name of a run: its overrides, those of the varied keys first.
 
-    MLflow's databases take 250 characters. A longer name is cut and gets a digest, so that
-    different names stay different.
+    If the user gives a name, only the overrides of the varied keys follow it:
+    `baseline: lr=0.1 s0`. MLflow's databases take 250 characters. A longer name is cut and gets a
+    digest, so that different names stay different.
+
+    Args:
+        overrides: the overrides, without secrets.
+        varied: the keys that vary between the jobs of a sweep; empty for a run of its own.
+        given: the name that the user gives, without secrets; None if there is none.
     """
-    ordered = sorted(overrides, key=lambda text: key_of(text) not in first)
-    name = " ".join(short_names(ordered)) or DEFAULTS
+    if given is None:
+        ordered = sorted(overrides, key=lambda text: key_of(text) not in varied)
+        name = " ".join(short_names(ordered)) or DEFAULTS
+    else:
+        own = short_names([text for text in overrides if key_of(text) in varied])
+        name = ": ".join(filter(None, (given, " ".join(own))))
     if len(name) <= _LONGEST:
         return name
     digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:6]

@@ -46,10 +46,15 @@ def print_traceback(error: BaseException) -> None:
     The frames of this package, Hydra and torch above that frame are left out. If no frame is the
     user's, only Hydra's frames and the frames above them are left out. If `is_whole`, none is.
     """
+    shorten(error)
+    traceback.print_exception(error)
+
+
+def shorten(error: BaseException) -> None:
+    """Shorten the tracebacks of an error as `print_traceback` does, unless `is_whole`."""
     if not is_whole():
         for each in _chain(error):
             each.__traceback__ = _shortened(each)
-    traceback.print_exception(error)
 
 
 def place_in_user_code(error: BaseException) -> str | None:

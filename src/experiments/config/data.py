@@ -15,6 +15,8 @@ class DataPart(Part):
 
     OWN_KEYS = frozenset({"batch_size", "validation_size"})
     TRAINING_SIZE: ClassVar[int | None] = None  # examples in the training set; None if unknown
+    IMAGE: ClassVar[tuple[int, int, int] | None] = None  # channels, height, width
+    CLASSES: ClassVar[int | None] = None
 
     root: str = Field(min_length=1, examples=["~/.pytorch/MNIST_data/"])
     """the folder that holds the files"""
@@ -48,28 +50,33 @@ class DataPart(Part):
             )
 
 
-class MNIST(DataPart):
+class _Images28(DataPart):
+    IMAGE = (1, 28, 28)
+    CLASSES = 10
+
+
+class MNIST(_Images28):
     """Handwritten digits, 10 classes."""
 
     CLASS = "experiments.data.MNIST"
     TRAINING_SIZE = 60_000
 
 
-class FashionMNIST(DataPart):
+class FashionMNIST(_Images28):
     """Pictures of clothes, 10 classes."""
 
     CLASS = "experiments.data.FashionMNIST"
     TRAINING_SIZE = 60_000
 
 
-class KMNIST(DataPart):
+class KMNIST(_Images28):
     """Cursive Japanese characters, 10 classes."""
 
     CLASS = "experiments.data.KMNIST"
     TRAINING_SIZE = 60_000
 
 
-class Digits(DataPart):
+class Digits(_Images28):
     """The handwritten digits of scikit-learn, 10 classes."""
 
     CLASS = "experiments.data.Digits"

@@ -15,12 +15,12 @@ class SimpleNet(Part):
 
     CLASS = "experiments.models.SimpleNet"
 
-    inputs: Count = Field(examples=[784])
-    """the number of pixels of an image"""
-    hidden: list[Count] = Field(min_length=1, examples=["[128]", "[256,64]"])
+    inputs: Count | None = Field(default=None, examples=[784])
+    """the number of values of an image; null takes it from the data"""
+    hidden: list[Count] = Field(default=[128], min_length=1, examples=["[128]", "[256,64]"])
     """the widths of the hidden layers, a list"""
-    classes: Count = Field(examples=[10])
-    """the number of classes"""
+    classes: Count | None = Field(default=None, examples=[10])
+    """the number of classes; null takes it from the data"""
 
 
 class ConvNet(Part):
@@ -28,12 +28,16 @@ class ConvNet(Part):
 
     CLASS = "experiments.models.ConvNet"
 
-    image_size: int = Field(ge=4, examples=[28])
-    """the height and width of an image in pixels"""
-    channels: list[Count] = Field(min_length=2, max_length=2, examples=["[16,32]"])
+    in_channels: Count | None = Field(default=None, examples=[1])
+    """the number of channels of an image; null takes it from the data"""
+    image_size: Annotated[int, Field(ge=4)] | None = Field(default=None, examples=[28])
+    """the height and width of an image in pixels; null takes it from the data"""
+    channels: list[Count] = Field(
+        default=[16, 32], min_length=2, max_length=2, examples=["[16,32]"]
+    )
     """the widths of the two convolutions, a list"""
-    classes: Count = Field(examples=[10])
-    """the number of classes"""
+    classes: Count | None = Field(default=None, examples=[10])
+    """the number of classes; null takes it from the data"""
 
 
 Model = Annotated[Part, Choice(SimpleNet, ConvNet, own=Own)]

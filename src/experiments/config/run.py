@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from experiments.config.callbacks import Callbacks
 from experiments.config.data import Data
 from experiments.config.model import Model
 from experiments.config.optimizer import Optimizer
-from experiments.config.schedule import Schedule
+from experiments.config.schedule import Plateau, Schedule
 from experiments.config.sweep import Sweep
+from experiments.config.task import TaskPart
 from experiments.config.tracking import Tracking
 from experiments.config.trainer import Trainer
 from experiments.config.types import Strict
@@ -29,6 +31,8 @@ class RunConfig(Strict):
 
     data: Data
     model: Model
+    task: TaskPart
+    callbacks: Callbacks
     optimizer: Optimizer
     schedule: Schedule
     trainer: Trainer
@@ -43,14 +47,28 @@ class RunConfig(Strict):
 
     @model_validator(mode="after")
     def _monitors_something(self) -> RunConfig:
-        asked = {"patience": self.trainer.patience, "save_best": self.trainer.save_best}
+        monitors = [f"val_{name}" for name in self.task.names]
+        if self.trainer.monitor not in monitors:
+            raise ValueError(
+                f"trainer.monitor={self.trainer.monitor}: is no metric of this task; choose from "
+                f"{', '.join(monitors)}"
+            )
+        asked = {
+            "trainer.patience": self.trainer.patience,
+            "trainer.save_best": self.trainer.save_best,
+            "schedule": "plateau" if isinstance(self.schedule, Plateau) else None,
+        }
         for key, value in asked.items():
             if value and self.data.validation_size == 0:
                 raise ValueError(
-                    f"trainer.{key}={str(value).lower()}: looks at {self.trainer.monitor}, and "
+                    f"{key}={str(value).lower()}: looks at {self.trainer.monitor}, and "
                     "there is no validation split; set data.validation_size, for example to 5000"
                 )
         return self
+
+    def targets(self) -> dict[str, str]:
+        """Return the `_target_` of each part and nested part, by the key of the part."""
+        return dict(_targets(self.model_dump(), ""))
 
     def public(self) -> dict[str, Any]:
         """Return the configuration as plain data that may be recorded.
@@ -86,6 +104,17 @@ class RunConfig(Strict):
                 own += "'"
             found[own] = value
         return found
+
+
+def _targets(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("_target_"), str):
+            yield key, value["_target_"]
+        for name, entry in value.items():
+            yield from _targets(entry, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _targets(entry, f"{key}.{index}")
 
 
 def _leaves(value: Any, key: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from experiments.config.types import Count, NonNegative, Strict
+from experiments.config.types import Count, NonNegative, Positive, Strict
 
 
 class Trainer(Strict):
@@ -23,12 +23,18 @@ class Trainer(Strict):
     """whether operations without a repeatable kernel are refused"""
     limit_batches: Count | None = Field(examples=[5])
     """the largest number of batches in an epoch and in a test; null for all"""
+    gradient_clip_val: Positive | None = Field(examples=[1.0])
+    """the bound of the gradients; null for none"""
+    gradient_clip_algorithm: Literal["norm", "value"] = Field(examples=["norm"])
+    """whether the bound is for the norm of all gradients together, or for each value"""
+    accumulate_grad_batches: Count = Field(examples=[1])
+    """the number of batches whose mean gradient makes one optimizer step"""
     checkpoint_every: Count = Field(examples=[1])
     """the number of epochs from one checkpoint to the next"""
     stop_on_divergence: bool = Field(examples=["true"])
     """whether the run ends early when the loss or a weight is NaN or infinite"""
-    monitor: Literal["val_loss", "val_accuracy"] = Field(examples=["val_loss"])
-    """the validation metric that patience and save_best compare"""
+    monitor: str = Field(examples=["val_loss"])
+    """the validation metric that patience, save_best and ReduceLROnPlateau compare, val_<name>"""
     patience: Count | None = Field(examples=[5])
     """the number of epochs without improvement before the run stops; null for never"""
     min_delta: NonNegative = Field(examples=[0.001])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from experiments.data.splits import Split
+from experiments.randomness import generator
 
 _BATCHES_AT_ONCE = 16  # one gather and one normalisation for so many batches, which fit the cache
 
@@ -55,3 +56,9 @@ def count_batches(split: Sized, batch_size: int, limit: int | None = None) -> in
     """Return the number of batches that `batches` yields with `skip=0`."""
     count = -(-len(split) // batch_size)
     return count if limit is None else min(count, limit)
+
+
+def order_of(split: Split, seed: int, epoch: int) -> Tensor:
+    """Return the order in which an epoch visits a split's examples, int64 (N)."""
+    order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
+    return order.to(split.labels.device)

@@ -18,7 +18,9 @@ from experiments.target_classes import build
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: images uint8 (M, H, W) or (M, C, H, W), labels int64 (M), on one device.
+    """Examples: images uint8 (M, H, W) or (M, C, H, W), and their labels, on one device.
+
+    Labels are classes, int64 (M), or numbers, float32 (M) or (M, D).
 
     The split holds all M examples, or the N examples at `index`, int64 (N). So the splits of one
     data set share its memory.
@@ -112,10 +114,22 @@ def _split(dataset: object) -> Split:
         raise InputError(
             f"data._target_: {name}.data must be a uint8 tensor (N, H, W) or (N, C, H, W)"
         )
-    if not (isinstance(labels, Tensor) and labels.shape == images.shape[:1]):
+    if not (isinstance(labels, Tensor) and labels.shape[:1] == images.shape[:1]):
         raise InputError(f"data._target_: {name}.targets must be a tensor of {len(images)} labels")
     if len(labels) == 0:
         raise InputError(f"data._target_: {name} is empty; it needs examples")
+    if labels.is_floating_point():
+        if labels.dim() > 2 or not labels.isfinite().all():
+            raise InputError(
+                f"data._target_: {name}.targets must be finite numbers (N) or (N, D), or whole "
+                "labels (N)"
+            )
+        return Split(images, labels.float())
+    if labels.dim() != 1:
+        raise InputError(
+            f"data._target_: {name}.targets has the shape {tuple(labels.shape)}; labels are whole "
+            "numbers (N), and targets of a regression floats (N, D)"
+        )
     if int(labels.min()) < 0:
         raise InputError(
             f"data._target_: {name}.targets has a label {int(labels.min())}; labels begin with 0"
@@ -128,9 +142,10 @@ def _content(split: Split) -> bytes:
 
 
 def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:
-    """Return splits with a stratified validation split drawn out of the training split.
+    """Return splits with a validation split drawn out of the training split.
 
-    Each class gives its share, rounded up or down. The training examples keep their order.
+    Each class gives its share, rounded up or down; where labels are no classes, the draw is plain.
+    The training examples keep their order.
 
     Args:
         splits: splits without validation.
@@ -142,8 +157,9 @@ def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:
     device = splits.train.labels.device
     labels = splits.train.labels.cpu()
     drawn = torch.randperm(len(labels), generator=generator(seed, "validation"))
+    classes = torch.zeros(len(labels)) if labels.is_floating_point() else labels
     # Sorted by class, and within a class by the draw; so every k-th example is a stratified draw.
-    by_class = drawn[labels[drawn].argsort(stable=True)]
+    by_class = drawn[classes[drawn].argsort(stable=True)]
     held = by_class[torch.arange(validation_size) * len(labels) // validation_size]
     is_held = torch.zeros(len(labels), dtype=torch.bool)
     is_held[held] = True

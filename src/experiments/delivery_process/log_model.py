@@ -20,7 +20,7 @@ from experiments.journal import History
 from experiments.provenance.origin import version
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
-from experiments.tracking.mlflow_run import storable
+from experiments.tracking.spelling import storable
 from experiments.tracking.store import address, creating
 from experiments.tracking.tag_names import MODEL_PROBLEM
 

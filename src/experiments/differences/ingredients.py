@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.differences.record import Record
-from experiments.identity.ingredients import BESIDE, sha256_of_data
+from experiments.identity.canonical import sha256_of_data
+from experiments.identity.ingredients import BESIDE
 
 _FEW = 4
 

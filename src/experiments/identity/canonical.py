@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -19,3 +21,8 @@ def plain(value: Any) -> Any:
             for key, entry in value.items()
         }
     return [plain(entry) for entry in value] if isinstance(value, list) else value
+
+
+def sha256_of_data(data: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of plain data; the order of keys makes no difference."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

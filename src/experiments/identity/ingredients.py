@@ -1,9 +1,9 @@
 """Identity: the SHA-256 of everything that determines a run's result.
 
 Its ingredients are the configuration, without keys that do not change the result; the source of
-this package, of the user's classes and of the modules that they import (the version, for installed
-packages); the data's checksum; the kind of device; and the versions of torch and Python. Two runs
-with the same identity have the same result, so that one of them is enough.
+the modules of this package that compute, of the user's classes and of the modules that they import
+(the version, for installed packages); the data's checksum; the kind of device; and the versions of
+torch and Python. Two runs with the same identity have the same result, so one of them is enough.
 
 This module imports neither torch nor the user's classes: a sweep's plan is made without them.
 """
@@ -11,17 +11,16 @@ This module imports neither torch nor the user's classes: a sweep's plan is made
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import platform
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
-from experiments.identity.canonical import plain
-from experiments.identity.sources import package_sha256, sources_of
+from experiments.identity.canonical import plain, sha256_of_data
+from experiments.identity.measures import measures_of, steer
+from experiments.identity.package_source import package_sha256
+from experiments.identity.sources import sources_of
 
 if TYPE_CHECKING:
     from experiments.config import RunConfig
@@ -35,8 +34,9 @@ BESIDE: dict[str, Any] = {
     "trainer": {"device", "checkpoint_every"},
 }
 """the keys that do not change the result; the data's checksum stands for `data.root`"""
-_MONITORING = frozenset({"monitor", "min_delta"})  # without effect if nothing is monitored
-_PARTS = ("data", "model", "optimizer", "schedule")
+_STEERING = {"trainer": ("monitor", "min_delta"), "task": ("metrics", "objective")}
+"""the keys without effect on the weights of a run that no metric steers"""
+_BESIDE_IDENTITY = frozenset({"measures", "measured_by"})
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,16 @@ class Ingredients:
     config: dict[str, Any]
     """the values that determine the result"""
     source: dict[str, str]
-    """the SHA-256 of this package and of the user's modules, the version of installed packages"""
+    """the SHA-256 of this package, as far as it computes, and of the user's modules; the version of
+    installed packages"""
     data_sha256: str
     """the SHA-256 of the training and test data"""
     device: str
     """the kind of device, such as `cpu` or a GPU's name"""
+    measures: dict[str, str] = field(default_factory=dict, compare=False)
+    """the SHA-256 of each metric, which is no part of the identity"""
+    measured_by: frozenset[str] = field(default_factory=frozenset, compare=False)
+    """the modules of metrics that are no part of `source`"""
     versions: dict[str, str] = field(
         default_factory=lambda: {
             "python": platform.python_version(),
@@ -61,7 +66,8 @@ class Ingredients:
     @functools.cached_property
     def identity(self) -> str:
         """The SHA-256 of all ingredients."""
-        return sha256_of_data(asdict(self))
+        told = asdict(self)
+        return sha256_of_data({key: told[key] for key in told.keys() - _BESIDE_IDENTITY})
 
     @property
     def source_sha256(self) -> str:
@@ -81,7 +87,8 @@ class Ingredients:
         Args:
             config: the run's configuration.
         """
-        return asdict(self) | {"config": _hashed(self.config, plain(config.public()))}
+        told = {key: value for key, value in asdict(self).items() if key != "measured_by"}
+        return told | {"config": _hashed(self.config, plain(config.public()))}
 
 
 def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingredients:
@@ -96,17 +103,22 @@ def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingre
         InputError: the source of a class cannot be found.
     """
     values = config.model_dump(exclude=BESIDE)
-    if config.trainer.patience is None and not config.trainer.save_best:
-        for key in _MONITORING:
-            del values["trainer"][key]
+    if not steer(config):
+        for group, keys in _STEERING.items():
+            for key in keys:
+                del values[group][key]
     source = {"experiments": package_sha256()}
-    for part in _PARTS:
-        target = values[part]["_target_"]
+    of_metrics: dict[str, str] = {}
+    for part, target in config.targets().items():
         try:
-            source |= sources_of(target)
+            found = sources_of(target)
         except InputError as error:
             raise InputError(f"{part}._target_={target}: {error}") from error
-    return Ingredients(plain(values), source, data_sha256, device)
+        is_beside = part.startswith("task.metrics.") and "metrics" not in values["task"]
+        (of_metrics if is_beside else source).update(found)
+    return Ingredients(
+        plain(values), source, data_sha256, device, measures_of(config), frozenset(of_metrics)
+    )
 
 
 def _hashed(value: Any, public: Any) -> Any:
@@ -117,8 +129,3 @@ def _hashed(value: Any, public: Any) -> Any:
     if isinstance(value, list) and isinstance(public, list):
         return [_hashed(*pair) for pair in zip(value, public, strict=True)]
     return {"sha256": sha256_of_data({"value": value})}
-
-
-def sha256_of_data(data: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of plain data; the order of keys makes no difference."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -16,34 +16,12 @@ import warnings
 from collections.abc import Container, Iterable, Iterator
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from experiments.errors import InputError
 
 _STDLIB = sysconfig.get_path("stdlib")  # a path, since a user's module may have the same name
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
-_MODULE = (".py", ".pyc", ".so")
-
-
-@functools.cache
-def package_sha256() -> str:
-    """Return the SHA-256 of this package's modules, their names included."""
-    digest = hashlib.sha256()
-    for name, file in sorted(_sources_below(files("experiments"))):
-        digest.update(f"{name}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _sources_below(folder: Traversable, base: str = "") -> Iterator[tuple[str, Traversable]]:
-    """Yield the name and file of each module of a package, which may lie in an archive."""
-    for entry in folder.iterdir():
-        if entry.is_dir() and entry.name != "__pycache__":
-            yield from _sources_below(entry, f"{base}{entry.name}/")
-        elif entry.name.endswith(_MODULE):
-            yield base + entry.name, entry
 
 
 def sources_of(*targets: str) -> dict[str, str]:

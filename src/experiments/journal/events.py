@@ -12,6 +12,10 @@ from experiments.files.sealed_lines import TAIL_BYTES, checksum_of, reaches_beyo
 
 NAME = "journal.jsonl"
 
+ADDITIONS = frozenset({"artifacts", "metrics", "tags"})
+"""the events that may follow a run's end without beginning it again, such as a report, a name or a
+metric that was measured later"""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -116,6 +120,8 @@ def _is_event(event: object) -> bool:
             return all(isinstance(value, int | float) for value in metrics.values())
         case {"event": "tags", "tags": dict(tags)}:
             return all(isinstance(value, str) for value in tags.values())
+        case {"event": "params", "params": dict(params)}:
+            return all(isinstance(value, str) for value in params.values())
         case {"event": "artifacts", "names": list(names)}:
             return all(isinstance(name, str) for name in names)
         case {"event": "end", "status": str()}:

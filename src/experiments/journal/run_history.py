@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.journal.events import NAME, scan
+from experiments.journal.events import ADDITIONS, NAME, scan
 
 # Folders of MLflow, of a run and of a sweep that hold no runs below them.
 _NO_RUNS_BELOW = frozenset({"artifacts", "checkpoints", ".deleted", ".identities", ".jobs"})
@@ -82,11 +82,13 @@ class History:
     status: str | None = None
     """the status at the run's end; None while it is trained, and after a kill"""
     changed: int = 0
-    """the time of the last event, in milliseconds since 1970; a file that was added after the end,
-    such as a report, does not count"""
+    """the time of the last event, in milliseconds since 1970; files and tags that were added after
+    the end, such as a report, do not count"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """the value of every metric by its key and step"""
     tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    """the parameters that the user's code has logged; those of the configuration are in `start`"""
     artifacts: frozenset[str] = frozenset()
     is_sealed: bool = True
     """whether its lines have checksums; version 0.1.0 wrote none"""
@@ -107,9 +109,10 @@ def history(folder: Path) -> History:
     told: dict[str, Any] = {"is_sealed": checksum is not None}
     points: dict[tuple[str, int], float] = {}
     tags: dict[str, str] = {}
+    params: dict[str, str] = {}
     artifacts: set[str] = set()
     for event in events:
-        if event["event"] != "artifacts" or told.get("status") is None:
+        if event["event"] not in ADDITIONS or told.get("status") is None:
             told["changed"] = event.get("time", 0)
         match event["event"]:
             case "start" | "continue" as turn:
@@ -121,11 +124,14 @@ def history(folder: Path) -> History:
                 points |= {(key, event["step"]): value for key, value in event["metrics"].items()}
             case "tags":
                 tags |= event["tags"]
+            case "params":
+                params |= event["params"]
             case "artifacts":
                 artifacts |= set(event["names"])
             case "end":
                 told["status"] = event["status"]
-    return History(folder, points=points, tags=tags, artifacts=frozenset(artifacts), **told)
+    told |= {"tags": tags, "params": params, "artifacts": frozenset(artifacts)}
+    return History(folder, points=points, **told)
 
 
 def last_values(points: Mapping[tuple[str, int], float]) -> dict[str, float]:

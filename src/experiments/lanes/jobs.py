@@ -14,6 +14,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig
 
 from experiments.composition.hydra_config import checked
+from experiments.config import RunConfig
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.process.logs import own_log
 from experiments.process.signals import Interrupted, interruptible
@@ -22,6 +23,7 @@ from experiments.run.lifecycle import Run
 from experiments.run.request import number_of, request_of
 from experiments.run.session import prepare_job, recorded
 from experiments.tracking import Recorder
+from experiments.tracking.current_run import refused
 from experiments.training.evaluation import evaluate
 
 
@@ -42,6 +44,7 @@ class Job:
         self._handlers: list[logging.Handler] = []
         self._recorder: Recorder | None = None
         self._run: Run | None = None
+        self._checked: RunConfig | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -66,6 +69,12 @@ class Job:
             for handler in self._handlers:
                 root.removeHandler(handler)
 
+    def check(self) -> None:
+        """Check its configuration, before a run changes environment variables that it names."""
+        HydraConfig.instance().set_config(self.config)
+        with self.at_work():
+            self._checked = checked(self.config)
+
     def begin(self, lanes: int) -> None:
         """Prepare it and open its run, unless an earlier run is finished.
 
@@ -76,19 +85,15 @@ class Job:
         self._handlers = own_log(self.config)
         with self.at_work():
             request = request_of(self.config.hydra)
-            prepared = prepare_job(checked(self.config), request)
+            assert self._checked is not None  # noqa: S101  (a job that fails the check has ended)
+            prepared = prepare_job(self._checked, request)
             if prepared.finished:
                 self.objective = prepared.finished.objective
                 return
             self._recorder = self._exits.enter_context(recorded(prepared, request))
             self._recorder.tags({"lanes": str(lanes)})
-            self._run = Run(
-                prepared.config,
-                prepared.parts,
-                prepared.identity,
-                self._recorder,
-                prepared.folder,
-            )
+            told = prepared.config, prepared.parts, prepared.identity
+            self._run = Run(*told, self._recorder, prepared.folder)
             self._run.restore()
 
     @property
@@ -102,9 +107,11 @@ class Job:
         run, config, parts = self.run, self.run.config, self.run.parts
         return Lane(
             model=parts.model,
+            task=parts.task,
             optimizer=parts.optimizer,
             schedule=parts.schedule,
             schedule_interval=config.schedule.interval,
+            monitor=config.trainer.monitor,
             train=parts.splits.train,
             validation=parts.splits.validation,
             epochs=config.trainer.epochs,
@@ -163,9 +170,12 @@ def run_lanes(configs: Sequence[DictConfig]) -> Iterator[Job]:
     with interruptible() as check:
         error: BaseException | None = None
         try:
+            for each in pending:
+                each.check()
             for each in list(pending):
                 check()
-                each.begin(len(configs))
+                if not each.has_ended:
+                    each.begin(len(configs))
                 if each.has_ended:
                     pending.remove(each)
                     yield each
@@ -188,13 +198,14 @@ def _train(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
     lanes = [each.lane() for each in jobs]
     by_lane = {id(lane): each for lane, each in zip(lanes, jobs, strict=True)}
     config = jobs[0].run.config
-    for leaving in fit_lanes(
-        lanes,
-        batch_size=config.data.batch_size,
-        limit_batches=config.trainer.limit_batches,
-        after_batch=check,
-    ):
-        yield from _test([by_lane[id(lane)] for lane in leaving], check)
+    with refused():
+        for leaving in fit_lanes(
+            lanes,
+            batch_size=config.data.batch_size,
+            limit_batches=config.trainer.limit_batches,
+            after_batch=check,
+        ):
+            yield from _test([by_lane[id(lane)] for lane in leaving], check)
 
 
 def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
@@ -208,6 +219,7 @@ def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
         first = tested[0].run
         results = evaluate(
             models=[each.run.parts.model for each in tested],
+            task=first.parts.task,
             seeds=[derive(each.run.config.seed, "test") for each in tested],
             split=first.parts.splits.test,
             limit_batches=first.config.trainer.limit_batches,

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from experiments.config import RunConfig
 from experiments.data.batches import normalise
 from experiments.lanes.stack import DRAWS, CannotStackError, Stack, layouts_of
 from experiments.randomness import have_moved, random_state
 from experiments.run.build import Parts, assemble
+from experiments.run.restore import loss_state
+from experiments.tasks import Task
 
 _CACHE = 32 * 2**20  # bytes; larger caches are shared with other processes
 _MOST = 256
@@ -45,13 +46,13 @@ def examine(config: RunConfig, wanted: int | None) -> int:
     """
     parts = assemble(config)
     images, labels = _batch(parts, config.data.batch_size)
-    _check_sameness(parts.model, images, labels)
+    _check_sameness(parts.model, parts.task, images, labels)
     if wanted is not None:
         return wanted
     lanes = max(2, min(_MOST, _room(parts.device) // _bytes_of_a_lane(parts, images, labels)))
-    alone = _seconds(lambda: _step_alone(parts.model, images, labels))
+    alone = _seconds(lambda: _step_alone(parts.model, parts.task, images, labels))
     models = _variants(parts.model, lanes)
-    stack = Stack(models, layouts_of(models, images, labels))
+    stack = Stack(models, parts.task, layouts_of(models, parts.task, images, labels))
     together = _seconds(lambda: stack.gradients(stack.losses(images, labels))) / lanes
     if together > alone:
         raise CannotStackError(
@@ -67,18 +68,21 @@ def _batch(parts: Parts, size: int) -> tuple[Tensor, Tensor]:
     return normalise(images), labels
 
 
-def _check_sameness(model: nn.Module, images: Tensor, labels: Tensor) -> None:
+def _check_sameness(model: nn.Module, task: Task, images: Tensor, labels: Tensor) -> None:
     """Check that two models with different weights give the same results in a stack and alone."""
-    before = random_state(images.device)
+    before, loss_before = random_state(images.device), copy.deepcopy(loss_state(task))
     alone, stacked = _variants(model, 2), _variants(model, 2)
-    stack = Stack(stacked, layouts_of(stacked, images, labels))
+    stack = Stack(stacked, task, layouts_of(stacked, task, images, labels))
     stack.train()
     losses = stack.losses(images, labels)
     rows = stack.gradients(losses)
     if have_moved(images.device, before):
         raise CannotStackError(DRAWS)
+    changed = zip(loss_before.values(), loss_state(task).values(), strict=True)
+    if not all(torch.equal(*pair) for pair in changed):
+        raise CannotStackError("its loss keeps a state of its own, and lanes would share it")
     for lane, (one, other) in enumerate(zip(alone, stacked, strict=True)):
-        loss, gradients = _step_alone(one, images, labels)
+        loss, gradients = _step_alone(one, task, images, labels)
         pairs = [(losses[lane], loss)]
         for row, gradient in zip(rows[lane], gradients, strict=True):
             if row is not None and gradient is not None:
@@ -100,10 +104,10 @@ def _variants(model: nn.Module, count: int) -> list[nn.Module]:
 
 
 def _step_alone(
-    model: nn.Module, images: Tensor, labels: Tensor
+    model: nn.Module, task: Task, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, Sequence[Tensor | None]]:
     model.train()
-    loss = F.cross_entropy(model(images), labels)
+    loss = task.loss(model(images), task.targets(images, labels))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     found = iter(torch.autograd.grad(loss, trained, allow_unused=True))
     return loss, [next(found) if p.requires_grad else None for p in model.parameters()]
@@ -122,7 +126,7 @@ def _bytes_of_a_lane(parts: Parts, images: Tensor, labels: Tensor) -> int:
 
     model = copy.deepcopy(parts.model)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        _step_alone(model, images, labels)
+        _step_alone(model, parts.task, images, labels)
     return _COPIES * weights + images.nbytes + 2 * kept
 
 

@@ -1,6 +1,6 @@
 """The stack: models of one class with stacked weights, so that one kernel computes for all.
 
-Shapes: L lanes, B batch, C channels, H and W pixels, K classes.
+Shapes: L lanes, B batch, C channels, H and W pixels.
 
 The method follows "Ensembling with torch.func" in PyTorch's documentation. In addition, the
 parameters and buffers of the models become views into the stack. So code that steps, saves or tests
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from experiments.errors import shortened
+from experiments.tasks import Task
 from experiments.training.memory_layout import is_dense, like
 
 DRAWS = "its model draws random numbers as it computes, and would draw others in a stack"
@@ -31,14 +33,15 @@ class CannotStackError(Exception):
 class Stack:
     """Models that are trained together."""
 
-    def __init__(self, models: Sequence[nn.Module], layouts: Layouts) -> None:
+    def __init__(self, models: Sequence[nn.Module], task: Task, layouts: Layouts) -> None:
         """Move the models' parameters and buffers into a stack.
 
         Args:
             models: of one class and with the same arguments.
+            task: the task of all of them.
             layouts: how to lay each parameter out in memory, as `layouts_of` returns it.
         """
-        self._models = models
+        self._models, self._task = models, task
         parameters = [dict(model.named_parameters()) for model in models]
         buffers = [dict(model.named_buffers()) for model in models]
         self._weights = {
@@ -58,19 +61,32 @@ class Stack:
             model.train()
 
     def losses(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return each lane's mean cross-entropy on its batch, (L).
+        """Return each lane's loss on its batch, (L).
 
         Args:
             images: float32 (L, B, C, H, W), or (B, C, H, W) for one batch that all lanes share.
-            labels: int64 (L, B) or (B).
+            labels: (L, B, ...), or (B, ...) for a shared batch.
 
         Raises:
-            CannotStackError: the model does something that is impossible for all lanes at once.
+            CannotStackError: the model or the loss does something that is impossible for all lanes
+                at once.
         """
-        logits = self._logits(images)
-        targets = labels.expand(logits.shape[:2])
-        # With the batch as the last dimension the softmax computes for many examples at once.
-        return F.cross_entropy(logits.mT, targets, reduction="none").mean(1)
+        outputs = self._outputs(images)
+        if _is_plain_cross_entropy(self._task) and outputs.dim() == 3:
+            targets = labels.expand(outputs.shape[:2])
+            smoothing = cast("nn.CrossEntropyLoss", self._task.loss).label_smoothing
+            # With the batch as the last dimension the softmax computes for many examples at once.
+            each = F.cross_entropy(outputs.mT, targets, reduction="none", label_smoothing=smoothing)
+            return each.mean(1)
+        task, shared = self._task, None if images.dim() == 4 else 0
+
+        def lane(outputs: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+            return task.loss(outputs, task.targets(images, labels))
+
+        losses = _for_all_lanes(lane, (0, shared, shared), outputs, images, labels)
+        if losses.shape != (len(self),):
+            raise CannotStackError("its loss is not one number per lane in a stack")
+        return losses
 
     def gradients(self, losses: Tensor) -> list[Sequence[Tensor | None]]:
         """Return each lane's gradients, in the order and memory layout of its parameters.
@@ -96,8 +112,8 @@ class Stack:
         of_trained = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
         return found | dict(zip(trained, of_trained, strict=True))
 
-    def _logits(self, images: Tensor) -> Tensor:
-        """Return the logits (L, B, K) of all lanes.
+    def _outputs(self, images: Tensor) -> Tensor:
+        """Return the outputs (L, B, ...) of all lanes.
 
         A model without buffers may compute them in its own `forward_stacked`, which takes the
         stacked weights by name and the images. Otherwise vmap computes them.
@@ -107,16 +123,32 @@ class Stack:
             return own(self._weights, images)
 
         def lane(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
-            logits: Tensor = functional_call(template, (weights, buffers), (images,))
-            return logits
+            outputs: Tensor = functional_call(template, (weights, buffers), (images,))
+            return outputs
 
         shared = None if images.dim() == 4 else 0
-        stacked = vmap(lane, in_dims=(0, 0, shared), randomness="error")
-        try:
-            logits: Tensor = stacked(self._weights, self._buffers, images)
-        except RuntimeError as error:
-            raise CannotStackError(_in_words(error)) from error
-        return logits
+        return _for_all_lanes(lane, (0, 0, shared), self._weights, self._buffers, images)
+
+
+def _for_all_lanes(
+    lane: Callable[..., Tensor], dims: tuple[int | None, ...], *arguments: object
+) -> Tensor:
+    """Return a function's results for all lanes; `dims` are their dimension in the arguments."""
+    try:
+        results: Tensor = vmap(lane, in_dims=dims, randomness="error")(*arguments)
+    except RuntimeError as error:
+        raise CannotStackError(_in_words(error)) from error
+    return results
+
+
+def _is_plain_cross_entropy(task: Task) -> bool:
+    """Return whether the loss is torch's cross-entropy of the labels, a mean without weights."""
+    loss = task.loss
+    return (
+        type(task).targets is Task.targets
+        and type(loss) is nn.CrossEntropyLoss
+        and (loss.weight, loss.reduction, loss.ignore_index) == (None, "mean", -100)
+    )
 
 
 def _own_way(model: nn.Module) -> Callable[[Mapping[str, Tensor], Tensor], Tensor] | None:
@@ -129,10 +161,10 @@ def _in_words(error: RuntimeError) -> str:
     text = " ".join(str(error).split())
     if "random" in text:
         return DRAWS
-    return f"its model cannot be stacked: {shortened(text, 200)}"
+    return f"its model or loss cannot be stacked: {shortened(text, 200)}"
 
 
-def layouts_of(models: Sequence[nn.Module], images: Tensor, labels: Tensor) -> Layouts:
+def layouts_of(models: Sequence[nn.Module], task: Task, images: Tensor, labels: Tensor) -> Layouts:
     """Return the strides of each parameter's gradient in a stack, None if it is not dense.
 
     A stack with the same layout takes its gradients without a copy. vmap's gradients of a linear
@@ -140,15 +172,16 @@ def layouts_of(models: Sequence[nn.Module], images: Tensor, labels: Tensor) -> L
 
     Args:
         models: at least two models of the stack; they are not changed.
+        task: their task.
         images: a batch, float32 (B, C, H, W).
-        labels: int64 (B).
+        labels: its labels (B, ...).
 
     Raises:
         CannotStackError: the model does something that is impossible for all lanes at once.
     """
-    stack = Stack(copy.deepcopy(models[:2]), {})
+    stack = Stack(copy.deepcopy(models[:2]), task, {})
     stack.train()
-    losses = stack.losses(images.expand(2, *images.shape), labels)
+    losses = stack.losses(*(each.expand(2, *each.shape) for each in (images, labels)))
     gradients = stack.stacked_gradients(losses)
     return {name: _lane_strides(gradient) for name, gradient in gradients.items()}
 

@@ -9,16 +9,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.data.batches import count_batches, normalise
 from experiments.data.splits import Split
+from experiments.lanes.batches import batch_at, orders_of
 from experiments.lanes.stack import DRAWS, CannotStackError, Layouts, Stack, layouts_of
 from experiments.randomness import derive, have_moved, random_state
+from experiments.tasks import Task
 from experiments.training.evaluation import Evaluation, evaluate
-from experiments.training.loop import Log, Position, begin_epoch, end_epoch, order_of, train_epoch
+from experiments.training.loop import (
+    Log,
+    Position,
+    begin_epoch,
+    end_epoch,
+    metrics_of,
+    train_epoch,
+)
+from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
 
@@ -27,9 +37,11 @@ class Lane:
     """One run in a stack, with the arguments that `experiments.training.loop.fit` takes."""
 
     model: nn.Module
+    task: Task
     optimizer: Optimizer
     schedule: LRScheduler
     schedule_interval: Literal["epoch", "batch"]
+    monitor: str
     train: Split
     validation: Split | None
     epochs: int
@@ -66,7 +78,8 @@ def fit_lanes(
     an epoch finish it first. A lane without neighbours is trained as `fit` trains it.
 
     Args:
-        lanes: runs of one model class with the same arguments, on the same data; splits may differ.
+        lanes: runs of one model class with the same arguments, of one task, on the same data;
+            splits may differ.
         batch_size: B.
         limit_batches: the largest number of batches of an epoch; None for all.
         after_batch: called after every batch; an error that it raises ends the training, and every
@@ -94,9 +107,11 @@ def fit_lanes(
                 losses = _train_epoch(together, batch_size, limit_batches, after_batch)
         results = _validate(chosen, limit_batches, after_batch)
         for lane, loss, result in zip(chosen, losses, results, strict=True):
+            metrics = metrics_of(lane.position, loss)
+            metrics |= result.named("val") if result is not None else {}
             if lane.schedule_interval == "epoch":
-                lane.schedule.step()
-            end_epoch(lane.position, loss, result, lane.log)
+                step_schedule(lane.schedule, metrics, lane.monitor)
+            end_epoch(lane.position, metrics, lane.log)
             lane.after_epoch()
         if leaving := [lane for lane in running if lane.is_done]:
             running = [lane for lane in running if not lane.is_done]
@@ -126,7 +141,8 @@ def _drawing_nothing(lanes: Sequence[Lane]) -> Iterator[None]:
 
 def _layouts(lanes: Sequence[Lane], batch_size: int) -> Layouts:
     images, labels = lanes[0].train.at(torch.arange(batch_size, device=_device(lanes)))
-    return layouts_of([lane.model for lane in lanes], normalise(images), labels)
+    models = [lane.model for lane in lanes]
+    return layouts_of(models, lanes[0].task, normalise(images), labels)
 
 
 def _device(lanes: Sequence[Lane]) -> torch.device:
@@ -134,7 +150,7 @@ def _device(lanes: Sequence[Lane]) -> torch.device:
 
 
 def _bring_together(lanes: Sequence[Lane], layouts: Layouts) -> _Together:
-    stack = Stack([lane.model for lane in lanes], layouts)
+    stack = Stack([lane.model for lane in lanes], lanes[0].task, layouts)
     return _Together(lanes, stack, Updates([lane.optimizer for lane in lanes]))
 
 
@@ -143,6 +159,7 @@ def _train_alone(
 ) -> float:
     return train_epoch(
         model=lane.model,
+        task=lane.task,
         updates=Updates([lane.optimizer]),
         schedule=lane.schedule if lane.schedule_interval == "batch" else None,
         split=lane.train,
@@ -166,14 +183,17 @@ def _train_epoch(
     stack.train()
     began = time.perf_counter()
     by_batch = [lane.schedule for lane in lanes if lane.schedule_interval == "batch"]
-    orders, split = _orders(lanes), lanes[0].train
+    split = lanes[0].train
+    orders = orders_of([(lane.train, lane.seed, lane.position.epoch) for lane in lanes])
     first = lanes[0].position.batches
     count = count_batches(split, batch_size, limit_batches)
     totals = torch.tensor([lane.position.loss for lane in lanes], device=_device(lanes))
     done = 0
     try:
         for batch in range(first, count):
-            images, labels = _batch(split, orders[:, batch * batch_size : (batch + 1) * batch_size])
+            images, labels = batch_at(
+                split, orders[:, batch * batch_size : (batch + 1) * batch_size]
+            )
             losses = stack.losses(images, labels)
             updates.step_by(stack.gradients(losses))
             for schedule in by_batch:
@@ -193,25 +213,6 @@ def _train_epoch(
     return [lane.position.loss / count for lane in lanes]
 
 
-def _orders(lanes: Sequence[Lane]) -> Tensor:
-    """Return the order (L, N) in which each lane visits the data set; (1, N) if all agree."""
-    agree = len({(lane.seed, lane.position.epoch) for lane in lanes}) == 1
-    found = []
-    for lane in lanes[:1] if agree else lanes:
-        order = order_of(lane.train, lane.seed, lane.position.epoch)
-        found.append(order if lane.train.index is None else lane.train.index[order])
-    return torch.stack(found)
-
-
-def _batch(split: Split, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Return images (L, B, C, H, W) and labels (L, B) at places (L, B); without L if L is 1."""
-    images = normalise(split.images.index_select(0, places.flatten()))
-    labels = split.labels.index_select(0, places.flatten())
-    if len(places) == 1:
-        return images, labels
-    return images.view(*places.shape, *images.shape[1:]), labels.view_as(places)
-
-
 def _validate(
     lanes: Sequence[Lane], limit_batches: int | None, after_batch: Callable[[], None]
 ) -> list[Evaluation | None]:
@@ -226,6 +227,7 @@ def _validate(
             models = [lanes[number].model for number in numbers]
             found = evaluate(
                 models=models,
+                task=lanes[0].task,
                 seeds=[
                     derive(lanes[number].seed, "evaluation", lanes[number].position.epoch)
                     for number in numbers

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
@@ -25,6 +27,10 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Leave out a record with `extra={"only_in_file": True}`."""
+        return not getattr(record, "only_in_file", False) and bool(super().filter(record))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines to write."""
@@ -76,3 +82,34 @@ def own_log(config: DictConfig) -> list[logging.Handler]:
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []
     return [handler for handler in handlers if isinstance(handler, logging.FileHandler)]
+
+
+@contextmanager
+def restored_logging() -> Iterator[None]:
+    """Give a script or a notebook its logging back after a run has set up its own.
+
+    `logging.config` closes every handler that `logging` knows. So the handlers of the program are
+    unknown to it meanwhile.
+    """
+    known, named = logging._handlerList, logging._handlers  # type: ignore[attr-defined]
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    before = [
+        (each, each.level, each.disabled, each.propagate, each.handlers)
+        for each in loggers
+        if isinstance(each, logging.Logger)
+    ]
+    kept, names = known[:], dict(named)
+    known.clear()
+    named.clear()
+    for logger, *_, handlers in before:
+        logger.handlers = [] if logger is logging.root else handlers
+    try:
+        yield
+    finally:
+        logging.shutdown(known)
+        known[:] = kept
+        named.clear()
+        named.update(names)
+        for logger, level, disabled, propagate, handlers in before:
+            logger.setLevel(level)
+            logger.disabled, logger.propagate, logger.handlers = disabled, propagate, handlers

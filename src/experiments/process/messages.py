@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import IO
@@ -24,12 +25,18 @@ class Child:
     """from the process"""
 
 
-def start(module: str, *, errors: IO[bytes] | None = None) -> Child:
+def start(
+    module: str,
+    *,
+    errors: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Child:
     """Start `python -m module` in a session of its own, so that Ctrl-C does not reach it.
 
     Args:
         module: its name; it calls `parent` to answer.
         errors: a file for its standard error; None for the standard error of this process.
+        environment: its environment; None for that of this process.
     """
     its_requests, requests = Pipe(duplex=False)
     answers, its_answers = Pipe(duplex=False)
@@ -39,6 +46,7 @@ def start(module: str, *, errors: IO[bytes] | None = None) -> Child:
             stdin=its_requests.fileno(),
             stdout=its_answers.fileno(),
             stderr=errors,
+            env=environment,
             start_new_session=True,
         )
     return Child(process, requests, answers)

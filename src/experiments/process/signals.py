@@ -5,6 +5,9 @@ training loop checks, so that no step is left half done. In the process of a swe
 waits, a signal raises an exception. The second signal always ends the process at once, as kill -9
 would. Nothing is saved then, so that no half-done step is ever saved, and everything saved before
 is intact.
+
+A script or a notebook that calls `train` is no command of ours. There the signals keep the meaning
+that the script gave them, except in a run; see `within_a_program`.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 _CLEAR_LINE = "\r\x1b[2K"  # the bar is drawn again below
@@ -40,6 +44,7 @@ class _Request:
 
 
 _request = _Request()
+_program_s: dict[int, Any] | None = None  # its handlers, inside `within_a_program`
 
 
 def end_at_once() -> None:
@@ -53,9 +58,12 @@ def end_at_once() -> None:
 
 
 def postpone() -> None:
-    """From now on keep a signal for the next `interruptible`, if `end_at_once` was called."""
+    """From now on keep a signal for the next `interruptible`.
+
+    This changes nothing unless `end_at_once` was called, or inside `within_a_program`.
+    """
     for number in _heeded():
-        if signal.getsignal(number) is _end:
+        if signal.getsignal(number) is _end or _program_s is not None:
             signal.signal(number, _postpone)
 
 
@@ -70,6 +78,26 @@ def stop() -> None:
         _end(signal.SIGTERM)
     if not is_asked():
         _request.signum = signal.SIGTERM
+
+
+@contextmanager
+def within_a_program() -> Iterator[None]:
+    """Leave a script or a notebook with the signal handlers that it had.
+
+    The second signal in a run means what it means to the program: Ctrl-C raises
+    `KeyboardInterrupt`. Outside the main thread nothing changes, as for `interruptible`.
+    """
+    global _program_s, _request
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _program_s = {number: signal.getsignal(number) for number in _heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in _program_s.items():
+            signal.signal(number, handler)
+        _program_s, _request = None, _Request()
 
 
 @contextmanager
@@ -126,7 +154,8 @@ def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[No
     finally:
         _request = _Request()
         for number, earlier in before.items():
-            signal.signal(number, _end if earlier is _postpone else earlier)
+            ended = _end if _program_s is None else _program_s[number]
+            signal.signal(number, ended if earlier is _postpone else earlier)
 
 
 def _heeded() -> list[signal.Signals]:
@@ -152,8 +181,11 @@ def _note(signum: int) -> None:
     """Note the first signal; end the process at the second, and a forked process at any signal."""
     if signum == signal.SIGHUP:
         _let_go_of_the_terminal()
-    if _request.is_signalled or _request.pid != os.getpid():
+    if _request.pid != os.getpid() or (_request.is_signalled and _program_s is None):
         _end(signum)
+    if _request.is_signalled and _program_s is not None:
+        signal.signal(signum, _program_s[signum])
+        signal.raise_signal(signum)
     _request.is_signalled = True
     if not is_asked():
         _request.signum = signum

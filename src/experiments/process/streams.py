@@ -7,6 +7,7 @@ character that the encoding of the stream lacks is written as its code point.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import select
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from experiments.errors import RunError
 from experiments.redaction.hide import hidden
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 class _Output(io.FileIO):
     """A file descriptor that accepts every write."""
 
+    refusal: OSError | None = None
+    """the last error of the system; None if it has taken everything"""
+
     def write(self, data: ReadableBuffer, /) -> int:
         """Write; drop data that the system refuses (closed pipe, full disk, lost terminal)."""
         try:
@@ -30,7 +35,8 @@ class _Output(io.FileIO):
             while written is None:  # another program has set the descriptor to non-blocking
                 select.select([], [self], [])
                 written = super().write(data)
-        except OSError:
+        except OSError as error:
+            self.refusal = error
             return memoryview(data).nbytes
         return written
 
@@ -77,10 +83,35 @@ def _settled(stream: TextIO | None, number: int) -> TextIO:
     )
 
 
+def check_was_written(stream: TextIO) -> None:
+    """Check that the system has taken all output of a stream; a closed pipe is no error.
+
+    For programs whose output is their result.
+
+    Raises:
+        RunError: it has not, as on a full disk.
+    """
+    stream.flush()
+    buffer = getattr(stream, "buffer", None)
+    refusal = getattr(getattr(buffer, "raw", buffer), "refusal", None)
+    if isinstance(refusal, OSError) and refusal.errno != errno.EPIPE:
+        raise RunError(
+            f"the standard output cannot be written ({refusal.strerror}), so the answer is not "
+            "whole; make room, or send it elsewhere"
+        )
+
+
 @contextlib.contextmanager
 def guarded_output() -> Iterator[None]:
     """Call `settle`, and hide secrets in all output of Python code, tracebacks included."""
     settle()
+    with hidden_output():
+        yield
+
+
+@contextlib.contextmanager
+def hidden_output() -> Iterator[None]:
+    """Hide secrets in all output of Python code."""
     before = sys.stdout, sys.stderr
     guarded = [_Guarded(stream) for stream in before]
     sys.stdout, sys.stderr = (cast("TextIO", each) for each in guarded)

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +29,8 @@ from experiments.redaction.hide import hidden_data, hidden_patch
 _SOURCES = frozenset({".py"})  # no YAML: it may hold passwords, and config.yaml has the settings
 _LARGEST_SOURCE = 1_000_000  # bytes
 _NOTE = ".commit.json"  # in a sweep's folder
+PROJECT: ContextVar[Path | None] = ContextVar("PROJECT", default=None)
+"""the project's folder if a script or a notebook trains a run of it, which may lie elsewhere"""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,8 @@ def commit(folder: Path) -> Commit | None:
 def commit_of_command(sweep: Path | None) -> Commit | None:
     """Return the commit of the project that this command runs; None outside git.
 
-    This is the repository of the program, train.py, or else of the current folder.
+    This is the repository of the project that a script named, or of the program, train.py, or else
+    of the current folder.
 
     Args:
         sweep: for a job, the folder of its sweep, which noted the commit for jobs on all machines;
@@ -82,7 +86,8 @@ def commit_of_command(sweep: Path | None) -> Commit | None:
         noted = json.loads((sweep / _NOTE).read_text())
         return noted and Commit(**noted | {"patch": noted["patch"].encode("latin-1")})
     program = getattr(sys.modules["__main__"], "__file__", None)
-    if program is not None and (found := commit(Path(program).parent)):
+    folder = PROJECT.get() or (Path(program).parent if program is not None else None)
+    if folder is not None and (found := commit(folder)):
         return found
     return commit(Path.cwd())
 

@@ -34,7 +34,7 @@ Path = tuple[object, ...]
 _TOLD = frozenset(
     {
         *(("outputs",), ("data", "root"), ("tracking", "uri"), ("tracking", "experiment")),
-        *(("trainer", "device"), ("seed",)),
+        *(("tracking", "run_name"), ("trainer", "device"), ("seed",)),
         *((part, "_target_") for part in ("data", "model", "optimizer", "schedule")),
     }
 )

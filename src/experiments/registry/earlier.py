@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.errors import AliveError
+from experiments.registry.objective import Objective
 
 State = Literal["finished", "dead", "alive"]
+MEASURES = "mlflow.experiments.measures"
+"""the tag with the SHA-256 of each metric of a run, by name, as JSON"""
 WARNING = "warning"
 """the tag of a run with a result of little use, such as `at chance level: …`, and its reason"""
 RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # the lowest rank decides
@@ -24,17 +27,16 @@ class Result:
     metrics: Mapping[str, float]
     """the last value of each metric"""
     diverged: bool
+    ranked_by: Objective = field(default_factory=Objective)
 
     @property
     def objective(self) -> float:
-        """The value that a sweep may maximise, 0 to 1; NaN if the run diverged or has no value yet.
+        """The value of its objective; NaN if the run diverged or has no value yet.
 
-        With a validation split it is the validation accuracy of the epoch that was tested, without
-        one the test accuracy.
+        With a validation split it is that of the validation images in the epoch that was tested,
+        without one that of the test images.
         """
-        keys = ("best_val_accuracy", "val_accuracy", "test_accuracy")
-        found = [self.metrics[key] for key in keys if key in self.metrics]
-        return found[0] if found and not self.diverged else math.nan
+        return math.nan if self.diverged else self.ranked_by.value(self.metrics)
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,37 @@ class Earlier:
     diverged: bool = False
     warning: str = ""
     """the reason why its result is of little use, such as `at chance level: …`"""
+    ranked_by: Objective = field(default_factory=Objective)
+    measures: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """the SHA-256 of each metric that was measured, by name"""
 
     @property
     def objective(self) -> float:
-        """The objective of its result; NaN if the run is not finished."""
-        return (
-            Result(self.metrics, self.diverged).objective if self.state == "finished" else math.nan
-        )
+        """The value of its objective; NaN if the run is not finished."""
+        if self.state != "finished":
+            return math.nan
+        return Result(self.metrics, self.diverged, self.ranked_by).objective
+
+    def lacks(self, wanted: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the metrics that a finished run was not measured by, or by another definition.
+
+        A run that diverged has no weights to measure, so it lacks none.
+
+        Args:
+            wanted: the SHA-256 of each metric, by name.
+        """
+        if self.state != "finished" or self.diverged:
+            return ()
+        return tuple(name for name in wanted if self.measures.get(name) != wanted[name])
+
+    def answers(self, wanted: Mapping[str, str], objective: Objective) -> bool:
+        """Return whether it was measured by all metrics and ranked by the objective.
+
+        Args:
+            wanted: the SHA-256 of each metric, by name.
+            objective: the objective that it should be ranked by.
+        """
+        return not self.lacks(wanted) and (self.ranked_by == objective or self.diverged)
 
     def refuse_alive(self) -> None:
         """Refuse a run that a process is training.

@@ -14,6 +14,7 @@ is alive while its journal is locked. `experiments.tracking` looks up runs of ot
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,8 +27,9 @@ from experiments.files.safe_writes import make_folder, write_atomically
 from experiments.files.sealed_lines import seal, unseal
 from experiments.journal import InUseError, Journal
 from experiments.journal.events import damaged
-from experiments.registry.earlier import WARNING, Earlier, State
+from experiments.registry.earlier import MEASURES, WARNING, Earlier, State
 from experiments.registry.integrity import refuse_checkpoints_of, refuse_remains
+from experiments.registry.objective import Objective
 
 INDEX = ".identities"
 """the folder with a file for each identity, inside the folder of all runs"""
@@ -110,6 +112,7 @@ def _examine(folder: Path, identity: str) -> Earlier | None:
         return None
     if not past.is_sealed:
         raise damaged(folder, "its lines have no checksums")
+    tags = past.start.get("tags", {}) | past.tags
     state: State = "finished" if past.status == "FINISHED" else "dead"
     return Earlier(
         "alive" if is_open else state,
@@ -119,6 +122,8 @@ def _examine(folder: Path, identity: str) -> Earlier | None:
         metrics=past.metrics,
         diverged="diverged" in past.tags,
         warning=past.tags.get(WARNING, ""),
+        ranked_by=Objective.of_tags(tags),
+        measures=json.loads(tags.get(MEASURES, "{}")),
     )
 
 

@@ -70,7 +70,7 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
     write_atomically(path, content.encode() if isinstance(content, str) else content)
 
 
-def means_chart(rows: Sequence[Mean], measure: str = "accuracy") -> alt.LayerChart:
+def means_chart(rows: Sequence[Mean], measure: str) -> alt.LayerChart:
     """Return means with their 95 % intervals, a line for each, in the order of the rows.
 
     Args:

@@ -7,16 +7,14 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.catalog.described import describe
+from experiments.catalog.described import command_of
 from experiments.catalog.groups import Grouping
-from experiments.catalog.judged import number
+from experiments.catalog.metrics import keys_of
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number
 from experiments.report.machine import machine_of
 from experiments.report.sweep_jobs import SweepJob, last_lines
 from experiments.sweep.failures import in_ranges
-
-_COLUMNS = ("best_val_accuracy", "val_accuracy", "test_accuracy", "val_loss", "test_loss")
 
 
 def table_of(jobs: Sequence[SweepJob], varied: Sequence[str]) -> dict[str, Any]:
@@ -27,7 +25,11 @@ def table_of(jobs: Sequence[SweepJob], varied: Sequence[str]) -> dict[str, Any]:
         varied: the keys that vary between them.
     """
     found = [job.run.metrics if job.run else {} for job in jobs]
-    metrics = [key for key in _COLUMNS if any(key in each for each in found)]
+    ranking = keys_of(job.run.ranked_by for job in jobs if job.run)
+    others = sorted({key for each in found for key in each if key.startswith(("val_", "test_"))})
+    metrics = [
+        key for key in dict.fromkeys([*ranking, *others]) if any(key in each for each in found)
+    ]
     rows = [
         [
             *("" if job.number is None else str(job.number), job.state),
@@ -86,14 +88,15 @@ def commands_of(
     found = [("The sweep; finished jobs are not trained again", sweep.tags["sweep.command"])]
     if grouping and grouping.compared:
         best = grouping.compared[0]
-        run = best.runs[max(best.numbers, key=lambda block: best.numbers[block])]
-        if grouping.metric == "test accuracy":
+        measure, numbers = grouping.measure, best.numbers
+        run = best.runs[max(numbers, key=lambda block: measure.sign * numbers[block])]
+        if measure.images == "test":
             run = next(iter(best.runs.values()))  # test images must not choose a run
-        value = number(grouping, run.objective)
-        found.append((f"A run of the best setting ({value})", describe(run).command or ""))
+        value = measure.shown(run.objective)
+        found.append((f"A run of the best setting ({value})", command_of(run) or ""))
     failed = [job for job in jobs if not job.finished and job.run and job.state != "running"]
     for job in failed[:3]:
         if job.run:
             label = "A job" if job.number is None else f"Job {job.number}"
-            found.append((f"{label}, not finished", describe(job.run).command or ""))
+            found.append((f"{label}, not finished", command_of(job.run) or ""))
     return [(title, text) for title, text in found if text]

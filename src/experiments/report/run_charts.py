@@ -7,31 +7,27 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from experiments.report.charts import Row, cells, curves
-from experiments.report.points import Curve, thinned
+from experiments.report.points import Curve, figures_of, thinned
 
 if TYPE_CHECKING:
     import altair as alt
 
 _POINTS = 400
-FIGURES: Mapping[str, Mapping[str, str]] = {
-    "loss": {"train_loss": "training", "val_loss": "validation"},
-    "accuracy": {"val_accuracy": "validation"},
-    "lr": {"lr": "learning rate"},
-}
-"""the metrics that share a figure, with the names of their curves"""
 
 
-def curves_of_run(of_run: Mapping[str, Curve]) -> dict[str, tuple[alt.LayerChart, list[str]]]:
+def curves_of_run(
+    of_run: Mapping[str, Curve], objective: str
+) -> dict[str, tuple[alt.LayerChart, list[str]]]:
     """Return the figures of a run's curves, each with the names of its curves.
 
     Values that are not finite are left out, and figures without any value.
 
     Args:
         of_run: the curve of each metric.
+        objective: the name of the objective, whose figure comes first.
     """
     found = {}
-    for figure, members in FIGURES.items():
-        there = {key: name for key, name in members.items() if key in of_run}
+    for figure, there in figures_of(of_run, objective).items():
         rows: list[Row] = [
             {"name": name, "x": step, "y": value}
             for key, name in there.items()

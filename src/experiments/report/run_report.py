@@ -12,9 +12,10 @@ from experiments.catalog.described import Description, describe, parts_of, versi
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_duration, as_number, as_size, as_time
 from experiments.errors import InputError, unreadable
+from experiments.registry.objective import is_share, shown
 from experiments.report.machine import machine_of
 from experiments.report.page import NAME, render
-from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
+from experiments.report.points import Curve, curves_of
 from experiments.report.run_charts import confusion_matrix, curves_of_run
 from experiments.report.sweep_jobs import last_lines
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from experiments.report.mistakes import Answers
 
 _MATRIX = 40  # classes
+_CLASSES = "experiments.tasks.Classification"
 _SAME = 1e-9  # accuracies that differ by less differ by a rounding error
 _STATES = {
     "finished": "Finished",
@@ -42,9 +44,9 @@ def run_report(run: Summary) -> str:
     described = describe(run)
     of_run = curves_of(journal.history(run.folder).points)
     drawn: dict[str, alt.TopLevelMixin] = {}
-    legends = {}
-    for name, (chart, names) in curves_of_run(of_run).items():
-        drawn[f"curve-{name}"] = chart
+    legends: dict[str, list[str]] = {}
+    for name, (chart, names) in curves_of_run(of_run, run.ranked_by.name).items():
+        drawn[f"curve-{len(legends)}"] = chart
         legends[name] = names
     answers, problem = _answers(run)
     if answers is not None and len(answers.counts) <= _MATRIX:
@@ -88,23 +90,28 @@ def _facts(run: Summary) -> Iterator[str]:
 
 
 def _result(run: Summary) -> list[tuple[str, str]]:
-    """Return the last values that tell a result, with their names."""
-    names = {
-        "test_accuracy": "test accuracy",
-        "test_loss": "test loss",
-        "best_val_accuracy": "validation accuracy of the best epoch",
-        "val_accuracy": "validation accuracy",
-        "val_loss": "validation loss",
-        "train_loss": "training loss",
-    }
-    values = {name: (key, run.metrics.get(key, math.nan)) for key, name in names.items()}
+    """Return the last values that tell a result, the objective first, with their names."""
+    objective = run.ranked_by
+    best, on_validation, on_test = objective.keys
+    told = {on_test: f"test {objective.name}"}
+    told |= {key: f"test {name}" for key, name in _named("test_", run)}
+    told |= {best: f"validation {objective.name} of the best epoch"}
+    told |= {on_validation: f"validation {objective.name}"}
+    told |= {key: f"validation {name}" for key, name in _named("val_", run)}
+    told |= {"train_loss": "training loss"}
+    values = {name: (key, run.metrics.get(key, math.nan)) for key, name in told.items()}
     return [
-        (name, _number(key, value)) for name, (key, value) in values.items() if math.isfinite(value)
+        (name, shown(key, value) if is_share(key) else as_number(value))
+        for name, (key, value) in values.items()
+        if math.isfinite(value)
     ]
 
 
-def _number(key: str, value: float) -> str:
-    return f"{100 * value:.2f} %" if key.endswith("accuracy") else as_number(value)
+def _named(prefix: str, run: Summary) -> Iterator[tuple[str, str]]:
+    """Yield the metrics of a run that begin so, and their names; the loss comes first."""
+    found = [key for key in run.metrics if key.startswith(prefix)]
+    for key in sorted(found, key=lambda key: (key != f"{prefix}loss", key)):
+        yield key, key.removeprefix(prefix)
 
 
 def _not_finite(of_run: Mapping[str, Curve]) -> list[str]:
@@ -112,15 +119,18 @@ def _not_finite(of_run: Mapping[str, Curve]) -> list[str]:
     found = []
     for key, curve in of_run.items():
         steps = [step for step, value in curve.items() if not math.isfinite(value)]
-        if steps and key in OF_AN_EPOCH:
+        if steps and key != "epoch_seconds":
             number = f"{len(steps)} epochs" if len(steps) > 1 else "one epoch"
             found.append(f"{key} is NaN or infinite in {number}, first in epoch {min(steps)}")
     return found
 
 
 def _answers(run: Summary) -> tuple[Answers | None, str]:
-    """Return the answers to the test images, and the reason if there are none."""
-    if run.state != "finished":
+    """Return the answers to the test images, and the reason if there are none.
+
+    A task without classes has neither.
+    """
+    if run.state != "finished" or run.params.get("task._target_", _CLASSES) != _CLASSES:
         return None, ""
     from experiments.report.mistakes import answers_of
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.registry.objective import is_share
+
 if TYPE_CHECKING:
     import altair as alt
 
@@ -63,9 +65,9 @@ def finite(values: Iterable[Cell]) -> list[float]:
 
 def format_of(metric: str) -> str:
     """Return the form of an axis's numbers, in the language of d3."""
-    return "~%" if metric.endswith("accuracy") else ".6~g"
+    return "~%" if is_share(metric) else ".6~g"
 
 
 def fine_format_of(metric: str) -> str:
     """Return the form of numbers that are read one by one, in the language of d3."""
-    return ".2%" if metric.endswith("accuracy") else ".4~g"
+    return ".2%" if is_share(metric) else ".4~g"

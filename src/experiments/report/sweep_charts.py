@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.catalog.groups import Group, Grouping
+from experiments.registry.objective import Measure
 from experiments.report.charts import Mean, Row, cells, curves, data_of, framed
 from experiments.report.factors import Factor, axis_of, means_of, name_of, short
 from experiments.report.points import Curve, band, thinned
-from experiments.report.scales import padded, scale_for
+from experiments.report.scales import fine_format_of, format_of, padded, scale_for
 from experiments.report.theme import SERIES
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ def means(grouping: Grouping, most: int) -> list[Mean]:
     found = []
     for place, group in enumerate(grouping.compared[:most]):
         low, high = grouping.intervals[place] or (None, None)
-        if grouping.is_accuracy and low is not None and high is not None:
-            low, high = max(0.0, low), min(1.0, high)
         found.append(Mean(f"{place + 1}. {name_of(group)}", group.mean, low, high))
     return found
 
@@ -70,7 +69,7 @@ def learning_curves(
     return curves(shown, metric, coloured=names, band=has_band, rest=behind)
 
 
-def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerChart:
+def effect(factor: Factor, groups: Sequence[Group], measure: Measure) -> alt.LayerChart:
     """Return the settings' means by a factor's values, and the mean for each value."""
     import altair as alt
 
@@ -85,7 +84,7 @@ def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerCh
         "y:Q",
         title=None,
         scale=alt.Scale(domain=padded([group.mean for group in groups]), nice=False),
-        axis=alt.Axis(format="~%", tickCount=4),
+        axis=alt.Axis(format=format_of(measure.name), tickCount=4),
     )
     if numeric:
         ticks = [float(value) for value in factor.levels]
@@ -93,9 +92,9 @@ def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerCh
         scale = scale_for(ticks, nice=False, padding=12)
         x: Any = alt.X("x:Q", title=factor.key, axis=axis, scale=scale)
     else:
-        levels = sorted(factor.levels, key=lambda value: -means[value])
+        levels = sorted(factor.levels, key=lambda value: -measure.sign * means[value])
         x = alt.X("x:N", title=factor.key, sort=levels, axis=alt.Axis(labelAngle=0))
-    tip = alt.Tooltip("y:Q", title=measure, format=".2%")
+    tip = alt.Tooltip("y:Q", title=measure.name, format=fine_format_of(measure.name))
     dots = alt.Chart(data_of(rows)).mark_point(style="rest", size=22, opacity=0.75)
     mean = alt.Chart(data_of(line)).mark_line(point={"size": 60}, strokeWidth=1.75)
     layers = (
@@ -104,32 +103,36 @@ def effect(factor: Factor, groups: Sequence[Group], measure: str) -> alt.LayerCh
             x=x, y=y, tooltip=[alt.Tooltip("x:Q" if numeric else "x:N", title=factor.key), tip]
         ),
     )
-    return framed(*layers, described=f"mean {measure} by {factor.key}", height=190)
+    return framed(*layers, described=f"mean {measure.name} by {factor.key}", height=190)
 
 
-def heat_map(one: Factor, other: Factor, groups: Sequence[Group], measure: str) -> alt.LayerChart:
-    """Return the mean over the settings for each pair of values of two factors."""
+def heat_map(
+    one: Factor, other: Factor, groups: Sequence[Group], measure: Measure
+) -> alt.LayerChart:
+    """Return the mean over the settings for each pair of values of two factors.
+
+    The best pair has the strongest colour.
+    """
     members: dict[tuple[str, str], list[float]] = {}
     for across, down, group in zip(one.values, other.values, groups, strict=True):
         members.setdefault((across, down), []).append(group.mean)
     means = {pair: statistics.fmean(values) for pair, values in members.items()}
-    low, high = min(means.values()), max(means.values())
-    spread = high - low or 1
+    worst, best = sorted((min(means.values()), max(means.values())), key=measure.goodness)
     rows: list[Row] = [
-        {"x": across, "y": down, "v": mean, "share": (mean - low) / spread}
+        {"x": across, "y": down, "v": mean, "share": (mean - worst) / ((best - worst) or 1)}
         for (across, down), mean in means.items()
     ]
     return cells(
         rows,
         titles=(one.key, other.key),
         orders=(one.levels, other.levels),
-        form=".1%",
-        value=f"mean {measure}",
+        form=".1%" if measure.is_share else ".3~g",
+        value=f"mean {measure.name}",
     )
 
 
 def parallel_coordinates(
-    factors: Sequence[Factor], groups: Sequence[Group], measure: str
+    factors: Sequence[Factor], groups: Sequence[Group], measure: Measure
 ) -> alt.LayerChart:
     """Return a line for each setting across all factors, coloured by its mean.
 
@@ -144,20 +147,22 @@ def parallel_coordinates(
     axes = [axis_of(factor) for factor in factors]
     for factor, (_, marks) in zip(factors, axes, strict=True):
         ticks += [{"k": names[factor.key], "p": p, "t": text} for text, p in marks]
-    low, high = min(means), max(means)
-    spread = high - low or 1
+    worst, best = sorted((min(means), max(means)), key=measure.goodness)
     for number in reversed(range(len(groups))):  # the best is drawn last, on top
         told: Row = {"m": means[number], "name": name_of(groups[number])}
         for order, (factor, (places, _)) in enumerate(zip(factors, axes, strict=True)):
             place = places[factor.values[number]]
             lines.append({**told, "i": order, "k": names[factor.key], "p": place})
-        end = (means[number] - low) / spread
-        lines.append({**told, "i": len(factors), "k": measure, "p": end})
-    ticks += [{"k": measure, "p": p, "t": f"{100 * (low + p * spread):.4g} %"} for p in (0, 0.5, 1)]
+        end = (means[number] - worst) / ((best - worst) or 1)
+        lines.append({**told, "i": len(factors), "k": measure.name, "p": end})
+    unit = " %" if measure.is_share else ""
+    for p in (0, 0.5, 1):
+        value = (worst + p * (best - worst)) * (100 if measure.is_share else 1)
+        ticks.append({"k": measure.name, "p": p, "t": f"{value:.4g}{unit}"})
     x = alt.X(
         "k:N",
         title=None,
-        sort=[*names.values(), measure],
+        sort=[*names.values(), measure.name],
         scale=alt.Scale(type="point", padding=0.35),
         axis=alt.Axis(
             orient="top", labelAngle=0, labelLimit=110, domain=False, ticks=False, labelPadding=12
@@ -168,16 +173,16 @@ def parallel_coordinates(
         "m:Q",
         legend=None,
         scale=alt.Scale(
-            domain=[statistics.median(means), high],
+            domain=[statistics.median(means), best],
             range="diverging",
             clamp=True,
             interpolate="rgb",
         ),
     )
-    tips = ["name:N", alt.Tooltip("m:Q", title=measure, format=".2%")]
+    tips = ["name:N", alt.Tooltip("m:Q", title=measure.name, format=fine_format_of(measure.name))]
     thin = 1.6 if len(groups) < 40 else 1
     drawn = alt.Chart(data_of(lines)).mark_line(strokeWidth=thin, opacity=0.85)
-    keys = data_of({"k": key} for key in [*names.values(), measure])
+    keys = data_of({"k": key} for key in [*names.values(), measure.name])
     texts = alt.Chart(data_of(ticks))
     around = texts.mark_text(align="left", dx=5, style="halo", strokeWidth=4)
     inside = texts.mark_text(align="left", dx=5, style="note")
@@ -186,7 +191,7 @@ def parallel_coordinates(
         alt.Chart(keys).mark_rule(style="frame").encode(x=x),
         *(text.encode(x=x, y=y, text="t:N") for text in (around, inside)),
     )
-    return framed(*layers, described=f"{measure} by all varied keys", height=320)
+    return framed(*layers, described=f"{measure.name} by all varied keys", height=320)
 
 
 def seconds_by_job(rows: Sequence[Row]) -> alt.LayerChart:

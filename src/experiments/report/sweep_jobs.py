@@ -10,10 +10,11 @@ from pathlib import Path
 from experiments import journal
 from experiments.catalog.follow import log_of
 from experiments.catalog.job_tables import place_of, rows_of
-from experiments.catalog.summary import Summary, summary_of
+from experiments.catalog.summary import Summary, summarised
 from experiments.composition.run_names import short_names
 from experiments.errors import InputError, unreadable
 from experiments.redaction.hide import hidden
+from experiments.report.points import Curve, curves_of
 from experiments.tracking.tag_names import FAILURE
 
 _OUTCOMES = ".jobs/*/*.json"
@@ -35,6 +36,8 @@ class SweepJob:
     folder: Path
     run: Summary | None
     """its run; None if none has begun, or if it cannot be read"""
+    curves: Mapping[str, Curve]
+    """the curve of each metric of its run"""
     told: str
     """the state that the sweep noted; empty if it noted none"""
     reason: str
@@ -88,29 +91,31 @@ def jobs_of(sweep: Summary, varied: tuple[str, ...]) -> list[SweepJob]:
         folder = place_of(row["folder"], sweep.folder)
         values = {key: row.get(key, "") for key in varied}
         number: int | None = int(row["job"])
-        run, damage = _run_in(folder)
+        run, curves, damage = _run_in(folder)
         reason = damage or outcomes.get(number, row).get("reason", "")
-        job = SweepJob(number, values, folder, run, row["state"], reason, bool(damage))
+        job = SweepJob(number, values, folder, run, curves, row["state"], reason, bool(damage))
         found[folder.resolve()] = job
     closed: list[OSError] = []
     below = list(journal.folders(sweep.folder, closed.append))
     for folder in [*below, *(Path(each.filename) for each in closed)]:
         if folder.resolve() in found or folder == sweep.folder:
             continue
-        run, damage = _run_in(folder)
+        run, curves, damage = _run_in(folder)
         if not damage and (run is None or sweep.id not in run.sweeps):
             continue
         number = int(folder.name) if folder.name.isdecimal() else None
         outcome = outcomes.get(number, {})
         values = {key: run.params.get(key, "") if run else "" for key in varied}
         reason = damage or outcome.get("reason", "")
-        job = SweepJob(number, values, folder, run, outcome.get("state", ""), reason, bool(damage))
+        state = outcome.get("state", "")
+        job = SweepJob(number, values, folder, run, curves, state, reason, bool(damage))
         found[folder.resolve()] = job
     known = {job.number for job in found.values()}
     for number, outcome in outcomes.items():
         if number not in known:  # it has failed before its run began
             folder = sweep.folder / str(number)
-            found[folder] = SweepJob(number, {}, folder, None, outcome["state"], outcome["reason"])
+            told = outcome["state"], outcome["reason"]
+            found[folder] = SweepJob(number, {}, folder, None, {}, *told)
     return sorted(found.values(), key=lambda job: (job.number is None, job.number, job.folder))
 
 
@@ -126,12 +131,13 @@ def last_lines(folder: Path, count: int = 8) -> list[str]:
     return [line for line in lines if line.strip()][-count:]
 
 
-def _run_in(folder: Path) -> tuple[Summary | None, str]:
-    """Return the run in a folder, if one has begun, and the reason if it cannot be read."""
+def _run_in(folder: Path) -> tuple[Summary | None, Mapping[str, Curve], str]:
+    """Return the run in a folder, if one has begun, with its curves; or why it cannot be read."""
     try:
-        return summary_of(folder), ""
+        past = journal.history(folder)
+        return summarised(past), curves_of(past.points), ""
     except InputError as error:
-        return None, str(error)
+        return None, {}, str(error)
 
 
 def _outcomes(sweep: Path) -> dict[int | None, dict[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import journal
 from experiments.catalog.groups import Grouping, grouped
-from experiments.catalog.judged import against_best, interval_of, mean_of, statements
+from experiments.catalog.judged import against_best, interval_of, mean_of, notes_of, statements
 from experiments.catalog.summary import Summary
 from experiments.catalog.texts import as_time
 from experiments.errors import InputError
@@ -17,10 +17,10 @@ from experiments.report.charts import Row, means_chart
 from experiments.report.factors import factors_of, name_of
 from experiments.report.job_tables import commands_of, failures_of, table_of, time_of
 from experiments.report.page import render
-from experiments.report.points import OF_AN_EPOCH, Curve, curves_of
+from experiments.report.points import Curve, figures_of
 from experiments.report.sweep_jobs import SweepJob, jobs_of
 from experiments.report.theme import SERIES
-from experiments.sweep.statements import figure, mean_and_deviation
+from experiments.sweep.ranking import mean_and_deviation
 
 if TYPE_CHECKING:
     import altair as alt
@@ -43,7 +43,7 @@ def sweep_report(sweep: Summary) -> str:
     varied = tuple(past.start["view"]["params"])
     jobs = jobs_of(sweep, varied)
     runs = [job.run for job in jobs if job.run]
-    of_runs = {run.id: curves_of(journal.history(run.folder).points) for run in runs}
+    of_runs = {job.run.id: job.curves for job in jobs if job.run}
     try:
         grouping = grouped(runs)
     except InputError:
@@ -99,51 +99,57 @@ def _state(sweep: Summary, jobs: Sequence[SweepJob]) -> str:
 def _best(grouping: Grouping) -> dict[str, str] | None:
     if not grouping.compared:
         return None
-    best = grouping.compared[0]
-    tested = [
-        r.metrics["test_accuracy"] for r in best.runs.values() if "test_accuracy" in r.metrics
-    ]
-    test = f"{figure(*mean_and_deviation(tested))} (n = {len(tested)})" if tested else ""
+    best, measure = grouping.compared[0], grouping.measure
+    objective = next(iter(best.runs.values())).ranked_by
+    on_test, key = objective.measure(validated=False), objective.keys[-1]
+    tested = [run.metrics[key] for run in best.runs.values() if key in run.metrics]
+    test = f"{on_test.figure(*mean_and_deviation(tested))} (n = {len(tested)})" if tested else ""
     return {
-        "measure": grouping.metric,
+        "measure": measure.name,
         "name": name_of(best),
         "figure": f"{mean_of(grouping, best)} (n = {len(best.numbers)})",
-        "test": test if grouping.metric != "test accuracy" else "",
+        "test": f"its {on_test.name} is {test}" if test and measure != on_test else "",
     }
 
 
 def _settings(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
-    rows = []
+    measure, rows = grouping.measure, []
+    unit = " %" if measure.is_share else ""
     for place, group in enumerate(grouping.groups):
-        mean, _, spread = mean_of(grouping, group).removesuffix(" %").partition(" ± ")
-        count = len(group.runs)
-        notes = [f"{group.diverged} of {count} diverged"] if group.diverged else []
-        warned = sum("warning" in run.tags and not run.diverged for run in group.runs.values())
-        notes += [f"{warned} of {count} of little use"] if warned else []
-        test = "the best" if place == 0 and not group.diverged else against_best(grouping, place)
+        mean = mean_of(grouping, group)
+        if not group.lacking:
+            mean = measure.shown(group.mean).removesuffix(unit)
+        spread = "" if group.lacking else measure.deviation(group.deviation)
         cells = [mean, spread, str(len(group.numbers)), interval_of(grouping, place)]
-        told = ", ".join(filter(None, [test, *notes]))
+        told = ", ".join(filter(None, [against_best(grouping, place), *notes_of(group)]))
         colour = place if place < SERIES else None
         row = {"name": name_of(group), "cells": cells, "told": told, "colour": colour}
         rows.append(row)
     shown = charts.means(grouping, _MEANS)
     if len(shown) > 1:
-        drawn["means"] = means_chart(shown, grouping.metric)
+        drawn["means"] = means_chart(shown, measure.name)
     left = len(grouping.groups) - len(shown)
-    return {"metric": grouping.metric, "rows": rows, "left": left, "shown": len(shown)}
+    return {
+        "metric": measure.name,
+        "title": f"mean,{unit}" if unit else "mean",
+        "rows": rows,
+        "left": left,
+        "shown": len(shown),
+    }
 
 
 def _curves(
     grouping: Grouping, of_runs: Mapping[str, Mapping[str, Curve]], drawn: Charts
 ) -> list[str]:
-    found = []
-    for metric in OF_AN_EPOCH:
-        if metric == "lr":
-            continue  # a run's report has it
-        chart = charts.learning_curves(grouping.groups, of_runs, metric)
-        if chart is not None:
-            drawn[f"curve-{metric}"] = chart
-            found.append(metric)
+    found: list[str] = []
+    objective = next(iter(grouping.groups[0].runs.values())).ranked_by.name
+    metrics = {metric for curves in of_runs.values() for metric in curves} - {"lr"}
+    for figure in figures_of(metrics, objective).values():  # a run's report has its learning rate
+        for metric in sorted(figure, reverse=True):
+            chart = charts.learning_curves(grouping.groups, of_runs, metric)
+            if chart is not None:
+                drawn[f"curve-{len(found)}"] = chart
+                found.append(metric)
     return found
 
 
@@ -152,9 +158,9 @@ def _legend(grouping: Grouping) -> list[str]:
 
 
 def _factors(grouping: Grouping, drawn: Charts) -> dict[str, Any]:
-    groups, measure = grouping.compared, grouping.metric
+    groups, measure = grouping.compared, grouping.measure
     factors = factors_of(groups)
-    told: dict[str, Any] = {"effects": [], "more": 0, "measure": measure, "map": None}
+    told: dict[str, Any] = {"effects": [], "more": 0, "measure": measure.name, "map": None}
     told["count"] = len(factors)
     for place, factor in enumerate(factors[:_EFFECTS]):
         drawn[f"effect-{place}"] = charts.effect(factor, groups, measure)

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.composition.run_names import is_noise, key_of
+from experiments.config.from_data import FILLED_IN
 from experiments.config.run import WITHOUT_EFFECT
 from experiments.differences.ingredients import leaves
 from experiments.differences.record import Record
@@ -130,7 +131,7 @@ def _changes(
 ) -> Iterator[tuple[str, str]]:
     """Yield the overrides, by their keys, that turn a composed configuration into the recorded.
 
-    Values that are hidden, or that an interpolation gives, stay as composed.
+    Values that are hidden, or that an interpolation or the program gives, stay as composed.
     """
     now, then = (
         {key: value for key, value in each.items() if _is_told(key, beside)}
@@ -140,6 +141,8 @@ def _changes(
         if key not in then and not any(each.startswith(f"{key}.") for each in then):
             yield key, f"~{key}"
     for key, value in then.items():
+        if key in FILLED_IN and now.get(key) is None:
+            continue
         shown = f"{value} {now.get(key)}"
         if "${" not in shown and HIDDEN not in shown and (key not in now or now[key] != value):
             yield key, f"++{key}={written(value)}"

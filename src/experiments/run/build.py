@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import Dataset
 
-from experiments.config import DataPart, RunConfig, Scheduled, Trainer
-from experiments.data.batches import count_batches, normalise
+from experiments.callbacks import Callback
+from experiments.config import DataPart, RunConfig, Trainer
+from experiments.data.batches import count_batches
 from experiments.data.datasets import IdxImages
 from experiments.data.splits import Splits, hold_out, load
 from experiments.errors import InputError
-from experiments.randomness import derive, seed_all
+from experiments.run.build_model import model_on_cpu
+from experiments.run.build_schedule import build_schedule, nested_in
+from experiments.run.build_task import build_callbacks, build_task
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
-from experiments.target_classes import accepts, build, explained, resolve
+from experiments.target_classes import build, explained, resolve, resolve_model
+from experiments.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,16 @@ class Parts:
     """The objects of a run, on its device."""
 
     model: nn.Module
+    task: Task
     optimizer: Optimizer
     schedule: LRScheduler
+    callbacks: Mapping[str, Callback]
     splits: Splits
     device: torch.device
     classes: frozenset[type]
-    """the classes of the data set, the schedule, the optimizer, the model and its modules"""
+    """the classes of all parts, and of the model's modules"""
+    sizes: Mapping[str, int]
+    """the arguments that the model took from the data"""
 
     @property
     def device_kind(self) -> str:
@@ -53,19 +62,29 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
     """
     resolve("optimizer", config.optimizer.target, Optimizer)  # before the data is loaded
     resolve("schedule", config.schedule.target, LRScheduler)
-    resolve("model", config.model.target, nn.Module)
+    resolve_model("model", config.model.target)
     device = _prepare_torch(config.trainer)
     splits = hold_out(_load(config.data, device), config.data.validation_size, config.seed)
-    model = build_model(config, splits)
-    steps = config.trainer.epochs * count_batches(
-        splits.train, config.data.batch_size, config.trainer.limit_batches
-    )
+    task = build_task(config.task, splits)
+    model, sizes = build_model(config, task, splits)
+    callbacks = build_callbacks(config)
+    steps = count_steps(config, splits.train)
     if not tried:
-        try_on_a_copy(model, splits.train, lambda copy: build_updates(config, copy, steps))
+        try_on_a_copy(model, task, splits.train, lambda copy: build_updates(config, copy, steps))
     optimizer, schedule = build_updates(config, model, steps)
-    modules = map(type, model.modules())
-    classes = {_data_set(config.data), type(schedule), type(optimizer)}
-    return Parts(model, optimizer, schedule, splits, device, frozenset(classes.union(modules)))
+    schedules = [schedule, *nested_in(schedule)]
+    objects = [optimizer, *schedules, task, task.loss, *task.metrics.values(), *callbacks.values()]
+    classes = {_data_set(config.data), *map(type, [*objects, *model.modules()])}
+    return Parts(
+        model, task, optimizer, schedule, callbacks, splits, device, frozenset(classes), sizes
+    )
+
+
+def count_steps(config: RunConfig, train: Sized) -> int:
+    """Return the number of optimizer steps of a run with these training examples."""
+    trainer = config.trainer
+    batches = count_batches(train, config.data.batch_size, trainer.limit_batches)
+    return trainer.epochs * -(-batches // trainer.accumulate_grad_batches)
 
 
 def load_splits(config: RunConfig) -> Splits:
@@ -77,20 +96,19 @@ def load_splits(config: RunConfig) -> Splits:
     return _load(config.data, _prepare_torch(config.trainer))
 
 
-def build_model(config: RunConfig, splits: Splits) -> nn.Module:
-    """Return a run's model with its initial weights, on the device of its data.
+def build_model(config: RunConfig, task: Task, splits: Splits) -> tuple[nn.Module, dict[str, int]]:
+    """Return a run's model with its initial weights on the device of its data, and its sizes.
+
+    The sizes are the arguments that it takes from the data.
 
     Raises:
         InputError: its class or an argument cannot be used, or it does not fit the data.
     """
-    model_class = resolve("model", config.model.target, nn.Module)
-    seed_all(derive(config.seed, "weights"))
-    model = build("model", model_class, {}, config.model.arguments())
-    _check_fit(model, splits)
+    model, sizes = model_on_cpu(config, task, splits)
     _check_can_be_trained("model", model)
     device = splits.train.labels.device
     with explained(f"model: to have it on {device}", "mend the class"):
-        return model.to(device)
+        return model.to(device), sizes
 
 
 def build_updates(
@@ -102,11 +120,10 @@ def build_updates(
         InputError: a class or an argument cannot be used.
     """
     optimizer_class = resolve("optimizer", config.optimizer.target, Optimizer)
-    schedule_class = resolve("schedule", config.schedule.target, LRScheduler)
     with explained("model: to have its parameters", "mend the class"):
         given = {"params": list(model.parameters())}
     optimizer = build("optimizer", optimizer_class, given, config.optimizer.arguments())
-    schedule = _schedule(schedule_class, config.schedule, optimizer, total_steps=total_steps)
+    schedule = build_schedule(config, optimizer, total_steps)
     _check_can_be_trained("optimizer", optimizer)
     _check_can_be_trained("schedule", schedule)
     return optimizer, schedule
@@ -166,28 +183,10 @@ def _load(data: DataPart, device: torch.device) -> Splits:
     return splits
 
 
-def _check_fit(model: nn.Module, splits: Splits) -> None:
-    """Check that the model maps two images (2, C, H, W) to logits (2, K) of enough classes."""
-    images = normalise(splits.train.images[:2].cpu())
-    shape = " x ".join(map(str, images.shape[1:]))
-    with (
-        explained(f"model: does not take images of {shape}", "mend the class, or its arguments"),
-        torch.no_grad(),  # a lazy module's parameters must be trainable afterwards
-    ):
-        logits = model.eval()(images)
-    classes = int(max(splits.train.labels.max(), splits.test.labels.max())) + 1
-    shape_of_logits = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < classes:
-        raise InputError(
-            f"model: returns {shape_of_logits} for 2 images, but the data has "
-            f"{classes} classes, so (2, {classes}) is needed; set the model's number of classes"
-        )
-
-
 def _check_can_be_trained(key: str, part: nn.Module | Optimizer | LRScheduler) -> None:
     """Check that a part steps without arguments and that a checkpoint can hold its state."""
     name = type(part).__name__
-    if not isinstance(part, nn.Module):
+    if not isinstance(part, nn.Module | ReduceLROnPlateau):  # the loop gives the latter its metric
         with explained(f"{key}: the arguments of {name}.step", "mend the class"):
             wanted = list(inspect.signature(type(part).step).parameters.values())[1:]
         for parameter in wanted:
@@ -203,13 +202,3 @@ def _check_can_be_trained(key: str, part: nn.Module | Optimizer | LRScheduler) -
                 raise InputError(
                     f"{key}: {name}'s state has {entry}, which is no tensor; remove it"
                 )
-
-
-def _schedule(
-    cls: type[LRScheduler], config: Scheduled, optimizer: Optimizer, *, total_steps: int
-) -> LRScheduler:
-    arguments = config.arguments()
-    given: dict[str, object] = {"optimizer": optimizer}
-    if accepts(cls, "total_steps") and "total_steps" not in arguments:
-        given["total_steps"] = total_steps
-    return build("schedule", cls, given, arguments)

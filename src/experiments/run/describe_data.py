@@ -12,7 +12,8 @@ def described(splits: Splits, config: RunConfig) -> dict[str, str]:
     """Return the description of a run's data, in the form of an MLflow dataset.
 
     The schema is that of tensors, as `mlflow.data.schema.TensorDatasetSchema` writes it: images
-    uint8 (N, C, H, W) or (N, H, W), and labels int64 (N). The profile counts the images.
+    uint8 (N, C, H, W) or (N, H, W), and labels int64 (N) or
+    float32 (N) or (N, D). The profile counts the images.
     """
     images, labels = splits.train.images, splits.train.labels
     validation = len(splits.validation) if splits.validation is not None else 0
@@ -20,11 +21,12 @@ def described(splits: Splits, config: RunConfig) -> dict[str, str]:
         "training_images": len(splits.train),
         "validation_images": validation,
         "test_images": len(splits.test),
-        "classes": int(max(labels.max(), splits.test.labels.max())) + 1,
     }
+    if not labels.is_floating_point():
+        counts["classes"] = int(max(labels.max(), splits.test.labels.max())) + 1
     schema = {
         "features": _tensors(str(images.dtype), tuple(images.shape[1:])),
-        "targets": _tensors(str(labels.dtype), ()),
+        "targets": _tensors(str(labels.dtype), tuple(labels.shape[1:])),
     }
     return {
         "name": config.data.target.rpartition(".")[2],

@@ -36,7 +36,9 @@ def explained(config: RunConfig, folder: Path, saved: Callable[[], str | None]) 
     except Interrupted:
         _log.info(_stopped(config, folder, saved()))
         raise
-    except (InputError, RunError):  # one line, with advice of its own
+    except (InputError, RunError) as error:  # one line, with advice of its own
+        if error.__cause__ is not None:  # its frames are for the log
+            _log.error("%s", error, exc_info=error.__cause__, extra={"only_in_file": True})
         raise
     except SystemExit as error:
         # An exit in a user's class must not look like a finished run.

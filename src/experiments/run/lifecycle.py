@@ -4,85 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import Tensor
 
+from experiments.callbacks.moments import Moments, load_weights
 from experiments.config import RunConfig
 from experiments.data.batches import count_batches
+from experiments.errors import RunError
 from experiments.process.colour import GOOD
-from experiments.process.signals import Interrupted
-from experiments.randomness import derive, random_state
-from experiments.registry.earlier import WARNING, Result
+from experiments.randomness import random_state, set_random_state
+from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
+from experiments.run.callback_training import CallbackTraining
 from experiments.run.checkpoint import Checkpoints, save_weights
-from experiments.run.early_end import explained
-from experiments.run.lines import accuracy_line, epoch_line, place_of
+from experiments.run.gradient_clip import gradient_clip
+from experiments.run.lines import epoch_line, place_of, test_line
+from experiments.run.packing import pack
 from experiments.run.progress import progress_bar
-from experiments.run.restore import check_journal, restore
+from experiments.run.restore import check_journal, loss_state, restore
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
-from experiments.run.start_panel import print_start_panel
 from experiments.tracking import Recorder
+from experiments.tracking.current_run import end_active_run
 from experiments.training.best_epoch import Best
-from experiments.training.evaluation import Evaluation, evaluate
+from experiments.training.evaluation import Evaluation
 from experiments.training.loop import Position, fit
 
 _log = logging.getLogger(__name__)
-
-
-def train_and_test(
-    *,
-    config: RunConfig,
-    parts: Parts,
-    identity: str,
-    overrides: Sequence[str],
-    recorder: Recorder,
-    folder: Path,
-    check: Callable[[], None],
-) -> Result:
-    """Train and test a run, from its last checkpoint if it has one; return its result.
-
-    Args:
-        config: the run's configuration.
-        parts: the run's objects, as `assemble` returns them.
-        identity: the hash of everything that determines the result; checkpoints hold it too.
-        overrides: the overrides without secrets, to be shown.
-        recorder: receives the run's reports.
-        folder: the run's folder.
-        check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
-
-    Raises:
-        InputError: the checkpoint cannot be used.
-        RunError: a file cannot be written.
-        RuntimeError: a part of the run called `sys.exit`.
-    """
-    run = Run(config, parts, identity, recorder, folder)
-    run.restore()
-    print_start_panel(config, parts, overrides, folder, resumes=run.saved)
-    with explained(config, folder, lambda: run.saved):
-        try:
-            run.train(check)
-            if run.prepare_test():
-                (test,) = evaluate(
-                    models=[parts.model],
-                    seeds=[derive(config.seed, "test")],
-                    split=parts.splits.test,
-                    limit_batches=config.trainer.limit_batches,
-                    after_batch=check,
-                )
-                run.keep(test)
-        except Interrupted:
-            run.save_within_epoch()
-            raise
-    return recorder.result
-
-
-def tidy(folder: Path, result: Result) -> None:
-    """Delete the checkpoints of a run that has ended, unless it diverged."""
-    if not result.diverged:
-        Checkpoints(folder / CHECKPOINTS).remove()
 
 
 class Run:
@@ -99,21 +49,30 @@ class Run:
         self.position = Position()
         self.saved: str | None = None
         """the place of the last checkpoint, in words"""
-        self._best = Best(trainer.monitor, trainer.patience, trainer.min_delta)
+        name = trainer.monitor.removeprefix("val_")
+        is_maximized = config.task.direction_of(name) == "maximize"
+        self._best = Best(trainer.monitor, is_maximized, trainer.patience, trainer.min_delta)
+        self._training = CallbackTraining(
+            parts, lambda: self.position, recorder, folder, epochs=trainer.epochs
+        )
+        self._moments = Moments(parts.callbacks, self._training, end_active_run)
         self._best_weights: dict[str, Tensor] = {}
         self._metrics: Mapping[str, float] = {}
         self._batches = count_batches(
             parts.splits.train, config.data.batch_size, trainer.limit_batches
         )
+        self._steps = -(-self._batches // trainer.accumulate_grad_batches)
 
     def restore(self) -> None:
-        """Restore the last checkpoint, if there is one.
+        """Restore the last checkpoint, if there is one, and begin the callbacks.
 
         Raises:
             InputError: the checkpoint is not of this run, or the journal does not belong to it.
         """
         state = self.checkpoints.load()
         if state is None:
+            self._moments.fit_start({})
+            self._check_states()
             return
         check_journal(self._folder, state)
         restored = restore(
@@ -123,11 +82,26 @@ class Run:
             (self.position, self._best),
             epochs=self.config.trainer.epochs,
             batches=self._batches,
+            accumulate=self.config.trainer.accumulate_grad_batches,
         )
         self.position, self._best = restored.position, restored.best
         self._best_weights = restored.best_weights
+        self._training.restore(state["callbacks"]["training"])
+        self._moments.fit_start(state["callbacks"]["states"])
+        set_random_state(self.parts.device, state["random"])  # a callback may have drawn numbers
         self.saved = self._place
         _log.info("Resuming at %s", self.saved)
+
+    def _check_states(self) -> None:
+        """Check before the first step that a checkpoint can hold the callbacks' states."""
+        for name, state in self._moments.states().items():
+            try:
+                pack(state, {})
+            except TypeError as error:
+                raise RunError(
+                    f"callbacks.{name}: no checkpoint can hold its state: {error}; keep tensors, "
+                    "numbers, texts, lists and dicts in it"
+                ) from error
 
     @property
     def _place(self) -> str:
@@ -141,6 +115,11 @@ class Run:
                 "model": self.parts.model.state_dict(),
                 "optimizer": self.parts.optimizer.state_dict(),
                 "schedule": self.parts.schedule.state_dict(),
+                "loss": loss_state(self.parts.task),
+                "callbacks": {
+                    "training": self._training.state(),
+                    "states": self._moments.states(),
+                },
                 "random": random_state(self.parts.device),
                 "position": dataclasses.asdict(self.position),
                 "journal": dataclasses.asdict(self._recorder.place),
@@ -160,7 +139,7 @@ class Run:
         config, parts, position = self.config, self.parts, self.position
         trainer, splits = config.trainer, parts.splits
         shown = progress_bar(
-            position, lambda: self._metrics, epochs=trainer.epochs, batches=self._batches
+            position, lambda: self._metrics, epochs=trainer.epochs, batches=self._steps
         )
         with shown as advance:
 
@@ -170,25 +149,30 @@ class Run:
 
             fit(
                 model=parts.model,
+                task=parts.task,
                 optimizer=parts.optimizer,
                 schedule=parts.schedule,
                 schedule_interval=config.schedule.interval,
+                monitor=trainer.monitor,
                 train=splits.train,
                 validation=splits.validation,
                 epochs=trainer.epochs,
                 batch_size=config.data.batch_size,
+                accumulate=trainer.accumulate_grad_batches,
+                clip=gradient_clip(parts.model, trainer),
                 limit_batches=trainer.limit_batches,
                 seed=config.seed,
                 position=position,
+                moments=self._moments,
                 log=self.report,
                 after_epoch=self.after_epoch,
                 after_batch=after_batch,
             )
 
     def report(self, metrics: Mapping[str, float], epoch: int) -> None:
-        """Record an epoch's metrics and print them in one line."""
+        """Record an epoch's metrics, those of callbacks too, and print them in one line."""
         self._metrics = metrics
-        self._recorder.metrics(metrics, epoch)
+        self._recorder.metrics(self._training.taken(metrics), epoch)
         best = "val_loss" in metrics and self._best.is_improved_by(metrics)
         _log.info(epoch_line(metrics, epoch), extra={"style": GOOD if best else None})
 
@@ -205,13 +189,16 @@ class Run:
             return  # no checkpoint, so the last one is finite
         if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
             if trainer.save_best:
-                weights = self.parts.model.state_dict()
+                weights = {**self.parts.model.state_dict(), **self._moments.weights()}
                 self._best_weights = {key: value.clone() for key, value in weights.items()}
         elif "val_loss" in self._metrics and self._best.exhausted(epoch):
             position.stopped = True
             _log.info(
                 "Stopped: %s has not improved since epoch %d", trainer.monitor, self._best.epoch
             )
+        if self._training.stop_reason is not None and epoch < trainer.epochs:
+            position.stopped = True
+            _log.info("Stopped by a callback: %s", self._training.stop_reason)
         if epoch % trainer.checkpoint_every == 0 or epoch == trainer.epochs or position.stopped:
             self.save()
 
@@ -225,6 +212,8 @@ class Run:
             return False
         if self.config.trainer.save_best and self._best_weights:
             self.parts.model.load_state_dict(self._best_weights)
+        else:
+            load_weights(self.parts.model, self._moments.weights())
         return True
 
     def keep(self, test: Evaluation) -> None:
@@ -238,13 +227,16 @@ class Run:
             _log.warning(
                 "%s was NaN or infinite in every epoch; the last weights are kept", monitor
             )
-        self._recorder.metrics({"test_loss": test.loss, "test_accuracy": test.accuracy}, epoch)
+        metrics = test.named("test")
+        self._training.test = self.parts.splits.test
+        self._moments.test_end(metrics)
+        self._recorder.metrics(self._training.taken(metrics), epoch)
         weights = self.parts.model.state_dict()
         sha256 = save_weights(weights, self._folder / WEIGHTS)
         self._recorder.tags({"weights_sha256": sha256})
         self._recorder.artifacts(WEIGHTS)
-        warning = warning_about(test, self.parts.splits.test.labels)
-        _log.info(accuracy_line(test), extra={"style": None if warning else GOOD})
+        warning = warning_about(test, self.parts.task, self.parts.splits.test.labels)
+        _log.info(test_line(test), extra={"style": None if warning else GOOD})
         if warning:
             self._recorder.tags({WARNING: warning})
             _log.warning("The run ended %s", warning)

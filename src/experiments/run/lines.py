@@ -15,9 +15,9 @@ _HUGE = 1e6
 def epoch_line(metrics: Mapping[str, float], epoch: int) -> str:
     """Return the line of an epoch, counted from 1."""
     validation = "".join(
-        f" {name}: {metrics[key]:.4f}"
-        for key, name in (("val_loss", "Validation loss"), ("val_accuracy", "accuracy"))
-        if key in metrics
+        f" {'Validation loss' if key == 'val_loss' else key.removeprefix('val_')}: {value:.4f}"
+        for key, value in metrics.items()
+        if key.startswith("val_")
     )
     return f"Epoch: {epoch} Loss: {loss(metrics['train_loss'])}{validation}"
 
@@ -27,12 +27,17 @@ def loss(value: float) -> str:
     return f"{value:.3f}" if abs(value) < _HUGE else f"{value:.3g}"
 
 
-def accuracy_line(test: Evaluation) -> str:
-    """Return the line of a test."""
-    percent = 100 * test.correct / test.total
+def test_line(test: Evaluation) -> str:
+    """Return the line of a test: the accuracy as in the article, and the other metrics."""
+    others = {"loss": test.loss, **test.metrics}
+    if "accuracy" not in others:
+        told = ", ".join(f"{name} {value:.4f}" for name, value in others.items())
+        return f"Test of the network on the {test.total} test images: {told}"
+    percent = 100 * round(others.pop("accuracy") * test.total) / test.total
+    told = "".join(f", {name} {value:.4f}" for name, value in others.items() if name != "loss")
     return (
         f"Accuracy of the network on the {test.total} test images: "
-        f"{int(percent)} % ({percent:.2f} %)"
+        f"{int(percent)} % ({percent:.2f} %){told}"
     )
 
 

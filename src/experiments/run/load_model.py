@@ -8,24 +8,47 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from experiments.composition.hydra_errors import in_one_line
+from experiments.config.from_data import with_values
 from experiments.errors import InputError
 from experiments.registry.integrity import WEIGHTS, check_weights
-from experiments.target_classes import build, explained, resolve
+from experiments.target_classes import build_model, explained, resolve_model
 
 
 def load_model(folder: Path) -> nn.Module:
     """Return a finished run's model on the CPU with its final weights, in evaluation mode.
 
-    It takes normalised images, float32 (B, C, H, W), and returns logits, float32 (B, K).
+    It takes normalised images, float32 (B, C, H, W), and returns the outputs of the run's task. A
+    model of torchvision with `weights` needs their file once more, before it gets its own weights.
 
     Args:
         folder: the run's folder, with `config.yaml` and the weights.
 
     Raises:
         InputError: a file is missing or damaged, or the class or an argument cannot be used.
+    """
+    weights = load_weights(folder)
+    try:
+        settings = OmegaConf.load(folder / "config.yaml").model
+        arguments = OmegaConf.to_container(settings, resolve=True)
+    except (OSError, OmegaConfBaseException) as error:
+        raise InputError(f"{folder / 'config.yaml'}: {in_one_line(error)}") from error
+    assert isinstance(arguments, dict)  # noqa: S101  (the configuration was checked)
+    target = str(arguments.pop("_target_"))
+    named = with_values({str(key): value for key, value in arguments.items()})
+    model = build_model("model", resolve_model("model", target), {}, named)
+    with explained("model: to take the weights of its run", "bring back the class of the run"):
+        model.load_state_dict(weights)
+    return model.eval()
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the final weights of a finished run on the CPU, by the names of its model's tensors.
+
+    Raises:
+        InputError: the file is missing or damaged.
     """
     weights = folder / WEIGHTS
     if not weights.exists():
@@ -34,15 +57,4 @@ def load_model(folder: Path) -> nn.Module:
             "finished, and unless it diverged"
         )
     check_weights(folder)
-    try:
-        settings = OmegaConf.load(folder / "config.yaml").model
-        arguments = OmegaConf.to_container(settings, resolve=True)
-    except (OSError, OmegaConfBaseException) as error:
-        raise InputError(f"{folder / 'config.yaml'}: {in_one_line(error)}") from error
-    assert isinstance(arguments, dict)  # noqa: S101  (the configuration was checked)
-    target = str(arguments.pop("_target_"))
-    named = {str(key): value for key, value in arguments.items()}
-    model = build("model", resolve("model", target, nn.Module), {}, named)
-    with explained("model: to take the weights of its run", "bring back the class of the run"):
-        model.load_state_dict(load_file(weights))
-    return model.eval()
+    return load_file(weights)

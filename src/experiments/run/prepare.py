@@ -13,6 +13,7 @@ from experiments.identity.sources import refuse_unseen
 from experiments.registry.earlier import Earlier, foremost
 from experiments.registry.identities import look_up
 from experiments.registry.integrity import check_weights
+from experiments.registry.objective import Objective
 from experiments.run.folder import check_free
 from experiments.run.load_torch import load_torch
 
@@ -48,6 +49,11 @@ class Prepared:
         is_needless = self.earlier and self.earlier.state == "finished" and not self.config.force
         return self.earlier if is_needless else None
 
+    @property
+    def unmeasured(self) -> tuple[str, ...]:
+        """The metrics that the finished earlier run was not measured by."""
+        return self.finished.lacks(self.ingredients.measures) if self.finished else ()
+
 
 def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepared:
     """Check and build everything, and look up the earlier run of the identity.
@@ -74,13 +80,15 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     parts = _assemble(config, tried=planned)
     ingredients = ingredients_of(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
-    refuse_unseen(parts.classes, ingredients.source)
+    refuse_unseen(parts.classes, ingredients.source.keys() | ingredients.measured_by)
     identity = ingredients.identity
     here = earlier = look_up(outputs, identity, folder)
     warning = None
     if not planned and config.tracking.uri is not None and not (here and here.state == "finished"):
         there, warning = ask_store(config, identity)
-        earlier = foremost(here, there)
+        # Without the weights of a run elsewhere, its missing metrics cannot be measured.
+        is_whole = there is None or not there.lacks(ingredients.measures) or there.folder
+        earlier = foremost(here, there if is_whole else None)
     if earlier is not None:
         earlier.refuse_alive()
     prepared = Prepared(config, parts, ingredients, here, earlier, folder, warning)
@@ -100,8 +108,10 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
 def _assemble(config: RunConfig, *, tried: bool) -> Parts:
     load_torch()
     from experiments.run.build import assemble
+    from experiments.tracking.current_run import trial
 
-    return assemble(config, tried=tried)
+    with trial():
+        return assemble(config, tried=tried)
 
 
 def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | None]:
@@ -128,5 +138,6 @@ def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | N
         )
     if answer is None:
         return None, None
-    folder = answer.pop("folder")
-    return Earlier(folder=Path(folder) if folder else None, **answer), None
+    folder, objective = answer.pop("folder"), Objective.of_tags(answer.pop("ranked_by"))
+    place = Path(folder) if folder else None
+    return Earlier(folder=place, ranked_by=objective, **answer), None

@@ -61,8 +61,9 @@ def progress_bar(
 
 
 def _in_short(epoch: int, epochs: int, metrics: Mapping[str, float]) -> str:
-    """Return the current epoch, and the loss and validation accuracy of the last one."""
+    """Return the current epoch, and the loss and the first validation metric of the last one."""
     told = [f"epoch {min(epoch, epochs)}/{epochs}"]
     told += [f"loss {loss(metrics['train_loss'])}"] if "train_loss" in metrics else []
-    told += [f"accuracy {metrics['val_accuracy']:.4f}"] if "val_accuracy" in metrics else []
+    names = [key for key in metrics if key.startswith("val_") and key != "val_loss"]
+    told += [f"{key.removeprefix('val_')} {metrics[key]:.4f}" for key in names[:1]]
     return " ".join(told)

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from experiments.composition.hydra_config import typed
 from experiments.composition.run_names import is_noise, run_name
-from experiments.redaction.hide import hidden_data
+from experiments.redaction.hide import hidden, hidden_data
 
 NUMBER = "EXPERIMENTS_JOB"
 """the job's number in the sweep"""
@@ -55,10 +55,13 @@ class Request:
         """The overrides without secrets."""
         return list(hidden_data(self.overrides))
 
-    @property
-    def name(self) -> str:
-        """The name of the run in MLflow, without secrets; a job's begins with the varied keys."""
-        return run_name(self.shown, self.varied)
+    def name(self, given: str | None) -> str:
+        """Return the name of the run in MLflow, without secrets.
+
+        Args:
+            given: the name in the configuration, to which a job adds its varied values.
+        """
+        return run_name(self.shown, self.varied, given and hidden(given))
 
 
 def request_of(hydra: Any) -> Request:

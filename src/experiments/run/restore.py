@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adafactor, AdamW, Optimizer
 
 from experiments.errors import InputError
 from experiments.journal.events import NAME, Place, passes
 from experiments.randomness import set_random_state
 from experiments.run.build import Parts
+from experiments.run.build_schedule import nested_in
 from experiments.run.checkpoint import check_architecture, unusable
 from experiments.training.best_epoch import Best
 from experiments.training.updates import parameters_of
 
 if TYPE_CHECKING:
+    from experiments.tasks import Task
     from experiments.training.loop import Position
 
 
@@ -62,6 +64,7 @@ def restore(
     *,
     epochs: int,
     batches: int,
+    accumulate: int,
 ) -> Restored:
     """Restore a run's parts and torch's generators from a state, and return the rest of it.
 
@@ -72,13 +75,14 @@ def restore(
         begin: the position and the best epoch of a run that begins.
         epochs: the number of epochs of the run.
         batches: the number of batches of an epoch.
+        accumulate: the number of batches of an optimizer step.
 
     Raises:
         InputError: the state does not fit the run.
     """
     try:
         restored = Restored(
-            _position(begin[0], state["position"], epochs, batches),
+            _position(begin[0], state["position"], epochs, batches, accumulate),
             _best(begin[1], state["best"]),
             _tensors("best_weights", state["best_weights"]),
         )
@@ -87,13 +91,20 @@ def restore(
         if restored.best_weights:
             check_architecture(folder, weights, saved=restored.best_weights)
         # A schedule may add keys to the optimizer's groups, so both must be torch's.
-        exactly = _is_torchs(parts.optimizer) and _is_torchs(parts.schedule)
+        is_torchs = all(map(_is_torchs, [parts.schedule, *nested_in(parts.schedule)]))
+        exactly = _is_torchs(parts.optimizer) and is_torchs
         _check_optimizer(parts.optimizer, state["optimizer"], exactly=exactly)
         schedule = parts.schedule.state_dict()
-        _check_alike("schedule", schedule, state["schedule"], exactly=_is_torchs(parts.schedule))
+        _check_alike("schedule", schedule, state["schedule"], exactly=is_torchs)
+        _check_alike("loss", loss_state(parts.task), state["loss"], exactly=True)
+        _check_alike(
+            "callbacks", dict.fromkeys(parts.callbacks), state["callbacks"]["states"], exactly=True
+        )
         parts.model.load_state_dict(state["model"])
         _restore_optimizer(parts.optimizer, state["optimizer"])
         parts.schedule.load_state_dict(dict(state["schedule"]))
+        if isinstance(parts.task.loss, nn.Module):
+            parts.task.loss.load_state_dict(dict(state["loss"]))
         set_random_state(parts.device, state["random"])
     except InputError:
         raise
@@ -102,12 +113,15 @@ def restore(
     return restored
 
 
-def _position(begin: Position, saved: Mapping[str, Any], epochs: int, batches: int) -> Position:
+def _position(
+    begin: Position, saved: Mapping[str, Any], epochs: int, batches: int, accumulate: int
+) -> Position:
     _check_alike("position", dataclasses.asdict(begin), saved, exactly=True)
     position = dataclasses.replace(begin, **saved)
     if not all(isinstance(saved[name], int) for name in ("epoch", "batches", "steps")):
         raise TypeError("its position is no whole number")
-    steps = (position.epoch - 1) * batches + position.batches
+    in_epoch, here = (-(-count // accumulate) for count in (batches, position.batches))
+    steps = (position.epoch - 1) * in_epoch + here
     if not (1 <= position.epoch <= epochs + 1 and 0 <= position.batches <= batches):
         raise ValueError("its position is none of this run")
     if position.steps != steps:
@@ -117,14 +131,16 @@ def _position(begin: Position, saved: Mapping[str, Any], epochs: int, batches: i
 
 def _best(best: Best, saved: Mapping[str, Any]) -> Best:
     metrics = saved["metrics"]
-    if not isinstance(saved["epoch"], int) or set(metrics) not in (
-        {"val_loss", "val_accuracy"},
-        set(),
-    ):
+    if not isinstance(saved["epoch"], int) or (metrics and best.monitor not in metrics):
         raise ValueError("its best epoch has not the metrics of one")
     return dataclasses.replace(
         best, epoch=saved["epoch"], metrics={key: float(value) for key, value in metrics.items()}
     )
+
+
+def loss_state(task: Task) -> dict[str, Any]:
+    """Return the state of a task's loss; empty for a function."""
+    return task.loss.state_dict() if isinstance(task.loss, nn.Module) else {}
 
 
 def _tensors(name: str, saved: Any) -> dict[str, Tensor]:
@@ -155,7 +171,10 @@ def _names(optimizer: Optimizer) -> set[str]:
     """Return the states of a parameter that `Updates` would create if they were missing."""
     if type(optimizer) is SGD:
         return {"momentum_buffer"} if optimizer.defaults["momentum"] else set()
-    return {"step", "exp_avg", "exp_avg_sq"} if type(optimizer) is AdamW else set()
+    if type(optimizer) is not AdamW:
+        return set()
+    largest = {"max_exp_avg_sq"} if optimizer.defaults["amsgrad"] else set()
+    return {"step", "exp_avg", "exp_avg_sq", *largest}
 
 
 def _fits(optimizer: Optimizer, parameter: Tensor, value: Any) -> bool:

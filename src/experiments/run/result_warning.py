@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from experiments.registry.earlier import WARNING
+from experiments.tasks import Classification, Task
 from experiments.training.evaluation import Evaluation
 
 _QUANTILE = 2.33  # of the normal distribution: chance alone exceeds the limit in 1 of 100 runs
@@ -26,29 +27,34 @@ def tags_of_divergence(epoch: int) -> dict[str, str]:
     return {"diverged": "true", "diverged_epoch": str(epoch), WARNING: warning}
 
 
-def warning_about(test: Evaluation, labels: Tensor) -> str | None:
-    """Return the reason why a finished run is of little use; None for any other run.
+def warning_about(test: Evaluation, task: Task, labels: Tensor) -> str | None:
+    """Return the reason why a finished classification is of little use; None for any other run.
 
-    Its loss has exploded if it is above twice log(K), the cross-entropy of equal probabilities for
-    K classes. It is at chance level if its accuracy is within the 99 % limit, in the normal
+    A cross-entropy has exploded if it is above twice log(K), that of equal probabilities for K
+    classes. A run is at chance level if its accuracy is within the 99 % limit, in the normal
     approximation, of a guess that is always the most frequent class.
 
     Args:
         test: the evaluation on test images.
+        task: the run's task.
         labels: the labels of the test images, int64 (N).
     """
+    if not isinstance(task, Classification):
+        return None
     counts = labels.bincount()
     nothing_known = math.log(len(counts)) if len(counts) > 1 else math.inf
-    if test.loss > _EXPLODED * nothing_known:
+    is_entropy = isinstance(task.loss, nn.CrossEntropyLoss)
+    if is_entropy and test.loss > _EXPLODED * nothing_known:
         return (
             f"exploded: the test loss is {test.loss:.4g}, and a model that knows nothing has "
             f"{nothing_known:.2f}"
         )
     share = float(counts.max()) / len(labels)
     limit = share + _QUANTILE * math.sqrt(share * (1 - share) / test.total)
-    if test.accuracy <= limit < 1:
+    accuracy = test.metrics.get("accuracy", math.inf)
+    if accuracy <= limit < 1:
         return (
-            f"at chance level: test accuracy {100 * test.accuracy:.2f} %, and always the most "
+            f"at chance level: test accuracy {100 * accuracy:.2f} %, and always the most "
             f"frequent class gives {100 * share:.2f} %"
         )
     return None

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
-from torch import nn
-from torch.nn import functional as F
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
@@ -24,10 +25,13 @@ from experiments.errors import InputError, text_of
 from experiments.randomness import random_state, set_random_state
 from experiments.run.packing import pack
 from experiments.target_classes import explained
+from experiments.tasks import Task
+from experiments.training.evaluation import number_of
+from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
 _log = logging.getLogger(__name__)
-_IMAGES = 2  # enough for every layer; batch normalisation needs two
+_IMAGES = 7  # more than batch normalisation needs, and seldom the number of classes
 
 Build = Callable[[nn.Module], tuple[Optimizer, LRScheduler]]
 """makes the optimizer and the schedule of a model"""
@@ -35,7 +39,7 @@ Build = Callable[[nn.Module], tuple[Optimizer, LRScheduler]]
 T = TypeVar("T")
 
 
-def try_on_a_copy(model: nn.Module, split: Split, build: Build) -> None:
+def try_on_a_copy(model: nn.Module, task: Task, split: Split, build: Build) -> None:
     """Try the first step on a copy of a model; the model and all generators stay as they are.
 
     Attributes of a class are not copied. If the model cannot be copied, the trial is left out with
@@ -43,7 +47,8 @@ def try_on_a_copy(model: nn.Module, split: Split, build: Build) -> None:
 
     Args:
         model: the model.
-        split: the training split; the trial takes its first two images.
+        task: its task, whose loss and metrics are tried too.
+        split: the training split; the trial takes its first images.
         build: makes the optimizer and the schedule of the copy.
 
     Raises:
@@ -57,25 +62,42 @@ def try_on_a_copy(model: nn.Module, split: Split, build: Build) -> None:
     device = split.labels.device
     before = random_state(device)
     try:
-        compute_gradients(trial, split)
+        compute_gradients(trial, task, split)
         step(*build(trial))
     finally:
         set_random_state(device, before)
 
 
-def compute_gradients(model: nn.Module, split: Split) -> None:
-    """Compute a model's first loss, on two images, and the gradients at its parameters.
+def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
+    """Compute a model's first loss and metrics, on a few images, and the gradients of the loss.
 
     Raises:
-        InputError: the model fails.
+        InputError: the model, the task, its loss or a metric fails.
     """
-
-    def compute() -> None:
-        images, labels = split.at(torch.arange(_IMAGES, device=split.labels.device))
-        loss = F.cross_entropy(model.train()(normalise(images)), labels)
-        loss.backward()  # type: ignore[no-untyped-call]
-
-    _attempt("model", model, compute)
+    taken, labels = split.at(torch.arange(min(_IMAGES, len(split)), device=split.labels.device))
+    images = normalise(taken)
+    outputs: Tensor = _attempt("model", model, lambda: model.train()(images))
+    targets = _attempt("task", task, lambda: task.targets(images, labels))
+    function: Callable[..., object] = copy.deepcopy(task.loss)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
+        loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets))
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+        raise InputError(
+            f"task.loss: {name_of(task.loss)} returns {shape} for a batch, and a loss is one "
+            "number; return the mean over the batch (reduction=mean)"
+        )
+    if not loss.requires_grad and any(each.requires_grad for each in model.parameters()):
+        raise InputError(
+            f"task.loss: {name_of(task.loss)} has no gradient at the weights of "
+            f"{name_of(model)}; neither may detach what it computes"
+        )
+    _attempt("model", model, loss.backward)
+    for name, metric in copy.deepcopy(dict(task.metrics)).items():
+        key, measured = f"task.metrics.{name}", metric
+        _attempt(key, metric, partial(measured.update, outputs.detach(), targets))
+        _attempt(key, metric, partial(number_of, name, measured))
 
 
 def step(optimizer: Optimizer, schedule: LRScheduler) -> None:
@@ -86,7 +108,7 @@ def step(optimizer: Optimizer, schedule: LRScheduler) -> None:
     """
     updates = _attempt("optimizer", optimizer, lambda: Updates([optimizer]))
     _attempt("optimizer", optimizer, updates.step)
-    _attempt("schedule", schedule, schedule.step)
+    _attempt("schedule", schedule, lambda: step_schedule(schedule, {"any": 0.0}, "any"))
     _attempt("optimizer", optimizer, updates.refresh)
     check_can_be_saved("optimizer", optimizer)
 
@@ -107,11 +129,17 @@ def _attempt(key: str, part: object, what: Callable[[], T]) -> T:
         return what()
     except torch.OutOfMemoryError as error:
         raise InputError(
-            f"{key}: {type(part).__name__} has no room on the device for its first step ({error}); "
+            f"{key}: {name_of(part)} has no room on the device for its first step ({error}); "
             "choose a smaller model or another device"
         ) from error
     except (Exception, SystemExit) as error:
         raise InputError(
-            f"{key}: {type(part).__name__} fails in its first step with "
+            f"{key}: {name_of(part)} fails in its first step with "
             f"{type(error).__name__}: {text_of(error)}; HYDRA_FULL_ERROR=1 shows where"
         ) from error
+
+
+def name_of(part: object) -> str:
+    """Return the name of a function, or of the class of an object."""
+    function = getattr(part, "func", part)  # of a partial
+    return str(getattr(function, "__name__", type(part).__name__))

@@ -1,7 +1,7 @@
 """Statistics of settings over their seeds: intervals, and tests of pairs.
 
-Accuracies are arrays of shape (..., settings, seeds), 0 to 1, with NaN for a missing run. Pairs of
-settings are two arrays of indices, each of shape (pairs,).
+Values are arrays of shape (..., settings, seeds), with NaN for a missing run; a larger value is
+better. Pairs of settings are two arrays of indices, each of shape (pairs,).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POWER = 0.8
 MOST_SEEDS = 1_000
 """the largest number of seeds that is worth a statement"""
 _MOST_NUMBERS = 5_000_000  # pairs x seeds; 0.3 s and 0.3 GB
-_SAME = 1e-9  # accuracies that differ by less differ by a rounding error of their floats
+_SAME = 1e-9  # values of size 1 that differ by less differ by a rounding error of their floats
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -92,8 +92,8 @@ def intervals(values: Numbers, *, counts: bool = True) -> tuple[Numbers, Numbers
     whose accuracies are all the same.
 
     Args:
-        values: accuracies, or another metric, shape (..., settings, seeds).
-        counts: whether they are counts of one test set, and so have a rounding error.
+        values: the values, shape (..., settings, seeds).
+        counts: whether they are accuracies on one set of images, and so have a rounding error.
     """
     mean, variance, count = _moments(values, _rounding(values, counts=counts))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -129,7 +129,8 @@ def pairwise(values: Numbers, first: Indices, second: Indices, *, counts: bool =
         )
         freedom = np.where(paired, shared - 1, welch)
         difference = np.where(paired, paired_mean, mean[..., first] - mean[..., second])
-        difference = np.where(np.abs(difference) < _SAME, 0, difference)
+        largest = np.nanmax(np.abs(values), axis=(-2, -1), initial=0)[..., None]
+        difference = np.where(np.abs(difference) < _SAME * largest, 0, difference)
         t = np.where(difference == 0, 0, difference / error)
     testable = paired | ((many >= 2) & (more >= 2))
     return Pairs(
@@ -166,8 +167,8 @@ def compare(values: Numbers, *, counts: bool = True) -> Comparison:
     level divided by the number of all pairs (Bonferroni), which is stricter.
 
     Args:
-        values: accuracies, shape (settings, seeds), the best setting first; at least two settings.
-        counts: whether they are counts of one test set, and so have a rounding error.
+        values: the values, shape (settings, seeds), the best setting first; at least two settings.
+        counts: whether they are accuracies on one set of images, and so have a rounding error.
     """
     settings, seeds = values.shape
     pairs = settings * (settings - 1) // 2

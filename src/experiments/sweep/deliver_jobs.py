@@ -12,11 +12,14 @@ from experiments.errors import InputError, RunError
 from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome
+from experiments.sweep.record import given_to_sweep
 from experiments.sweep.report import JobResult
 from experiments.sweep.settings import Ranking
 from experiments.tracking import (
     Wishes,
     ask_for,
+    give,
+    given,
     parent_of,
     record_again,
     sender,
@@ -90,9 +93,11 @@ class Delivering:
         """Ask for a job's run under this sweep; return whether nothing is left to deliver."""
         job = self._jobs[number]
         tracking = job.config.tracking
-        wishes = Wishes(job.run_name, system_metrics=tracking.system_metrics)
+        name = job.run_name
+        wishes = Wishes(name, system_metrics=tracking.system_metrics)
         place = self._uris[number], tracking.experiment, self._parent
         try:
+            give(self._folders[number], given(tracking, name))
             return ask_for(self._folders[number], *place, wishes)
         except (InputError, RunError) as error:
             _log.warning("Job %d is not taken to MLflow under this sweep: %s", number, error)
@@ -155,6 +160,10 @@ def deliver_again(jobs: Sequence[Job], sweep: Path) -> None:
     """Deliver a finished sweep and its jobs to the MLflow experiment that its settings name."""
     settings = jobs[0].config
     if settings.tracking.uri is not None:
+        try:
+            give(sweep, given_to_sweep(settings))
+        except (InputError, RunError) as error:
+            _log.warning("The sweep keeps its name, tags and note: %s", error)
         place = settings.tracking.uri, settings.tracking.experiment
         _, problem = record_again(sweep, *place, None)
         if problem is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from experiments.composition.run_names import is_noise, key_of, value_of
 from experiments.redaction.hide import hidden
+from experiments.registry.objective import Measure
 from experiments.sweep.settings import Setting
 
 
@@ -22,8 +23,12 @@ class Effect:
     """each value with the mean over the settings that have it, the best first"""
 
 
-def effects_of(settings: Sequence[Setting]) -> list[Effect]:
+def effects_of(settings: Sequence[Setting], measure: Measure) -> list[Effect]:
     """Return the effect of each key besides the seed, the greatest first.
+
+    Args:
+        settings: the settings that have a mean.
+        measure: the measure of the means.
 
     Returns:
         An empty list if fewer than two keys vary, or all settings have the same mean.
@@ -38,7 +43,12 @@ def effects_of(settings: Sequence[Setting]) -> list[Effect]:
     varied = {key: v for key, v in values.items() if len(set(v)) > 1 and not is_noise(key)}
     if len(varied) < 2 or len(set(means)) < 2:
         return []
-    found = [Effect(key, eta_squared(means, v), _means(means, v)) for key, v in varied.items()]
+    found = []
+    for key, levels in varied.items():
+        best_first = sorted(
+            _means(means, levels).items(), key=lambda entry: -measure.sign * entry[1]
+        )
+        found.append(Effect(key, eta_squared(means, levels), tuple(best_first)))
     return sorted(found, key=lambda effect: effect.share, reverse=True)
 
 
@@ -52,15 +62,13 @@ def eta_squared(values: Sequence[float], groups: Sequence[str]) -> float:
         values: numbers that are not all equal.
         groups: the group of each.
     """
-    mean, means = statistics.fmean(values), dict(_means(values, groups))
+    mean, means = statistics.fmean(values), _means(values, groups)
     between = sum((means[group] - mean) ** 2 for group in groups)
     return between / sum((value - mean) ** 2 for value in values)
 
 
-def _means(values: Sequence[float], groups: Sequence[str]) -> tuple[tuple[str, float], ...]:
-    """Return each group with its mean, the highest first."""
+def _means(values: Sequence[float], groups: Sequence[str]) -> dict[str, float]:
     members: dict[str, list[float]] = {}
     for value, group in zip(values, groups, strict=True):
         members.setdefault(group, []).append(value)
-    means = [(group, statistics.fmean(numbers)) for group, numbers in members.items()]
-    return tuple(sorted(means, key=lambda entry: entry[1], reverse=True))
+    return {group: statistics.fmean(numbers) for group, numbers in members.items()}

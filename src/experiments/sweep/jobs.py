@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from experiments.composition.run_names import DEFAULTS, is_noise, key_of, run_name, short_names
 from experiments.config import RunConfig
+from experiments.redaction.hide import hidden
 from experiments.registry.earlier import Earlier
+from experiments.registry.objective import Objective
 from experiments.sweep.compose import NUMBER, PLANNED, SOURCE, VARIED, as_override
 
-Kind = Literal["finished", "to resume", "new", "in use", "duplicate"]
+Kind = Literal["finished", "to measure", "to resume", "new", "in use", "duplicate"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Job:
     identity: str
     source: str
     """the SHA-256 of the source that the sweep was planned with"""
+    measures: Mapping[str, str]
+    """the SHA-256 of each metric, by name"""
     knows_device: bool
     """whether it trains on this machine; otherwise its identity has the device as configured"""
     kind: Kind
@@ -47,8 +51,14 @@ class Job:
 
     @property
     def run_name(self) -> str:
-        """The name of its run in MLflow, which begins with the varied keys."""
-        return run_name(self.overrides, {key_of(text) for text in self.varied})
+        """The name of its run in MLflow, with the values of the varied keys."""
+        given, varied = self.config.tracking.run_name, {key_of(text) for text in self.varied}
+        return run_name(self.overrides, varied, given and hidden(given))
+
+    @property
+    def ranked_by(self) -> Objective:
+        """Its objective."""
+        return Objective.of_task(self.config.task)
 
     @property
     def setting(self) -> str:
@@ -95,12 +105,14 @@ class Plan:
     @property
     def left(self) -> list[Job]:
         """The jobs that are not finished."""
-        return self.of("new", "to resume", "in use")
+        return self.of("new", "to resume", "to measure", "in use")
 
     def __str__(self) -> str:
         counts = Counter(job.kind for job in self.jobs)
         told = [f"{counts['finished']} finished", f"{counts['to resume']} to resume"]
         told += [f"{counts['new']} new", "0 invalid", f"{counts['duplicate']} duplicates"]
+        if counts["to measure"]:
+            told.append(f"{counts['to measure']} to measure by other metrics")
         if counts["in use"]:
             told.append(f"{counts['in use']} trained by another process")
         return f"{len(self.jobs)} jobs: {', '.join(told)}"

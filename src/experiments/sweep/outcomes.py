@@ -33,7 +33,7 @@ class Outcome:
     reason: str = ""
     """the reason why it is not finished, in one line"""
     objective: float = math.nan
-    """the value that the job returned, 0 to 1; NaN if it diverged or has not finished"""
+    """the value that the job returned; NaN if it diverged or has not finished"""
     time: float = field(default_factory=time.time)
     """seconds since the epoch"""
     host: str = field(default_factory=platform.node)

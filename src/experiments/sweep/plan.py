@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from experiments.identity.ingredients import ingredients_of
 from experiments.registry.earlier import Earlier, foremost
 from experiments.registry.identities import look_up
 from experiments.registry.integrity import check_weights
+from experiments.registry.objective import Objective
 from experiments.run.prepare import ask_store
 from experiments.sweep.compose import SweepLoader
 from experiments.sweep.data_and_device import facts_of
@@ -75,8 +76,8 @@ def make_plan(
         if twin == number:
             folder = Path(master.hydra.sweep.dir, subdir)
             earlier = look_up(Path(config.outputs), identity, folder)
-            kind = _kind(earlier, force=config.force)
-        if kind == "finished" and earlier and earlier.folder:
+            kind = _kind(earlier, config, ingredients.measures)
+        if kind in {"finished", "to measure"} and earlier and earlier.folder:
             unbelieved[number] = _weights_problem(earlier.folder)
         jobs.append(
             Job(
@@ -85,6 +86,7 @@ def make_plan(
                 config,
                 identity,
                 ingredients.source_sha256,
+                ingredients.measures,
                 here,
                 kind,
                 earlier,
@@ -125,21 +127,27 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
         if job.kind in {"new", "to resume"} and config.tracking.uri and not warning:
             there, warning = ask_store(config, job.identity)
             earlier = foremost(earlier, there)
-            jobs.append(replace(job, earlier=earlier, kind=_kind(earlier, force=config.force)))
+            kind = _kind(earlier, config, job.measures)
+            jobs.append(replace(job, earlier=earlier, kind=kind))
         else:
             jobs.append(job)
     return replace(plan, jobs=jobs), warning
 
 
-def _kind(earlier: Earlier | None, *, force: bool) -> Kind:
+def _kind(earlier: Earlier | None, config: RunConfig, measures: Mapping[str, str]) -> Kind:
     """Return the kind of a job whose identity has this earlier run."""
+    force = config.force
     if earlier is None:
         return "new"
     if earlier.state == "alive":
         return "in use"
     if force or (earlier.state == "dead" and earlier.folder is None):
         return "new"
-    return "finished" if earlier.state == "finished" else "to resume"
+    if earlier.state != "finished":
+        return "to resume"
+    if earlier.answers(measures, Objective.of_task(config.task)):
+        return "finished"
+    return "to measure" if earlier.folder else "new"
 
 
 def _compose(

@@ -16,14 +16,15 @@ from experiments.files.safe_writes import write_all
 from experiments.journal import Journal
 from experiments.provenance.origin import commit_of_command, note_commit, tags
 from experiments.redaction.hide import hidden
+from experiments.registry.objective import Objective, most_frequent
 from experiments.sweep.failures import command, reasons
 from experiments.sweep.folders import JOBS, VERDICT
 from experiments.sweep.jobs import Plan
 from experiments.sweep.report import JobResult, as_csv
 from experiments.sweep.verdict import Verdict, counts
 from experiments.sweep.verdict_text import as_lines, as_markdown
-from experiments.tracking import Recorder, recording
-from experiments.tracking.tag_names import NOTE
+from experiments.tracking import Recorder, given, recording
+from experiments.tracking.tag_names import NAME, NOTE
 
 _log = logging.getLogger(__name__)
 _OF_THE_BEST = ("sweep.best_setting", "sweep.best_run_id")
@@ -41,6 +42,8 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
     """
     settings = plan.jobs[0].config
     varied = plan.varied_keys
+    objective = most_frequent(job.ranked_by for job in plan.jobs)
+    own = given_to_sweep(settings)
     source = commit_of_command(None)
     if source is not None and source.problem is not None:
         _log.warning("Without the whole state of the source: %s", source.problem)
@@ -51,12 +54,13 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         uri=settings.tracking.uri,
         identity=plan.identity,
         experiment=settings.tracking.experiment,
-        name=f"sweep: {run_name(arguments, varied)}",
+        name=own.get(NAME) or f"sweep: {run_name(arguments, varied)}",
         params={key_of(text): value_of(text) for text in arguments if not is_noise(text)},
-        tags=tags(source),
+        tags=tags(source) | objective.tags,
+        given=own,
         dataset=None,
         view={
-            "metrics": _metrics([job.config for job in plan.jobs]),
+            "metrics": _metrics(objective, [job.config for job in plan.jobs]),
             "params": [key for key in varied if not is_noise(key)],
         },
     ) as recorder:
@@ -64,12 +68,19 @@ def parent_run(opened: Journal, plan: Plan, arguments: Sequence[str]) -> Iterato
         yield recorder
 
 
-def _metrics(configs: Sequence[RunConfig]) -> list[str]:
+def given_to_sweep(settings: RunConfig) -> dict[str, str]:
+    """Return the name, tags and note that the settings of a sweep give its own run, as tags."""
+    return given(settings.tracking, f"sweep: {settings.tracking.run_name}")
+
+
+def _metrics(objective: Objective, configs: Sequence[RunConfig]) -> list[str]:
     """Return the metrics that compare jobs, first the one that ranks them."""
+    names = list(dict.fromkeys([objective.name, *(n for each in configs for n in each.task.names)]))
     if not any(config.data.validation_size for config in configs):
-        return ["test_accuracy", "test_loss"]
-    best = ["best_val_accuracy"] if all(each.trainer.save_best for each in configs) else []
-    return [*best, "val_accuracy", "val_loss", "test_accuracy"]
+        return [f"test_{name}" for name in names]
+    best, _, test = objective.keys
+    is_best = all(each.trainer.save_best for each in configs)
+    return [*([best] if is_best else []), *(f"val_{name}" for name in names), test]
 
 
 def record_end(
@@ -90,8 +101,8 @@ def record_end(
     best, run = verdict.ranking.best, verdict.ranking.representative
     if best is not None:
         told["sweep.best_setting"] = best.name
-        measured |= {"best_mean": best.mean, "best_n": len(best.values)}
-        if len(best.values) > 1:
+        measured |= {"best_mean": best.mean, "best_n": len(best.numbers)}
+        if len(best.numbers) > 1:
             measured["best_std"] = best.deviation
     if run is not None and run.run_id:
         told["sweep.best_run_id"] = run.run_id

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from experiments.composition.run_names import key_of, value_of
 from experiments.redaction.hide import hidden, hidden_data
-from experiments.registry.earlier import Earlier
+from experiments.registry.earlier import Earlier, Result
 from experiments.registry.identities import look_up
 from experiments.sweep.jobs import Job, Plan
 from experiments.sweep.outcomes import Outcome
@@ -38,9 +38,9 @@ class JobResult:
 
     @property
     def objective(self) -> float:
-        """The accuracy that ranks it, 0 to 1; NaN if it has none."""
+        """The value of its objective; NaN if it has none."""
         if self.run is not None and self.run.state == "finished":
-            return self.run.objective
+            return Result(self.run.metrics, self.run.diverged, self.job.ranked_by).objective
         return self.outcome.objective if self.outcome else math.nan
 
     @property
@@ -52,7 +52,9 @@ class JobResult:
 
     @property
     def diverged(self) -> bool:
-        """Whether its run has finished without an accuracy."""
+        """Whether its run has finished and diverged."""
+        if self.run is not None and self.run.state == "finished":
+            return self.run.diverged
         return self.finished and math.isnan(self.objective)
 
     @property

@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from experiments.registry.objective import Measure
+from experiments.sweep.ranking import Sample, compared
 
 if TYPE_CHECKING:
     from experiments.sweep.comparison import Comparison
 
-_EQUAL = 1e-9  # a difference of means, far below one image
 _RANGES = 8  # ranges of places that a sentence names
-
-
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the standard deviation (n - 1); NaN for too few values."""
-    mean = statistics.fmean(values) if values else math.nan
-    return mean, statistics.stdev(values) if len(values) > 1 else math.nan
-
-
-def figure(mean: float, deviation: float) -> str:
-    """Return a mean and its standard deviation, 0 to 1, as percentages."""
-    return (
-        f"{100 * mean:.2f} %"
-        if math.isnan(deviation)
-        else f"{100 * mean:.2f} ± {100 * deviation:.2f} %"
-    )
-
-
-def span(interval: tuple[float, float]) -> str:
-    """Return an interval, 0 to 1, as percentages."""
-    return f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f} %"
-
-
-def in_points(share: float) -> str:
-    """Return a difference of shares in points, such as `2.19`."""
-    return f"{100 * share:.2f}"
 
 
 def places(numbers: Sequence[int]) -> str:
@@ -83,20 +59,13 @@ def judgement(found: Comparison, counts: Sequence[int], unit: str = "seeds") -> 
     return "; ".join(told)
 
 
-def lead(
-    found: Comparison,
-    gap: float,
-    number: Callable[[float], str] = in_points,
-    noun: str = " points",
-    unit: str = "seeds",
-) -> str:
+def lead(found: Comparison, gap: float, measure: Measure, unit: str = "seeds") -> str:
     """Return a sentence about the lead of the first place over the second.
 
     Args:
         found: the comparison of the ranked groups with the first.
-        gap: the mean of the first less that of the second.
-        number: shows a difference.
-        noun: the word after it.
+        gap: the difference of their means, positive if the first is better.
+        measure: the measure of the means.
         unit: the word for the values of a group.
     """
     from experiments.sweep.comparison import MOST_SEEDS, seeds_needed
@@ -104,13 +73,14 @@ def lead(
     pairs, p_value = found.with_best, found.p_value[0]
     difference, margin = float(pairs.difference[0]), float(pairs.margin[0])
     if math.isnan(p_value):
-        return f"1 leads 2 by {number(gap)}{noun}"
+        return f"1 leads 2 by {measure.difference(gap)}{measure.points}"
     paired = f"paired by {unit[:-1]}" if pairs.paired[0] else f"without pairs of a {unit[:-1]}"
-    low, high = number(difference - margin), number(difference + margin)
-    told = f"1 leads 2 by {number(difference)}{noun}, 95 % interval {low} to {high} ({paired})"
+    low, high = measure.difference(difference - margin), measure.difference(difference + margin)
+    told = f"1 leads 2 by {measure.difference(difference)}{measure.points}"
+    told += f", 95 % interval {low} to {high} ({paired})"
     if found.worse[0]:
         return told
-    if abs(difference) < _EQUAL:
+    if difference == 0:
         return "1 and 2 have the same mean; the one begun first comes first"
     if difference <= 0:
         return f"{told}; no number of {unit} would show a lead if this difference were true"
@@ -120,6 +90,77 @@ def lead(
         f"{told}; {many} {unit} would be needed to tell 1 and 2 apart if this difference and "
         "spread were true (power 80 %)"
     )
+
+
+def about_the_ranking(
+    ranked: Sequence[Sample], found: Comparison | None, measure: Measure, unit: str = "seeds"
+) -> Iterator[str]:
+    """Yield sentences about the lead and its noise, and about the last places.
+
+    Args:
+        ranked: the samples, in their order.
+        found: the comparison of those whose runs all have a number.
+        measure: the measure of their means.
+        unit: the word for the values of a sample.
+    """
+    able = compared(ranked)
+    if found is not None:
+        yield judgement(found, [len(sample.numbers) for sample in able], unit)
+        yield lead(found, measure.sign * (able[0].mean - able[1].mean), measure, unit)
+    elif len(able) > 1:
+        yield (
+            f"The noise is unknown with one {unit[:-1]} per setting, and the order may be chance; "
+            "add seeds, for example seed=0,1,2"
+        )
+    last = range(len(able) + 1, len(ranked) + 1)
+    if last and able:
+        is_diverged = all(not sample.not_finite for sample in ranked)
+        reason = "diverged runs" if is_diverged else "runs without a finite value"
+        yield f"{places(last)} {verb(last, 'rank')} last because of {reason}"
+
+
+def about_the_images(measure: Measure, samples: int) -> Iterator[str]:
+    """Yield a warning if the test images have chosen the first of several samples."""
+    if measure.images == "test" and samples > 1:
+        yield (
+            "Ranked by the test images, so the best figure is too good; set data.validation_size, "
+            "for example to a tenth of the training images, to rank by validation images"
+        )
+
+
+def about_the_loss(measure: Measure, varied: Iterable[str]) -> Iterator[str]:
+    """Yield a warning if the loss is compared of runs that differ in their loss function.
+
+    Args:
+        measure: the measure.
+        varied: the keys in which the runs differ.
+    """
+    parts = ("task.loss", "task/loss")
+    differ = any(key == "task" or key.startswith(parts) for key in varied)
+    if measure.name.endswith("loss") and differ:
+        yield "The runs differ in their loss function, so their losses measure different things"
+
+
+def against_best(ranked: Sequence[Sample], found: Comparison | None, place: int) -> str:
+    """Return the result of the test of a sample against the first.
+
+    Args:
+        ranked: the samples, in their order.
+        found: the comparison of those whose runs all have a number.
+        place: the place of the sample, counted from 0.
+
+    Returns:
+        Such as `worse (p = 0.003)`; empty for the only sample, and for one that is not compared.
+    """
+    if ranked[place].lacking or len(ranked) == 1:
+        return ""
+    if place == 0:
+        return "the best"
+    p_value = math.nan if found is None else float(found.p_value[place - 1])
+    if found is None or math.isnan(p_value):
+        return "untested"
+    verdict = "worse" if found.worse[place - 1] else "not told apart"
+    return f"{verdict} (p {'<' if p_value < 0.001 else '='} {max(p_value, 0.001):.3f})"
 
 
 def verb(subjects: Sequence[int], plural: str) -> str:

@@ -48,7 +48,7 @@ class Task:
     """whether no further job begins once one has failed"""
 
     def __call__(self, config: DictConfig) -> float:
-        """Have a job trained; return its objective, 0 to 1, or NaN if it diverged or failed."""
+        """Have a job trained; return its objective, NaN if it diverged or failed."""
         self._end_with_the_sweep()
         try:
             return self._outcome(config)

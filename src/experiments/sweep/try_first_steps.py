@@ -69,7 +69,7 @@ def _tried(jobs: Sequence[Job]) -> Iterator[str | None]:
 def _choice(config: RunConfig) -> str:
     """Return the values that a first step depends on, the slowest part to build first."""
     values = config.model_dump(
-        include={"data": True, "model": True, "optimizer": True, "schedule": True}
+        include={"data", "model", "task", "callbacks", "optimizer", "schedule"}
     )
     data = {key: value for key, value in values["data"].items() if key not in _SIZES}
     trainer = config.trainer.model_dump(include=set(_TRAINER))

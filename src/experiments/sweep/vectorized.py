@@ -118,11 +118,19 @@ def _job(loader: SweepLoader, master: DictConfig, overrides: Sequence[str]) -> _
 def _chunks(jobs: Sequence[_Job], lanes: int | None, *, processes: int) -> Iterator[Sequence[_Job]]:
     """Yield the groups of jobs to launch as one; print their sizes and why jobs are alone."""
     groups: dict[str, list[_Job]] = {}
+    alone: dict[str, list[_Job]] = {}
     for job in jobs:
-        groups.setdefault(_kind(job.config), []).append(job)
+        reason = _must_be_alone(job.config)
+        if reason is None:
+            groups.setdefault(_kind(job.config), []).append(job)
+        else:
+            alone.setdefault(reason, []).append(job)
+    for reason, group in alone.items():
+        _say(group, f"alone: {reason}")
+        yield from ([job] for job in group)
     for group in groups.values():
         if len(group) == 1:
-            _say(group, "alone: no other job has its data, batch size and model")
+            _say(group, "alone: no other job has its data, batch size, model and task")
             yield group
             continue
         answer = _examined(group[0].config, lanes)
@@ -146,9 +154,23 @@ def _examined(config: RunConfig, lanes: int | None) -> dict[str, Any]:
     return answer
 
 
+def _must_be_alone(config: RunConfig) -> str | None:
+    """Return the setting that a lane cannot have, in words; None if there is none."""
+    trainer = config.trainer
+    if config.callbacks:
+        return f"it has callbacks ({', '.join(config.callbacks)}), which see one run at a time"
+    if trainer.gradient_clip_val is not None:
+        return "trainer.gradient_clip_val bounds the gradients of one run at a time"
+    if trainer.accumulate_grad_batches > 1:
+        return "trainer.accumulate_grad_batches keeps the gradients of one run at a time"
+    return None
+
+
 def _kind(config: RunConfig) -> str:
     """Return the settings that lanes share, as one key."""
-    values = config.model_dump(include={"data": True, "model": True, "trainer": set(_COMMON)})
+    values = config.model_dump(
+        include={"data": True, "model": True, "task": True, "trainer": set(_COMMON)}
+    )
     return canonical(values)
 
 

@@ -10,10 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from experiments.composition.run_names import key_of
 from experiments.sweep.effects import Effect, effects_of
+from experiments.sweep.ranking import Interval, compared, mean_and_deviation, tested
 from experiments.sweep.report import JobResult
 from experiments.sweep.settings import Ranking, Setting, rank
-from experiments.sweep.statements import figure, judgement, lead, mean_and_deviation, places, verb
+from experiments.sweep.statements import (
+    about_the_images,
+    about_the_loss,
+    about_the_ranking,
+    against_best,
+)
 
 if TYPE_CHECKING:
     from experiments.sweep.comparison import Comparison
@@ -27,64 +34,53 @@ class Verdict:
     """The ranked settings of a sweep, and their comparison with the best."""
 
     ranking: Ranking
-    intervals: tuple[tuple[float, float] | None, ...]
-    """the 95 % interval of each ranked mean, 0 to 1; None for one seed or a diverged run"""
+    intervals: tuple[Interval | None, ...]
+    """the 95 % interval of each ranked mean; None for one seed, or a run without a value"""
     comparison: Comparison | None
-    """of the settings without diverged runs; None if it has no test"""
+    """of the settings whose runs all have a value; None if it has no test"""
     effects: tuple[Effect, ...]
 
     @property
     def compared(self) -> tuple[Setting, ...]:
-        """The settings without diverged runs, which come first."""
-        return tuple(setting for setting in self.ranking.settings if not setting.diverged)
+        """The settings whose runs all have a value, which come first."""
+        return compared(self.ranking.settings)
+
+    def against_best(self, place: int) -> str:
+        """Return the result of the test of the setting at a place, counted from 0."""
+        return against_best(self.ranking.settings, self.comparison, place)
 
 
 def judge(results: Sequence[JobResult]) -> Verdict:
     """Rank the settings of a sweep, and compare them with the best."""
     ranking = rank(results)
-    compared = [setting for setting in ranking.settings if not setting.diverged]
-    effects = tuple(effects_of(compared))
-    intervals: list[tuple[float, float] | None] = [None] * len(ranking.settings)
-    if all(len(setting.values) < 2 for setting in compared):
-        return Verdict(ranking, tuple(intervals), None, effects)
-    import numpy as np
-
-    from experiments.sweep import comparison
-
-    seeds = sorted({seed for setting in compared for seed in setting.values})
-    values = np.array([[each.values.get(seed, np.nan) for seed in seeds] for each in compared])
-    for place, (low, high) in enumerate(zip(*comparison.intervals(values), strict=True)):
-        if not np.isnan(low):  # an interval of few seeds may leave the range of an accuracy
-            intervals[place] = max(0.0, float(low)), min(1.0, float(high))
-    found = comparison.compare(values) if len(compared) > 1 else None
-    return Verdict(ranking, tuple(intervals), found if found and found.tests else None, effects)
+    measure = ranking.measure
+    effects = tuple(effects_of(compared(ranking.settings), measure))
+    intervals, comparison = tested(ranking.settings, measure, counts=measure.is_share)
+    return Verdict(ranking, intervals, comparison, effects)
 
 
 def sentences(verdict: Verdict) -> Iterator[str]:
     """Yield the statements about the ranking, the most important first."""
     ranking, found = verdict.ranking, verdict.comparison
     if ranking.settings and ranking.best is None:
-        yield "No setting is the best, as each has a diverged run"
-    if found is not None:
-        yield judgement(found, [len(setting.values) for setting in verdict.compared])
-        first, second = verdict.compared[:2]
-        yield lead(found, first.mean - second.mean)
-    elif len(verdict.compared) > 1:
-        yield (
-            "The noise is unknown with one seed per setting, and the order may be chance; add "
-            "seeds, for example seed=0,1,2"
-        )
-    diverged = range(len(verdict.compared) + 1, len(ranking.settings) + 1)
-    if diverged and ranking.best is not None:
-        yield f"{places(diverged)} {verb(diverged, 'rank')} last because of diverged runs"
+        yield "No setting is the best, as each has a run that diverged or has no finite value"
+    yield from about_the_ranking(ranking.settings, found, ranking.measure)
     yield from _about_the_images(ranking)
     if len({each.results[0].job.config.data.validation_size for each in ranking.settings}) > 1:
         yield "Validation splits of different sizes hold different images, so compare with care"
+    overrides = (text for each in ranking.settings for text in each.results[0].job.varied)
+    yield from about_the_loss(ranking.measure, map(key_of, overrides))
+    name = ranking.measure.name.removeprefix(f"{ranking.measure.images} ")
     if ranking.without_split:
         yield (
             f"{_settings(ranking.without_split)} without a validation split "
-            f"{'is' if ranking.without_split == 1 else 'are'} not ranked: test accuracies cannot "
-            "be compared with validation accuracies"
+            f"{_are(ranking.without_split)} not ranked: the test {name} cannot be compared with "
+            f"the validation {name}"
+        )
+    for other, count in ranking.others.items():
+        yield (
+            f"{_settings(count)} with the objective {other} {_are(count)} not ranked: {other} "
+            f"cannot be compared with {name}"
         )
     if ranking.unfinished:
         names = [setting.name for setting in ranking.unfinished[:_NAMED]]
@@ -121,7 +117,8 @@ def about_effects(verdict: Verdict) -> Iterator[str]:
     if not verdict.effects:
         return
     for effect in verdict.effects[:_KEYS]:
-        told = [f"{value or 'unset'} {100 * mean:.2f} %" for value, mean in effect.means[:_VALUES]]
+        shown = verdict.ranking.measure.shown
+        told = [f"{value or 'unset'} {shown(mean)}" for value, mean in effect.means[:_VALUES]]
         if len(effect.means) > _VALUES:
             told.append(f"and {len(effect.means) - _VALUES} more values")
         yield f"{effect.key} explains {100 * effect.share:.0f} %: {', '.join(told)}"
@@ -150,17 +147,20 @@ def counts(results: Sequence[JobResult]) -> dict[str, int]:
 def _about_the_images(ranking: Ranking) -> Iterator[str]:
     if ranking.best is None:
         return
-    if ranking.measure == "validation accuracy":
+    yield from about_the_images(ranking.measure, len(ranking.settings))
+    if ranking.measure.images == "validation":
+        on_test = ranking.best.ranked_by.measure(validated=False)
+        key = ranking.best.ranked_by.keys[-1]
         runs = [result.run for result in ranking.best.finished if result.run]
-        tested = [run.metrics["test_accuracy"] for run in runs if "test_accuracy" in run.metrics]
-        if tested:
-            yield f"Test accuracy of 1: {figure(*mean_and_deviation(tested))} (n={len(tested)})"
-    elif len(ranking.settings) > 1:
-        yield (
-            "Ranked by the test images, so the best figure is too high; set data.validation_size, "
-            "for example to a tenth of the training images, to rank by validation images"
-        )
+        values = [run.metrics[key] for run in runs if key in run.metrics]
+        if values:
+            told = on_test.figure(*mean_and_deviation(values))
+            yield f"T{on_test.name[1:]} of 1: {told} (n={len(values)})"
 
 
 def _settings(count: int) -> str:
     return f"{count} setting{'s' if count > 1 else ''}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"

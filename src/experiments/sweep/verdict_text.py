@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from experiments.errors import shortened
 from experiments.redaction.hide import hidden
-from experiments.sweep.settings import Setting
-from experiments.sweep.statements import figure, span
 from experiments.sweep.verdict import Verdict, about_effects, method, sentences
 
 _SHOWN, _SHOWN_IN_MLFLOW = 10, 20  # settings
@@ -28,9 +26,9 @@ def as_lines(verdict: Verdict) -> Iterator[Line]:
     ranking = verdict.ranking
     if not ranking.settings:
         return
-    yield Line(f"The best by {ranking.measure}:")
+    yield Line(f"The best by {ranking.measure.name}:")
     shown = ranking.settings[:_SHOWN]
-    figures = [_figure(*entry) for entry in zip(shown, verdict.intervals, strict=False)]
+    figures = [_figure(verdict, place) for place in range(len(shown))]
     width = max(map(len, figures))
     for place, (setting, told) in enumerate(zip(shown, figures, strict=True), 1):
         notes = f" ({', '.join(setting.notes)})" if setting.notes else ""
@@ -74,16 +72,16 @@ def _markdown(
 ) -> Iterator[str]:
     ranking = verdict.ranking
     if ranking.best is not None:
-        accuracy = figure(ranking.best.mean, ranking.best.deviation)
+        told = ranking.measure.figure(ranking.best.mean, ranking.best.deviation)
         name = _escaped(shortened(ranking.best.name, _LONGEST_NAME))
         notes = f" ({', '.join(ranking.best.notes)})" if ranking.best.notes else ""
-        yield f"**The best by {ranking.measure}: {name}, {accuracy}**{notes}\n"
+        yield f"**The best by {ranking.measure.name}: {name}, {told}**{notes}\n"
     # MLflow shows the first lines, and the rest on request.
     yield from (f"- {text}" for text in sentences(verdict))
     if shown:
         yield "\n| place | setting | mean | ± sd | n | 95 % interval | against the best (Holm) |"
         yield "|---|---|---|---|---|---|---|"
-        for place in range(1, shown + 1):
+        for place in range(shown):
             yield f"| {' | '.join(_cells(verdict, place))} |"
         yield ""
     if len(ranking.settings) > shown:
@@ -95,8 +93,8 @@ def _markdown(
     if unfinished:
         yield "\n**Not finished**\n"
         yield from (f"- {_escaped(shortened(hidden(text), 300))}" for text in unfinished)
-    told = [f"{number} {name.rpartition('_')[2]}" for name, number in counts.items()]
-    yield f"\n{told[0]}: {', '.join(told[1:])}\n"
+    numbers = [f"{number} {name.rpartition('_')[2]}" for name, number in counts.items()]
+    yield f"\n{numbers[0]}: {', '.join(numbers[1:])}\n"
     if len(command) <= _LONGEST_COMMAND:
         yield f"`` {command} ``"  # within the text, so that MLflow wraps it
     else:
@@ -104,27 +102,16 @@ def _markdown(
 
 
 def _cells(verdict: Verdict, place: int) -> Iterator[str]:
-    setting, interval = verdict.ranking.settings[place - 1], verdict.intervals[place - 1]
-    mean, _, deviation = figure(setting.mean, setting.deviation).removesuffix(" %").partition(" ± ")
-    diverged = bool(setting.diverged)
-    yield f"{place}"
+    """Yield the cells of the row of a place, counted from 0."""
+    setting, interval = verdict.ranking.settings[place], verdict.intervals[place]
+    measure, is_ranked = verdict.ranking.measure, not setting.lacking
+    yield f"{place + 1}"
     yield _escaped(shortened(setting.name, _LONGEST_NAME))
-    yield "" if diverged else f"{mean} %"
-    yield "" if diverged else deviation
-    yield f"{len(setting.values)}"
-    yield span(interval) if interval else ""
-    yield ", ".join([*_against_the_best(verdict, place), *setting.notes])
-
-
-def _against_the_best(verdict: Verdict, place: int) -> Iterator[str]:
-    found = verdict.comparison
-    if verdict.ranking.settings[place - 1] is verdict.ranking.best:
-        yield "the best"
-    elif found is not None and place - 2 < len(found.p_value):
-        p_value = found.p_value[place - 2]
-        if p_value == p_value:  # not NaN
-            verb = "worse" if found.worse[place - 2] else "not told apart"
-            yield f"{verb} (p {'<' if p_value < 0.001 else '='} {max(p_value, 0.001):.3f})"
+    yield measure.shown(setting.mean) if is_ranked else ""
+    yield measure.deviation(setting.deviation) if is_ranked else ""
+    yield f"{len(setting.numbers)}"
+    yield measure.span(interval) if interval else ""
+    yield ", ".join(filter(None, [verdict.against_best(place), *setting.notes]))
 
 
 def _escaped(text: str) -> str:
@@ -133,8 +120,11 @@ def _escaped(text: str) -> str:
     return "".join(f"\\{each}" if each in r"\`*_{}[]<>#|~" else each for each in plain)
 
 
-def _figure(setting: Setting, interval: tuple[float, float] | None) -> str:
-    if setting.diverged:
-        return "diverged"
-    told = figure(setting.mean, setting.deviation)
-    return f"{told}, {span(interval)} (n={len(setting.values)})" if interval else told
+def _figure(verdict: Verdict, place: int) -> str:
+    """Return the figures of a place, counted from 0."""
+    setting, interval = verdict.ranking.settings[place], verdict.intervals[place]
+    if setting.lacking:
+        return "diverged" if setting.diverged else "no finite value"
+    measure = verdict.ranking.measure
+    told = measure.figure(setting.mean, setting.deviation)
+    return f"{told}, {measure.span(interval)} (n={len(setting.numbers)})" if interval else told

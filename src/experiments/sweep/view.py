@@ -17,6 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from experiments.registry.objective import Objective, is_share, most_frequent, shown
 from experiments.sweep.deliver_jobs import Delivering
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcome, Outcomes, State
@@ -42,9 +43,11 @@ class View:
         """
         self.progress = Progress(jobs, sweep, clock=clock)
         self._jobs = self.progress.jobs
-        # As in the verdict, test accuracies are not compared with validation accuracies.
-        ranked = [job for job in self._jobs.values() if job.config.data.validation_size]
-        self._settings = {job.number: job.setting for job in ranked or self._jobs.values()}
+        # As in the verdict: one objective ranks, and not on test images beside validation images.
+        self._objective = most_frequent(job.ranked_by for job in self._jobs.values())
+        alike = [job for job in self._jobs.values() if job.ranked_by == self._objective]
+        ranked = [job for job in alike if job.config.data.validation_size]
+        self._settings = {job.number: job.setting for job in ranked or alike}
         self._objectives = {
             job.number: job.earlier.objective
             for job in self._jobs.values()
@@ -65,11 +68,12 @@ class View:
             why = f", {outcome.reason}" if outcome.reason != outcome.state else ""
             colour = "red" if outcome.state == "failed" else ""
             return Text(f"job {job.number}: {outcome.state}{why} ({job.name})", colour)
-        value = outcome.objective
-        is_best = all(not value <= other for other in self._objectives.values())
+        value, of = outcome.objective, job.ranked_by
+        others = [v for n, v in self._objectives.items() if self._jobs[n].ranked_by == of]
+        is_best = all(not of.sign * value <= of.sign * other for other in others)
         self._objectives[job.number] = value
-        colour = "yellow" if math.isnan(value) else "green" if is_best else ""
-        return Text(f"job {job.number}: finished, {_accuracy(value)}, {job.name}", colour)
+        colour = "yellow" if not math.isfinite(value) else "green" if is_best else ""
+        return Text(f"job {job.number}: finished, {_shown(of, value)}, {job.name}", colour)
 
     def reminder(self) -> str | None:
         """Return the progress if it has changed, but no line has told of it for a while."""
@@ -98,27 +102,30 @@ class View:
         return ", ".join(filter(None, told))
 
     def leader(self) -> str:
-        """Return the setting with the highest mean over its finished seeds; empty without any.
+        """Return the setting with the best mean over its finished seeds; empty without any.
 
-        A setting with a diverged seed does not lead.
+        A setting with a diverged seed, or one without a finite value, does not lead.
         """
         groups: dict[str, list[float]] = {}
         for number, name in self._settings.items():
             if number in self._objectives:
                 groups.setdefault(name, []).append(self._objectives[number])
         means = {name: statistics.fmean(values) for name, values in groups.items()}
-        ranked = [name for name, mean in means.items() if not math.isnan(mean)]
+        ranked = [name for name, mean in means.items() if math.isfinite(mean)]
         if not ranked:
             return ""
-        best = max(ranked, key=means.__getitem__)
+        best = max(ranked, key=lambda name: self._objective.sign * means[name])
         is_only = len(set(self._settings.values())) == 1
         who = "mean" if is_only else f"leading: {best}"
-        return f"{who} {_accuracy(means[best])} (n={len(groups[best])})"
+        return f"{who} {_shown(self._objective, means[best])} (n={len(groups[best])})"
 
 
-def _accuracy(value: float) -> str:
-    """Return an objective, 0 to 1, as a percentage, or `diverged` for NaN."""
-    return "diverged" if math.isnan(value) else f"{100 * value:.2f} %"
+def _shown(objective: Objective, value: float) -> str:
+    """Return the value of an objective as text: an accuracy without its name, others with it."""
+    if math.isnan(value):
+        return "diverged"
+    told = shown(objective.name, value)
+    return told if is_share(objective.name) else f"{objective.name} {told}"
 
 
 def duration(seconds: float) -> str:

@@ -1,11 +1,13 @@
 """Tracking: a journal in the run's folder, delivered to MLflow by a second process."""
 
 from experiments.tracking.copies import STATE, ask_for, model_problem_of, run_id_of
+from experiments.tracking.current_run import logged_to
 from experiments.tracking.destinations import Wishes
+from experiments.tracking.given import give, given
 from experiments.tracking.links import links_for_run, links_for_sweep
 from experiments.tracking.problems import Problem
+from experiments.tracking.recorder import Recorder
 from experiments.tracking.recording import (
-    Recorder,
     parent_of,
     record_again,
     recording,
@@ -22,8 +24,11 @@ __all__ = [
     "ask_for",
     "check_store",
     "exists",
+    "give",
+    "given",
     "links_for_run",
     "links_for_sweep",
+    "logged_to",
     "model_problem_of",
     "parent_of",
     "record_again",

@@ -17,6 +17,7 @@ from experiments import journal
 from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
 from experiments.files.sealed_lines import seal, unseal
+from experiments.journal import History
 from experiments.tracking.destinations import NO_WISHES, Copy, Destination, Wishes
 from experiments.tracking.sqlite import sqlite_address, sqlite_file
 from experiments.tracking.store import address, same_store
@@ -27,15 +28,19 @@ STATE = "mlflow.json"
 class Copies:
     """The copies of one run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, past: History | None = None) -> None:
         """Read the note.
+
+        Args:
+            folder: the run's folder.
+            past: its history if the caller has read it, in case there is no note.
 
         Raises:
             InputError: there is no note, and the journal is damaged.
         """
         self.folder = folder.absolute()
         self._last = 0
-        self._copies = self._load()
+        self._copies = self._load(past)
 
     def __iter__(self) -> Iterator[Copy]:
         return iter(self._copies)
@@ -92,6 +97,17 @@ class Copies:
             self._save()
         return copy
 
+    def provide(self, destination: Destination) -> Copy:
+        """Add a destination unless it is known; return its copy. `last` stays as it is."""
+        with self.alone():
+            last, is_first = self._last, not self._copies
+            found = [copy for copy in self._copies if destination.is_met_by(copy.destination)]
+            copy = found[0] if found else self.add(destination)
+            if not (found or is_first):
+                self._last = last
+                self._save()
+            return copy
+
     def change(self, copy: Copy, **changes: Any) -> Copy:
         """Change the fields of a copy; return the changed copy. Only inside `alone`."""
         changed = replace(copy, **changes)
@@ -118,7 +134,7 @@ class Copies:
         note = {"folder": str(self.folder), "copies": copies, "last": self._last}
         write_atomically(self.folder / STATE, seal(note, STATE)[0])
 
-    def _load(self) -> list[Copy]:
+    def _load(self, past: History | None = None) -> list[Copy]:
         try:
             note = unseal((self.folder / STATE).read_bytes(), STATE)
             copies = [Copy.read(each) for each in note["copies"]]
@@ -126,11 +142,11 @@ class Copies:
         except (OSError, ValueError, TypeError, LookupError):
             # None yet, or damaged: all is delivered again, to the MLflow run of this journal.
             self._last = 0
-            return self._from_journal()
+            return self._from_journal(past)
         return [replace(copy, destination=self._here(copy.destination, before)) for copy in copies]
 
-    def _from_journal(self) -> list[Copy]:
-        past = journal.history(self.folder)
+    def _from_journal(self, past: History | None) -> list[Copy]:
+        past = past or journal.history(self.folder)
         if not past.start or past.store is None:
             return []
         destination = self._begun_at(past.start, past.store)

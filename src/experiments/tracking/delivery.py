@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import journal
+from experiments.journal.events import ADDITIONS
+from experiments.registry.objective import Objective
 from experiments.tracking import lease
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy, Destination
-from experiments.tracking.mlflow_run import MlflowRun, has_ended, storable
+from experiments.tracking.mlflow_run import MlflowRun, has_ended
 from experiments.tracking.permissions import DENIED, naming_the_experiment
 from experiments.tracking.shared_views import provide_view_of_all
+from experiments.tracking.spelling import storable
 from experiments.tracking.sqlite import rename_run, sqlite_file
 from experiments.tracking.store import (
     address,
@@ -171,8 +174,9 @@ class Delivery:
                 experiment, run_id = self._create(client, copy, begun)
                 made = {"run_id": run_id, "experiment_id": experiment}
                 copy = self._copies.change(copy, **made)
-            # A file that is added after the end, such as a report, does not begin the run again.
-            times = [event["time"] for event in events if event["event"] != "artifacts"]
+            # A report, tag or metric that is added after the end does not begin the run again.
+            added = ADDITIONS if copy.complete else {"artifacts"}
+            times = [event["time"] for event in events if event["event"] not in added]
             if copy.complete and times:
                 copy = self._copies.change(copy, complete=False)
             MlflowRun(client, str(copy.run_id), self.folder).apply(events)
@@ -189,7 +193,7 @@ class Delivery:
     ) -> tuple[str, str]:
         """Return the ids of the experiment and of a run in it, which is created if needed."""
         found = provide_experiment(client, self._uri, copy.destination.experiment)
-        provide_view_of_all(client, found)
+        provide_view_of_all(client, found, Objective.of_tags(begun["tags"]))
         experiment = found.experiment_id
         parent = self._parent_of(client, copy.destination)
         # A delivery may have been killed between creating the run and noting its id.
@@ -239,8 +243,8 @@ class Delivery:
         folder = Path(destination.parent["folder"])
         if journal.history(folder).start.get("id") != destination.parent["id"]:
             return {}  # the sweep's folder is gone
-        above = Copies(folder).ask_for(Destination(self._store, destination.experiment))
+        above = Copies(folder).provide(Destination(self._store, destination.experiment))
         if above.run_id is None:
             Delivery(folder, self._uri).deliver(client)
-            above = Copies(folder).ask_for(Destination(self._store, destination.experiment))
+            above = Copies(folder).provide(Destination(self._store, destination.experiment))
         return {PARENT: above.run_id} if above.run_id else {}

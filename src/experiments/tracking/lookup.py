@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from experiments.errors import InputError
-from experiments.registry.earlier import RANK, WARNING, State
+from experiments.registry.earlier import MEASURES, RANK, WARNING, State
+from experiments.registry.objective import Objective
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.lease import folder_of, is_alive
 from experiments.tracking.permissions import DENIED
@@ -96,4 +98,6 @@ def _described(run: Run) -> dict[str, Any]:
         },
         "diverged": "diverged" in tags,
         "warning": tags.get(WARNING, ""),
+        "ranked_by": Objective.of_tags(tags).tags,
+        "measures": json.loads(tags.get(MEASURES, "{}")),
     }

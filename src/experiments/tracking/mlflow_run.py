@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import posixpath
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments import journal
 from experiments.errors import InputError
+from experiments.journal import History
 from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import WEIGHTS, check_weights
+from experiments.registry.objective import Objective
 from experiments.tracking import lease
 from experiments.tracking.shared_views import provide_view_of_sweep
-from experiments.tracking.tag_names import FAILURE, HEARTBEAT, NAME, NOTE, PID
+from experiments.tracking.spelling import LONGEST_KEY, spelled, storable
+from experiments.tracking.tag_names import FAILURE, HEARTBEAT, NAME, NOTE, PID, USER_NOTE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BATCH = 100  # MLflow's limit for params and tags in one request; for metrics it is 1,000
-_LONGEST_KEY = 250  # MLflow's limit, in characters
 _FAILED = "**Failed:**"  # begins the description of a run that failed
 _NAMED = 20  # refused entries that are named in a tag
 
@@ -57,6 +57,8 @@ class MlflowRun:
                     self._log_metrics(told)
                 case "tags":
                     self._log_tags({k: v for event in told for k, v in event["tags"].items()})
+                case "params":
+                    self._log_params({k: v for event in told for k, v in event["params"].items()})
                 case "artifacts":
                     self._log_artifacts(name for event in told for name in event["names"])
                 case "end":
@@ -64,10 +66,11 @@ class MlflowRun:
         self._name_refused()
 
     def _begin(self, event: Mapping[str, Any]) -> None:
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+        from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        params = spelled(event["params"])
-        self._log("params", [Param(key, storable(value)) for key, value in params.items()])
+        self._log_params(event["params"])
+        if USER_NOTE in event["tags"]:
+            self._log_tags({USER_NOTE: event["tags"][USER_NOTE]})
         if event["dataset"] is not None:
             dataset = Dataset(**event["dataset"], source_type="local")
             given = [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
@@ -79,7 +82,16 @@ class MlflowRun:
                 **event["view"],
                 "params": list(spelled(dict.fromkeys(event["view"]["params"], ""))),
             }
-            provide_view_of_sweep(self._client, experiment_id, self._id, **keys)
+            objective = Objective.of_tags(event["tags"])
+            provide_view_of_sweep(
+                self._client, experiment_id, self._id, direction=objective.direction, **keys
+            )
+
+    def _log_params(self, params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        entries = [Param(key, storable(value)) for key, value in spelled(params).items()]
+        self._log("params", entries)
 
     def _log_metrics(self, events: Sequence[Mapping[str, Any]]) -> None:
         from mlflow.entities import Metric
@@ -95,19 +107,20 @@ class MlflowRun:
         from mlflow.entities import RunTag
 
         told = dict(tags)
-        if (failure := tags.get(FAILURE)) is not None:
-            told[NOTE] = f"{_FAILED} {failure}"
-        if (warning := tags.get(WARNING)) is not None:
-            told[NOTE] = f"**{warning[0].upper()}{warning[1:]}.**"
-            mark = f"{warning.partition(':')[0]}: "
-            name = self._client.get_run(self._id).info.run_name or ""
+        if tags.keys() & {FAILURE, WARNING, NOTE, USER_NOTE}:
+            told[NOTE] = description(journal.history(self._folder))
+        if tags.keys() & {NAME, WARNING}:
+            name = tags.get(NAME) or self._client.get_run(self._id).info.run_name or ""
+            warning = journal.history(self._folder).tags.get(WARNING)
+            mark = f"{warning.partition(':')[0]}: " if warning else ""
             told[NAME] = name if name.startswith(mark) else mark + name
         self._log("tags", [RunTag(key, storable(value)) for key, value in told.items()])
 
     def _log_artifacts(self, names: Iterable[str]) -> None:
         for name in dict.fromkeys(names):
             if _is_as_recorded(self._folder, name):
-                self._client.log_artifact(self._id, str(self._folder / name))
+                place = posixpath.dirname(name) or None
+                self._client.log_artifact(self._id, str(self._folder / name), place)
             else:
                 self._refused.append(name)
 
@@ -123,7 +136,7 @@ class MlflowRun:
 
     def _name_refused(self) -> None:
         if self._refused:
-            named = [name[:_LONGEST_KEY] for name in self._refused[:_NAMED]]
+            named = [name[:LONGEST_KEY] for name in self._refused[:_NAMED]]
             count = f"{len(self._refused)}: " if len(self._refused) > _NAMED else ""
             self._client.set_tag(self._id, "mlflow_refused", count + ", ".join(named))
 
@@ -150,10 +163,28 @@ class MlflowRun:
         tags = self._client.get_run(self._id).data.tags
         obsolete = {HEARTBEAT}
         if status == "FINISHED":  # an earlier attempt may have failed
-            obsolete |= {FAILURE, *([NOTE] if tags.get(NOTE, "").startswith(_FAILED) else [])}
+            obsolete.add(FAILURE)
+            if tags.get(NOTE, "").startswith(_FAILED):
+                self._client.set_tag(
+                    self._id, NOTE, storable(description(journal.history(self._folder)))
+                )
         for tag in obsolete & tags.keys():
             with contextlib.suppress(MlflowException):  # another delivery was faster
                 self._client.delete_tag(self._id, tag)
+
+
+def description(past: History) -> str:
+    """Return the description of a run, in Markdown.
+
+    It is the reason of a failure or a warning, the user's note, and the verdict of a sweep.
+    """
+    tags = {**past.start.get("tags", {}), **past.tags}
+    first = ""
+    if FAILURE in tags and past.status != "FINISHED":  # an earlier attempt may have failed
+        first = f"{_FAILED} {tags[FAILURE]}"
+    elif warning := tags.get(WARNING):
+        first = f"**{warning[0].upper()}{warning[1:]}.**"
+    return "\n\n".join(filter(None, (first, tags.get(USER_NOTE), tags.get(NOTE))))
 
 
 def has_ended(events: Iterable[Mapping[str, Any]]) -> bool:
@@ -187,39 +218,3 @@ def _accepts(call: Callable[..., object], *arguments: Any, **named: Any) -> bool
 
 def _batches(entries: Sequence[Any]) -> Iterable[list[Any]]:
     return (list(entries[start : start + _BATCH]) for start in range(0, len(entries), _BATCH))
-
-
-def storable(text: str) -> str:
-    r"""Return a text that every database takes, with `\0` for NUL and `\udcff` for a surrogate."""
-    return text.replace("\0", r"\0").encode(errors="backslashreplace").decode()
-
-
-def spelled(params: Mapping[str, str]) -> dict[str, str]:
-    """Return parameters with keys that MLflow accepts; different keys stay different.
-
-    MLflow refuses keys with characters other than letters, digits and `_-. :/`, keys that are no
-    plain path, and keys of more than 250 characters. If two keys would become equal, the changed
-    key gets a digest.
-    """
-    keys = {key: _spelled(key) for key in params}
-    counts = Counter(keys.values())
-    found = {}
-    for key, value in params.items():
-        plain = keys[key]
-        if counts[plain] > 1 and plain != key:
-            plain = f"{plain[: _LONGEST_KEY - 9]}-{_digest(key)}"
-        found[plain] = value
-    return found
-
-
-def _spelled(key: str) -> str:
-    plain = re.sub(r"[^\w\-. :/]", "_", key)
-    if posixpath.normpath(plain) != plain or plain.startswith((".", "/")):
-        plain = re.sub(r"/|^\.+|^$", "_", plain)
-    if len(plain) > _LONGEST_KEY:
-        plain = f"{plain[: _LONGEST_KEY - 9]}-{_digest(key)}"
-    return plain
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:8]

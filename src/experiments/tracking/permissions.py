@@ -31,7 +31,7 @@ def check_may_write(client: MlflowClient, uri: str, experiment: Experiment) -> N
     """
     if has_server(uri):
         with naming_the_experiment(uri, experiment.name):
-            provide_view_of_all(client, experiment, again=True)
+            provide_view_of_all(client, experiment, None, again=True)
 
 
 @contextlib.contextmanager

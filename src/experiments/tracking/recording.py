@@ -10,71 +10,24 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
 
 from experiments.errors import InputError, RunError, shortened, text_of
-from experiments.journal import History, Journal, history, last_values
-from experiments.journal.events import Place
+from experiments.journal import History, Journal, history
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
-from experiments.registry.earlier import Result
 from experiments.registry.integrity import WEIGHTS
+from experiments.registry.objective import Objective
 from experiments.tracking.copies import Copies, ask_for, run_id_of
 from experiments.tracking.destinations import NO_WISHES, Destination, Wishes
+from experiments.tracking.given import changes
 from experiments.tracking.links import links_for_run, links_for_sweep
 from experiments.tracking.problems import Problem
+from experiments.tracking.recorder import Recorder
 from experiments.tracking.sender import Sender, sender
 from experiments.tracking.store import address
-from experiments.tracking.tag_names import FAILURE
+from experiments.tracking.tag_names import FAILURE, NAME
 
 _log = logging.getLogger(__name__)
-
-Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-
-class Recorder:
-    """The reports of a run. Each is on the disk when its method returns."""
-
-    def __init__(self, journal: Journal, past: History, to: Sender | None) -> None:
-        self._journal, self._to = journal, to
-        self._points, self._tags = dict(past.points), dict(past.tags)
-
-    @property
-    def place(self) -> Place:
-        """The present end of the journal."""
-        return self._journal.place
-
-    @property
-    def result(self) -> Result:
-        """The result of the run up to now."""
-        return Result(last_values(self._points), "diverged" in self._tags)
-
-    def metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record values at a step; after a resume, values that the journal has are skipped."""
-        new = {key: value for key, value in metrics.items() if (key, step) not in self._points}
-        if new:
-            self._points |= {(key, step): value for key, value in new.items()}
-            self.write("metrics", metrics=new, step=step)
-
-    def tags(self, tags: Mapping[str, str]) -> None:
-        """Record searchable texts about the run."""
-        self._tags |= tags
-        self.write("tags", tags=dict(tags))
-
-    def artifacts(self, *names: str) -> None:
-        """Record files of the run's folder as artifacts; the files are not moved."""
-        self.write("artifacts", names=names)
-
-    def end(self, status: Status) -> None:
-        """Record the status at the end of the run."""
-        self.write("end", status=status)
-
-    def write(self, event: str, **fields: Any) -> None:
-        """Write an event to the disk, and have it delivered."""
-        self._journal.write(event, **fields)
-        self._journal.sync()
-        if self._to is not None:
-            self._to.tell(self._journal.folder)
 
 
 @contextmanager
@@ -89,6 +42,7 @@ def recording(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     dataset: Mapping[str, str] | None,
+    given: Mapping[str, str],
     view: Mapping[str, Sequence[str]] | None = None,
     parent: Mapping[str, str] | None = None,
     wishes: Wishes = NO_WISHES,
@@ -109,13 +63,16 @@ def recording(
         tags: searchable texts about the run.
         dataset: the data's `name`, `digest` (at most 36 characters), `source`, `schema` and
             `profile`; None for a sweep.
+        given: the tags that the user gives the run, from `experiments.tracking.given`; a resumed
+            run gets those that have changed.
         view: the `metrics` and `params` by which MLflow shows a sweep's jobs; None for a run.
         parent: the sweep that the run belongs to, as `parent_of` returns it.
         wishes: the wishes for the copy in MLflow.
         delivered: whether another process delivers the journal to MLflow.
     """
     to = sender(uri) if uri is not None and not delivered else None
-    recorder = Recorder(journal, past, to)
+    objective = Objective.of_tags(tags)
+    recorder = Recorder(journal, past, to, objective)
     folder = journal.folder.absolute()
     process = {"host": platform.node(), "pid": os.getpid(), "folder": str(folder)}
     store = address(uri) if uri is not None else None
@@ -123,6 +80,10 @@ def recording(
         ask_for(folder, uri, experiment, parent, wishes)
     if past.start:
         recorder.write("continue", store=store, **process)
+        # The objective does not count for the identity of every run.
+        own = {key: text for key, text in tags.items() if key in objective.tags}
+        if new := changes(past, {**own, **given}):
+            recorder.tags(new)
     else:
         recorder.write(
             "start",
@@ -132,7 +93,7 @@ def recording(
             experiment=experiment,
             name=name,
             params=dict(params),
-            tags=dict(tags),
+            tags={**tags, **{key: text for key, text in given.items() if key != NAME}},
             dataset=dataset and dict(dataset),
             view=view and dict(view),
             parent=parent and dict(parent),

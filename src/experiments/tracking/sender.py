@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from experiments.process.messages import start
 from experiments.process.signals import is_asked
+from experiments.tracking.environment import for_other_processes
 from experiments.tracking.problems import Problem
 
 _INTERRUPTED_SECONDS = 5.0  # users who stop a run do not wait long; the rest comes later
@@ -42,7 +43,11 @@ class Sender:
     def _start(self) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the process)
         # Ctrl-C is for the training; delivery goes on to the end.
-        self._child = start("experiments.delivery_process.server", errors=self._errors)
+        self._child = start(
+            "experiments.delivery_process.server",
+            errors=self._errors,
+            environment=for_other_processes(),
+        )
         self._unread: deque[dict[str, Any]] = deque()
         self._ended: dict[str, dict[str, Any]] = {}
         self._ready_at: float | None = None
@@ -187,9 +192,16 @@ class Sender:
         return f"the delivery process ended: {lines[-1] if lines else 'without a word'}"
 
 
-@functools.cache
 def sender(uri: str) -> Sender:
-    """Return this process's sender to an address, started at the first call."""
+    """Return this process's sender to an address, started at the first call.
+
+    A relative address names another store once the current folder has changed.
+    """
+    return _sender(uri, Path.cwd())
+
+
+@functools.cache
+def _sender(uri: str, _folder: Path) -> Sender:
     started = Sender(uri)
     atexit.register(started.close)
     return started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 
 @dataclass
@@ -15,8 +14,10 @@ class Best:
     never is.
     """
 
-    monitor: Literal["val_loss", "val_accuracy"]
-    """the metric to compare"""
+    monitor: str
+    """the metric to compare, `val_<name>`"""
+    maximize: bool
+    """whether a larger value is better"""
     patience: int | None
     """the number of epochs without improvement before the run stops; None for never"""
     min_delta: float
@@ -24,19 +25,19 @@ class Best:
     epoch: int = 0
     """the best epoch, counted from 1; 0 before the first"""
     metrics: dict[str, float] = field(default_factory=dict)
-    """`val_loss` and `val_accuracy` of the best epoch"""
+    """the `val_…` metrics of the best epoch"""
 
     def update(self, metrics: Mapping[str, float], epoch: int) -> bool:
         """Compare an epoch, counted from 1, with the best; return whether it is the new best."""
         if not self.is_improved_by(metrics):
             return False
         self.epoch = epoch
-        self.metrics = {key: metrics[key] for key in ("val_loss", "val_accuracy")}
+        self.metrics = {key: metrics[key] for key in metrics if key.startswith("val_")}
         return True
 
     def is_improved_by(self, metrics: Mapping[str, float]) -> bool:
         """Return whether an epoch with these metrics would be the new best."""
-        sign = -1 if self.monitor == "val_loss" else 1
+        sign = 1 if self.maximize else -1
         best = sign * self.metrics[self.monitor] if self.metrics else float("-inf")
         return sign * metrics[self.monitor] > best + self.min_delta
 

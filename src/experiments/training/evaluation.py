@@ -1,39 +1,42 @@
-"""Evaluation: the loss and accuracy of models on a split."""
+"""Evaluation: the loss and the metrics of models on a split."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from experiments.data.batches import batches
 from experiments.data.splits import Split
 from experiments.randomness import have_moved, random_state, seed_all
+from experiments.tasks import Metric, Task
 
 EVALUATION_BATCH = 1000  # affects only the speed, as no gradients are kept
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's mean cross-entropy, and the number of correct answers, on `total` examples."""
+    """A model's mean loss and metrics on `total` examples."""
 
     loss: float
-    correct: int
+    metrics: Mapping[str, float]
     total: int
 
-    @property
-    def accuracy(self) -> float:
-        """The share of correct answers, 0 to 1."""
-        return self.correct / self.total
+    def named(self, split: str) -> dict[str, float]:
+        """Return the values under the names that are recorded, such as `val_loss`."""
+        return {f"{split}_loss": self.loss} | {
+            f"{split}_{name}": value for name, value in self.metrics.items()
+        }
 
 
 def evaluate(
     *,
     models: Sequence[nn.Module],
     seeds: Sequence[int],
+    task: Task,
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
@@ -44,8 +47,10 @@ def evaluate(
     with the random numbers of its seed.
 
     Args:
-        models: each takes float32 (B, C, H, W) and returns logits (B, K), on the split's device.
+        models: each takes float32 (B, C, H, W) and returns the outputs of the task, on the split's
+            device.
         seeds: one per model.
+        task: its loss is averaged over the examples, and its metrics see all of them.
         split: the examples.
         limit_batches: the largest number of batches; None for all.
         after_batch: called after every batch; an exception of it ends the evaluation.
@@ -53,12 +58,13 @@ def evaluate(
     device = split.labels.device
     seed_all(seeds[0])
     before = random_state(device)
-    found = _evaluate(models, split, limit_batches, after_batch)
+    found = _evaluate(models, task, split, limit_batches, after_batch)
     if len(models) > 1 and have_moved(device, before):
         each = [
             evaluate(
                 models=[model],
                 seeds=[seed],
+                task=task,
                 split=split,
                 limit_batches=limit_batches,
                 after_batch=after_batch,
@@ -71,28 +77,53 @@ def evaluate(
 
 def _evaluate(
     models: Sequence[nn.Module],
+    task: Task,
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
 ) -> list[Evaluation]:
-    device = split.labels.device
     for model in models:
         model.eval()
-    losses = [torch.zeros((), device=device) for _ in models]
-    correct = [torch.zeros((), device=device, dtype=torch.long) for _ in models]
+    losses = [torch.zeros((), device=split.labels.device) for _ in models]
+    metrics = [copy.deepcopy(task.metrics) for _ in models]
+    for metric in (each for own in metrics for each in own.values()):
+        metric.reset()
     total = 0
     with torch.no_grad():  # tensors that a model keeps from `inference_mode` would break training
         for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
+            targets = task.targets(images, labels)
             for number, model in enumerate(models):
-                logits = model(images)
-                losses[number] += F.cross_entropy(logits, labels, reduction="sum")
-                correct[number] += (logits.argmax(1) == labels).sum()
+                outputs = model(images)
+                losses[number] += task.loss(outputs, targets) * len(labels)
+                for metric in metrics[number].values():
+                    metric.update(outputs, targets)
             total += len(labels)
             after_batch()
-    return [
-        Evaluation(value_of(loss) / total, int(value_of(right)), total)
-        for loss, right in zip(losses, correct, strict=True)
-    ]
+        return [
+            Evaluation(
+                value_of(loss) / total,
+                {name: number_of(name, metric) for name, metric in own.items()},
+                total,
+            )
+            for loss, own in zip(losses, metrics, strict=True)
+        ]
+
+
+def number_of(name: str, metric: Metric) -> float:
+    """Return the value of a metric, after a wait for the device.
+
+    Args:
+        name: the metric's name, for the message.
+        metric: the metric.
+
+    Raises:
+        TypeError: its value is not one number.
+    """
+    value = metric.compute()
+    if isinstance(value, Tensor) and value.numel() != 1:
+        shape = " x ".join(map(str, value.shape))
+        raise TypeError(f"the metric {name} returns {shape} values in place of one number")
+    return float(value)
 
 
 def value_of(scalar: Tensor) -> float:

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from experiments.data.batches import batches
+from experiments.callbacks.moments import NO_CALLBACKS, Moments
+from experiments.data.batches import batches, count_batches, order_of
 from experiments.data.splits import Split
-from experiments.randomness import derive, generator, seed_all
-from experiments.training.evaluation import Evaluation, evaluate, value_of
+from experiments.randomness import derive, seed_all
+from experiments.tasks import Task
+from experiments.training.evaluation import evaluate, value_of
+from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
 Log = Callable[[Mapping[str, float], int], None]
@@ -52,6 +54,7 @@ class Position:
 def fit(
     *,
     model: nn.Module,
+    task: Task,
     optimizer: Optimizer,
     schedule: LRScheduler,
     schedule_interval: Literal["epoch", "batch"],
@@ -65,18 +68,23 @@ def fit(
     log: Log,
     after_epoch: Callable[[], None],
     after_batch: Callable[[], None],
+    monitor: str = "val_loss",
+    accumulate: int = 1,
+    clip: Callable[[], object] | None = None,
+    moments: Moments = NO_CALLBACKS,
 ) -> None:
-    """Train a model in place with cross-entropy, from a position to the end.
+    """Train a model in place, from a position to the end.
 
     After every epoch, counted from 1, `log` gets `train_loss` (the mean of the batch losses, as
     the article prints it), `lr` (at the beginning of the epoch), `epoch_seconds` (training alone,
-    in seconds) and, with a validation split, `val_loss` and `val_accuracy` (0 to 1).
+    in seconds) and, with a validation split, `val_loss` and `val_<name>` of each metric.
 
     Args:
-        model: takes float32 (B, C, H, W), returns logits (B, K).
+        model: takes float32 (B, C, H, W), returns the outputs of the task.
+        task: the targets, the loss and the metrics.
         optimizer: holds the model's parameters.
         schedule: holds the optimizer.
-        schedule_interval: the schedule steps after each epoch, or after each batch.
+        schedule_interval: the schedule steps after each epoch, or after each optimizer step.
         train: the training split, on the model's device.
         validation: evaluated after each epoch if given.
         epochs: the number of passes over the training split.
@@ -87,36 +95,49 @@ def fit(
         log: receives the metrics and the epoch.
         after_epoch: called after every epoch, when the position is at the beginning of the next;
             may set `position.stopped`.
-        after_batch: called after every batch, also in evaluation. An exception of it ends the
-            training at a position from which the run can be resumed.
+        after_batch: called after every optimizer step and every batch of an evaluation. An
+            exception of it ends the training at a position from which the run can be resumed.
+        monitor: the metric that `ReduceLROnPlateau` looks at.
+        accumulate: the number of batches whose mean gradient makes an optimizer step; the last
+            step of an epoch may have fewer.
+        clip: bounds the gradients of the parameters before each step; None for no bound.
+        moments: the callbacks, called in the course of the training.
     """
     updates = Updates([optimizer])
     while position.epoch <= epochs and not position.stopped:
         begin_epoch(position, schedule, seed)
         train_loss = train_epoch(
             model=model,
+            task=task,
             updates=updates,
             schedule=schedule if schedule_interval == "batch" else None,
             split=train,
             batch_size=batch_size,
+            accumulate=accumulate,
+            clip=clip,
             limit_batches=limit_batches,
             seed=seed,
             position=position,
+            moments=moments,
             after_batch=after_batch,
         )
-        result = None
-        if validation is not None:
-            (result,) = evaluate(
-                models=[model],
-                seeds=[derive(seed, "evaluation", position.epoch)],
-                split=validation,
-                limit_batches=limit_batches,
-                after_batch=after_batch,
-            )
+        metrics = metrics_of(position, train_loss)
+        with moments.evaluated_weights(model):
+            if validation is not None:
+                (result,) = evaluate(
+                    models=[model],
+                    seeds=[derive(seed, "evaluation", position.epoch)],
+                    task=task,
+                    split=validation,
+                    limit_batches=limit_batches,
+                    after_batch=after_batch,
+                )
+                metrics |= result.named("val")
+            moments.epoch_end(metrics)
         if schedule_interval == "epoch":
-            schedule.step()
+            step_schedule(schedule, metrics, monitor)
             updates.refresh()
-        end_epoch(position, train_loss, result, log)
+        end_epoch(position, metrics, log)
         after_epoch()
 
 
@@ -127,27 +148,22 @@ def begin_epoch(position: Position, schedule: LRScheduler, seed: int) -> None:
         position.lr = float(schedule.get_last_lr()[0])
 
 
-def end_epoch(
-    position: Position, train_loss: float, validation: Evaluation | None, log: Log
-) -> None:
+def metrics_of(position: Position, train_loss: float) -> dict[str, float]:
+    """Return the metrics of an epoch's training."""
+    return {"train_loss": train_loss, "lr": position.lr, "epoch_seconds": position.seconds}
+
+
+def end_epoch(position: Position, metrics: Mapping[str, float], log: Log) -> None:
     """Log the metrics of an epoch, and move the position to the beginning of the next epoch."""
-    metrics = {"train_loss": train_loss, "lr": position.lr, "epoch_seconds": position.seconds}
-    if validation is not None:
-        metrics |= {"val_loss": validation.loss, "val_accuracy": validation.accuracy}
     log(metrics, position.epoch)
     position.epoch, position.batches = position.epoch + 1, 0
     position.loss = position.seconds = 0.0
 
 
-def order_of(split: Split, seed: int, epoch: int) -> Tensor:
-    """Return the order in which an epoch visits a split's examples, int64 (N)."""
-    order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
-    return order.to(split.labels.device)
-
-
 def train_epoch(
     *,
     model: nn.Module,
+    task: Task,
     updates: Updates,
     schedule: LRScheduler | None,
     split: Split,
@@ -156,14 +172,18 @@ def train_epoch(
     seed: int,
     position: Position,
     after_batch: Callable[[], None],
+    accumulate: int = 1,
+    clip: Callable[[], object] | None = None,
+    moments: Moments = NO_CALLBACKS,
 ) -> float:
     """Train a model from a position to the end of its epoch; return the mean of the batch losses.
 
-    The arguments are the same as for `fit`, except `schedule`: it steps after every batch.
+    The arguments are the same as for `fit`, except `schedule`: it steps after every optimizer step.
     """
     began = time.perf_counter() - position.seconds
     model.train()
     total = torch.full((), position.loss, device=split.labels.device)
+    count = count_batches(split, batch_size, limit_batches)
     rest = batches(
         split,
         batch_size,
@@ -173,15 +193,26 @@ def train_epoch(
     )
     try:
         for images, labels in rest:
-            loss = F.cross_entropy(model(images), labels)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss = task.loss(model(images), task.targets(images, labels))
+            if accumulate == 1:
+                loss.backward()  # type: ignore[no-untyped-call]
+            else:
+                first = position.batches // accumulate * accumulate
+                (loss / min(accumulate, count - first)).backward()  # type: ignore[no-untyped-call]
+            loss = loss.detach()
+            total += loss
+            position.batches += 1
+            if position.batches % accumulate and position.batches < count:
+                continue  # a stop in between would lose gradients
+            moments.before_step()
+            if clip is not None:
+                clip()
             updates.step()
             if schedule is not None:
                 schedule.step()
                 updates.refresh()
-            total += loss.detach()
-            position.batches += 1
             position.steps += 1
+            moments.batch_end(loss)
             after_batch()
     finally:
         position.loss = value_of(total)

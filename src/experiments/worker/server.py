@@ -35,6 +35,7 @@ from experiments.process.streams import guarded_output
 from experiments.redaction.hide import hidden
 from experiments.run.load_torch import load_torch
 from experiments.run.request import number_of
+from experiments.tracking.current_run import refused, trial
 
 
 @guarded_output()
@@ -100,7 +101,7 @@ def _try(configs: Sequence[Any]) -> Iterator[dict[str, Any]]:
 
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        with Path(os.devnull).open("ab") as nowhere, _output_to(nowhere):
+        with Path(os.devnull).open("ab") as nowhere, _output_to(nowhere), trial():
             for wrong in try_choices(configs):
                 yield {"error": wrong}
     finally:
@@ -112,7 +113,8 @@ def _examine(config: Any, wanted: int | None) -> dict[str, Any]:
     from experiments.lanes.stack import CannotStackError
 
     try:
-        return {"lanes": examine(config, wanted)}
+        with refused():
+            return {"lanes": examine(config, wanted)}
     except (CannotStackError, InputError) as error:
         return {"reason": str(error)}
     except Interrupted:

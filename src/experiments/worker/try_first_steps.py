@@ -14,11 +14,12 @@ from torch import nn
 
 from experiments.composition.hydra_errors import in_one_line
 from experiments.config import RunConfig
-from experiments.data.batches import count_batches
 from experiments.data.splits import Splits
 from experiments.identity.canonical import canonical
-from experiments.run.build import build_model, build_updates, load_splits
+from experiments.run.build import build_model, build_updates, count_steps, load_splits
+from experiments.run.build_task import build_callbacks, build_task
 from experiments.run.try_first_step import compute_gradients, step
+from experiments.tasks import Task
 
 
 def try_choices(configs: Sequence[RunConfig]) -> Iterator[str | None]:
@@ -50,24 +51,26 @@ class _Trials:
             InputError: a part cannot be built, or its first step fails.
         """
         splits = load_splits(config)
-        told = [splits.sha256, config.model.model_dump(), config.trainer.device]
+        task = build_task(config.task, splits)
+        build_callbacks(config)
+        outputs = task.outputs(splits)
+        told = [splits.sha256, config.model.model_dump(), config.trainer.device, outputs]
         key = canonical(told)
-        model = self._model(key, config, splits)
+        model = self._model(key, config, task, splits)
         training = range(len(splits.train) - config.data.validation_size)
-        limit = config.trainer.limit_batches
-        batches = count_batches(training, config.data.batch_size, limit)
-        updates = build_updates(config, model, config.trainer.epochs * batches)
-        parts = [_form(part.model_dump()) for part in (config.optimizer, config.schedule)]
+        updates = build_updates(config, model, count_steps(config, training))
+        tried = config.optimizer, config.schedule, config.task
+        parts = [_form(part.model_dump()) for part in tried]
         kind = canonical([key, parts, config.trainer.deterministic])
         if kind not in self._stepped:
-            compute_gradients(model, splits.train)
+            compute_gradients(model, task, splits.train)
             step(*updates)
             self._stepped.add(kind)
 
-    def _model(self, key: str, config: RunConfig, splits: Splits) -> nn.Module:
+    def _model(self, key: str, config: RunConfig, task: Task, splits: Splits) -> nn.Module:
         if self._last is None or self._last[0] != key:
             self._last = None  # freed before the next is built: models may be large
-            self._last = key, build_model(config, splits)
+            self._last = key, build_model(config, task, splits)[0]
         return self._last[1]
 
 

@@ -65,7 +65,7 @@ def test_a_class_of_another_kind_is_refused() -> None:
     ("target", "advice"),
     [
         ("experiments.models.SimpelNet", "did you mean SimpleNet"),
-        ("SimpleNet", "write package.module.Class"),
+        ("SimpleNet", "write package.module.Name"),
         ("no.such.Net", "is its module installed, or beside train.py"),
     ],
 )

@@ -1,0 +1,1 @@
+"""The Python interface: `compose`, `train` and `load` for scripts and notebooks."""

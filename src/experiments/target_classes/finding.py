@@ -1,0 +1,153 @@
+"""Import the class or function that a `_target_` names, and refuse all other objects."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import sysconfig
+import types
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from experiments.errors import InputError, did_you_mean, text_of
+from experiments.process.signals import Interrupted
+from experiments.randomness import derive, seed_all
+
+T = TypeVar("T")
+Function = Callable[..., Any]
+_USUAL = (ArithmeticError, ImportError, RuntimeError, SyntaxError, TypeError, ValueError)
+"""errors with texts that are clear without the name of their class"""
+_STDLIB = Path(sysconfig.get_path("stdlib")).resolve()
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+
+
+def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
+    """Return the class that `key._target_` names.
+
+    Only a subclass of one of `bases` is ever returned. A function such as `os.system` is refused
+    under any alias, without a call.
+
+    Raises:
+        InputError: there is no such class, or it is not a subclass of any of `bases`.
+    """
+    kind = " or ".join(f"{base.__module__}.{base.__qualname__}" for base in bases)
+    found: type[T] = find(key, target, f"a subclass of {kind}", lambda value: is_a(value, bases))
+    return found
+
+
+def resolve_function(key: str, target: str, returns: type) -> Function:
+    """Return the function of the user's own that `key._target_` names.
+
+    Args:
+        key: the part of the configuration.
+        target: the function, as `module.function`.
+        returns: the class, or a base of it, that the function's return annotation must name.
+
+    Raises:
+        InputError: there is no such function, it is not written in Python in a module of the
+            user's own, or its annotation is another.
+    """
+    kind = f"a function of your own that is annotated to return {_name(returns)}"
+    found: Function = find(key, target, kind, lambda value: is_own_function(value, returns))
+    return found
+
+
+def find(key: str, target: str, kind: str, suits: Callable[[object], bool]) -> Any:
+    """Return the object that `key._target_` names, if it suits.
+
+    Args:
+        key: the part of the configuration.
+        target: the object, as `module.name`.
+        kind: the objects that suit, in words.
+        suits: whether an object may be named there; it is called for other objects of the module
+            too, and calls none of them.
+
+    Raises:
+        InputError: there is no such object, or it does not suit.
+    """
+    said = f"{key}._target_={target}"
+    module_name, _, name = target.rpartition(".")
+    if not all(target.split(".")) or not module_name:
+        raise InputError(f"{said}: is not a full name; write package.module.Name, {kind}")
+    seed_all(derive(0, "import"))  # a process imports a module once, for runs of all seeds
+    with explained(
+        f"{said}: to import {module_name}", "is its module installed, or beside train.py?"
+    ):
+        module = importlib.import_module(module_name)
+        found = getattr(module, name, None)
+        is_known = suits(found)
+        known = [] if is_known else [each for each, value in vars(module).items() if suits(value)]
+    if found is None:
+        raise InputError(f"{said}: {module_name} has no {name}; {did_you_mean(name, known)}")
+    if not is_known:
+        raise InputError(f"{said}: is not allowed; only {kind} may be named here")
+    return found
+
+
+def is_a(value: object, bases: tuple[type, ...]) -> bool:
+    """Return whether a value is a subclass of any of `bases`, without a call of its methods."""
+    return _is_class(value) and issubclass(value, bases)
+
+
+def is_own_function(value: object, returns: type) -> bool:
+    """Return whether a value is a user's own Python function with this return annotation."""
+    return is_function(value) and is_own(value.__module__) and _returns(value, returns)
+
+
+def is_function(value: object) -> typing.TypeGuard[types.FunctionType]:
+    """Return whether a value is a Python function, even if it says another class of itself."""
+    return type(value) is types.FunctionType
+
+
+def is_own(module_name: str) -> bool:
+    """Return whether an imported module is the user's: of no package, Python's or this one."""
+    file = getattr(sys.modules.get(module_name), "__file__", None)
+    if file is None or module_name.partition(".")[0] == __name__.partition(".")[0]:
+        return False
+    place = Path(file).resolve()
+    return not (_INSTALLED & set(place.parts) or place.is_relative_to(_STDLIB))
+
+
+def _is_class(value: object) -> typing.TypeGuard[type]:
+    return issubclass(type(value), type)  # `isinstance` would ask the value for its `__class__`
+
+
+def _returns(function: types.FunctionType, base: type) -> bool:
+    plain = inspect.unwrap(function)
+    noted = types.SimpleNamespace(__annotations__={"return": plain.__annotations__.get("return")})
+    try:
+        hint = typing.get_type_hints(noted, plain.__globals__)["return"]
+    except NameError:  # the name is imported for type checking only
+        return False
+    return is_a(hint, (base,))
+
+
+def _name(cls: type) -> str:
+    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+
+
+@contextmanager
+def explained(said: str, advice: str) -> Iterator[None]:
+    """Run user code and turn any exception, also that of `sys.exit`, into a one-line error.
+
+    Args:
+        said: the beginning of the line: the action, with key and value.
+        advice: the end of the line: advice to the user.
+
+    Raises:
+        InputError: the code raised an exception.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted, InputError):
+        raise
+    except BaseException as error:
+        usual = isinstance(error, _USUAL) and error.args
+        kind = "" if usual else f"{type(error).__name__}: "
+        raise InputError(
+            f"{said}: {kind}{text_of(error)}; {advice} (HYDRA_FULL_ERROR=1 shows where)"
+        ) from error

@@ -1,0 +1,14 @@
+"""Tasks: the targets, the loss and the metrics of a training."""
+
+from experiments.tasks.metrics import Accuracy, Metric, OfAllExamples
+from experiments.tasks.task import Classification, Loss, Regression, Task
+
+__all__ = [
+    "Accuracy",
+    "Classification",
+    "Loss",
+    "Metric",
+    "OfAllExamples",
+    "Regression",
+    "Task",
+]
