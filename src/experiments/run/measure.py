@@ -25,8 +25,8 @@ from experiments.training.evaluation import evaluate
 def measured(prepared: Prepared) -> Earlier:
     """Measure the metrics that a finished run lacks, and add them to its journal.
 
-    The values are those at the end of the run: of the test split, and of the validation split at
-    the epoch whose weights are kept.
+    The values are those of the last epoch, on the test and the validation split: if the weights of
+    another epoch are kept (`save_best`), the metrics are part of the identity, and none is missing.
 
     Args:
         prepared: the prepared run; `unmeasured` names the metrics.
@@ -45,15 +45,8 @@ def measured(prepared: Prepared) -> Earlier:
         with Journal(folder) as opened:
             past = journal.history(folder)
             last = max(step for key, step in past.points if key == "train_loss")
-            kept = int(past.metrics.get("best_epoch", last))
-            tested, validated = _measure(prepared, folder, kept)
-            if tested:
-                opened.write("metrics", metrics=tested, step=last)
-            if validated:
-                opened.write("metrics", metrics=validated, step=kept)
-            if validated and "best_epoch" in past.metrics:
-                best = {f"best_{key}": value for key, value in validated.items()}
-                opened.write("metrics", metrics=best, step=last)
+            if found := _measure(prepared, folder, last):
+                opened.write("metrics", metrics=found, step=last)
             # Written last: if the process dies before, the metrics are measured once more.
             measures = {**finished.measures, **prepared.ingredients.measures}
             objective = Objective.of_task(prepared.config.task)
@@ -67,12 +60,10 @@ def measured(prepared: Prepared) -> Earlier:
     return replace(finished, metrics=metrics, ranked_by=objective, measures=measures)
 
 
-def _measure(
-    prepared: Prepared, folder: Path, epoch: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the test metrics and the validation metrics of a run's kept weights."""
+def _measure(prepared: Prepared, folder: Path, epoch: int) -> dict[str, float]:
+    """Return the test and validation metrics of a run's kept weights, those of an epoch."""
     if not prepared.unmeasured:
-        return {}, {}
+        return {}
     parts, seed = prepared.parts, prepared.config.seed
     parts.model.load_state_dict(load_file(folder / WEIGHTS))
     task = copy.copy(parts.task)
@@ -92,7 +83,5 @@ def _measure(
         return {f"{name}_{key}": value for key, value in found.metrics.items()}
 
     splits = parts.splits
-    return (
-        values(splits.test, "test", derive(seed, "test")),
-        values(splits.validation, "val", derive(seed, "evaluation", epoch)),
-    )
+    validated = values(splits.validation, "val", derive(seed, "evaluation", epoch))
+    return values(splits.test, "test", derive(seed, "test")) | validated
