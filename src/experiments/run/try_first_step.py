@@ -88,10 +88,10 @@ def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
             f"task.loss: {name_of(task.loss)} returns {shape} for a batch, and a loss is one "
             "number; return the mean over the batch (reduction=mean)"
         )
-    if not loss.requires_grad and any(each.requires_grad for each in model.parameters()):
+    if outputs.requires_grad and not loss.requires_grad:
         raise InputError(
-            f"task.loss: {name_of(task.loss)} has no gradient at the weights of "
-            f"{name_of(model)}; neither may detach what it computes"
+            f"task.loss: {name_of(task.loss)} returns a loss without a gradient; it may not detach "
+            "what it computes"
         )
     _attempt("model", model, loss.backward)
     for name, metric in copy.deepcopy(dict(task.metrics)).items():
