@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from experiments.composition.arguments import check_arguments
 from experiments.composition.hydra_errors import TOO_DEEP, in_one_line
+from experiments.composition.quick_start import spare_repeated_work
 from experiments.composition.tracebacks import (
     is_whole,
     place_in_user_code,
@@ -74,6 +75,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     def entry() -> Any:
         try:
             check_arguments(sys.argv[1:])
+            spare_repeated_work()
             return main()
         except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
             error, line = told(raised)
