@@ -30,7 +30,7 @@ FLOORS = (
         "training",
     ),
     *("journal", "identity", "provenance", "registry", "tracking", "mlflow_plugin"),
-    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog", "differences"),
+    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog", "inference", "differences"),
     *("reproducing", "report"),
     *("app", "api", "cli"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import html
 import io
 import re
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from experiments.errors import InputError
+from experiments.inference.trained import load_trained
 from experiments.report.mistakes import Answers, answers_of
 from experiments.report.run_report import run_report
 from experiments.report.sweep_report import sweep_report
@@ -23,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("sweeps")
 
 
 def answers(folder: Path) -> Answers:
-    return answers_of(folder, found(folder).tags["data_sha256"])
+    return answers_of(folder)
 
 
 def test_the_answers_are_those_of_the_run(sweeps: Sweeps, digits) -> None:
@@ -101,15 +103,17 @@ def test_a_damaged_environment_is_told(sweeps: Sweeps, content: str) -> None:
     assert told in text_of(sweep_report(found(sweeps.bad)))
 
 
-def test_other_data_is_refused(sweeps: Sweeps) -> None:
+def test_other_data_is_refused(sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = dataclasses.replace(load_trained(sweeps.good / "0"), data_sha256="0" * 64)
+    monkeypatch.setattr("experiments.inference.trained.load_trained", lambda _: other)
     with pytest.raises(InputError, match="the data there is not the data of the run"):
-        answers_of(sweeps.good / "0", "0" * 64)
+        answers_of(sweeps.good / "0")
 
 
 def test_data_is_not_fetched(sweeps: Sweeps) -> None:
     config = sweeps.good / "0" / "config.yaml"
     config.write_text(re.sub(r"root: .*", "root: elsewhere", config.read_text()))
-    with pytest.raises(InputError, match=r"data\.root=elsewhere: .* a report fetches nothing"):
+    with pytest.raises(InputError, match=r"data\.root=elsewhere: .* only training fetches them"):
         answers(sweeps.good / "0")
 
 

@@ -5,7 +5,6 @@ This needs torch and takes seconds, so it is done after the command has ended; n
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,6 +105,7 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
     from mlflow.models import Model
     from mlflow.models.model import MLMODEL_FILE_NAME
 
+    from experiments.run.describe_data import image_shape
     from experiments.run.load_model import load_model
 
     torch.set_num_threads(1)
@@ -114,7 +114,7 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         try:
-            _save(model, _shape_of_images(past), path, form)
+            _save(model, image_shape(past), path, form)
         except OSError:  # of the disk, not of the model
             raise
         except Exception as error:
@@ -176,13 +176,6 @@ def _link(client: MlflowClient, run: Run, model_id: str, past: History) -> None:
         for key, value in event["metrics"].items()
     ]
     client.log_batch(run.info.run_id, metrics=metrics)
-
-
-def _shape_of_images(past: History) -> tuple[int, ...]:
-    """Return (C, H, W), as the journal describes the run's images."""
-    schema = json.loads(past.start["dataset"]["schema"])["mlflow_tensorspec"]
-    (_, *shape) = json.loads(schema["features"])[0]["tensor-spec"]["shape"]
-    return tuple(shape) if len(shape) == 3 else (1, *shape)
 
 
 def _signature(images: np.ndarray, logits: np.ndarray) -> ModelSignature:

@@ -135,7 +135,7 @@ def _answers(run: Summary) -> tuple[Answers | None, str]:
     from experiments.report.mistakes import answers_of
 
     try:
-        return answers_of(run.folder, run.tags.get("data_sha256", "")), ""
+        return answers_of(run.folder), ""
     except InputError as error:
         return None, str(error)
 

@@ -6,6 +6,7 @@ import json
 
 from experiments.config import RunConfig
 from experiments.data.splits import Splits
+from experiments.journal import History
 
 
 def described(splits: Splits, config: RunConfig) -> dict[str, str]:
@@ -35,6 +36,14 @@ def described(splits: Splits, config: RunConfig) -> dict[str, str]:
         "schema": json.dumps({"mlflow_tensorspec": schema}),
         "profile": json.dumps(counts),
     }
+
+
+def image_shape(past: History) -> tuple[int, int, int]:
+    """Return channels, height and width of a run's images, as its journal describes them."""
+    schema = json.loads(past.start["dataset"]["schema"])["mlflow_tensorspec"]
+    (_, *shape) = json.loads(schema["features"])[0]["tensor-spec"]["shape"]
+    channels, height, width = shape if len(shape) == 3 else (1, *shape)
+    return channels, height, width
 
 
 def _tensors(dtype: str, shape: tuple[int, ...]) -> str:

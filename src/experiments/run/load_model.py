@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -30,18 +32,27 @@ def load_model(folder: Path) -> nn.Module:
         InputError: a file is missing or damaged, or the class or an argument cannot be used.
     """
     weights = load_weights(folder)
-    try:
-        settings = OmegaConf.load(folder / "config.yaml").model
-        arguments = OmegaConf.to_container(settings, resolve=True)
-    except (OSError, OmegaConfBaseException) as error:
-        raise InputError(f"{folder / 'config.yaml'}: {in_one_line(error)}") from error
-    assert isinstance(arguments, dict)  # noqa: S101  (the configuration was checked)
+    arguments = dict(load_settings(folder)["model"])
     target = str(arguments.pop("_target_"))
     named = with_values({str(key): value for key, value in arguments.items()})
     model = build_model("model", resolve_model("model", target), {}, named)
     with explained("model: to take the weights of its run", "bring back the class of the run"):
         model.load_state_dict(weights)
     return model.eval()
+
+
+def load_settings(folder: Path) -> Mapping[str, Any]:
+    """Return the resolved configuration of the run in a folder.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        settings = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"), resolve=True)
+    except (OSError, OmegaConfBaseException) as error:
+        raise InputError(f"{folder / 'config.yaml'}: {in_one_line(error)}") from error
+    assert isinstance(settings, dict)  # noqa: S101  (the configuration was checked)
+    return {str(key): value for key, value in settings.items()}
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
