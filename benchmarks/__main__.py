@@ -5,6 +5,7 @@ from benchmarks import (
     catalog,
     checkpoint,
     contention,
+    drawn,
     epoch,
     lanes,
     logged_model,
@@ -19,7 +20,7 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
+    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy, drawn),
 )
 for script in SCRIPTS:
     script.main()

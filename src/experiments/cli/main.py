@@ -14,6 +14,7 @@ from experiments.cli import (
     delivery,
     differences,
     looking,
+    predicting,
     proof,
     reporting,
     showing,
@@ -23,7 +24,7 @@ from experiments.process.colour import print_error
 from experiments.process.signals import raising
 from experiments.process.streams import check_was_written, guarded_output
 
-_HELP = """List, compare, explain and repeat the runs of train.py.
+_HELP = """List, compare, explain, use and repeat the runs of train.py.
 
 RUN is the folder of a run, or the beginning of its id, of its identity or of its MLflow run id.
 FILTER is a state (running, finished, diverged, dead) or a condition such as optimizer.lr=0.1 or
@@ -82,5 +83,8 @@ def _experiments(
         typer.echo(context.get_help())
 
 
-for commands in (looking, showing, comparing, differences, reporting, proof, cleaning, delivery):
+for commands in (
+    *(looking, showing, comparing, differences, reporting),
+    *(predicting, proof, cleaning, delivery),
+):
     commands.add_to(app)

@@ -33,6 +33,14 @@ Run = Annotated[
         autocompletion=complete_run,
     ),
 ]
+RunOrSweep = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|SWEEP",
+        help="A run or a sweep: its folder, or the beginning of one of its ids.",
+        autocompletion=complete_run,
+    ),
+]
 Filters = Annotated[
     list[str] | None,
     typer.Argument(

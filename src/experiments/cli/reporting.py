@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from experiments.cli.options import OUTPUTS, Json, Outputs, complete_run
+from experiments.cli.options import OUTPUTS, Json, Outputs, RunOrSweep
 from experiments.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,14 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def report(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|SWEEP",
-            help="A run or a sweep: its folder, or the beginning of one of its ids.",
-            autocompletion=complete_run,
-        ),
-    ],
+    run: RunOrSweep,
     *,
     output: Annotated[
         Path | None,

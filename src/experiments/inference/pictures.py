@@ -1,0 +1,153 @@
+"""Pictures of any size and mode, from files, folders and tables, as arrays of pixels."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from experiments.errors import InputError, unreadable
+
+Pixels = NDArray[np.uint8]
+"""uint8 (H, W) of grey values or (H, W, 3) of colours; of a table also (C, H, W)"""
+_TABLE = ".csv"
+_LABEL = "label"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and where it comes from."""
+
+    name: str
+    pixels: Pixels
+    is_exact: bool = False
+    """whether the pixels are those of the run's data set, row by row, and nothing is to change"""
+    label: int | None = None
+    """its class, if a table tells"""
+
+
+def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int]) -> list[Picture]:
+    """Return the pictures of image files, of all image files below folders, and of CSV tables.
+
+    A table has a row for each picture, with the C x H x W bytes of its pixels, and perhaps a line
+    of titles and a first column `label`.
+
+    Args:
+        paths: the files and folders.
+        shape: channels, height and width of the pictures in a table.
+
+    Raises:
+        InputError: a path does not exist, or is no image.
+    """
+    return [picture for path in paths for picture in _pictures(path, shape)]
+
+
+def _pictures(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
+    if path.is_dir():
+        endings = Image.registered_extensions()
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in endings)
+        if not files:
+            raise InputError(f"{path}: the folder holds no image, such as a .png or .jpg")
+        yield from (Picture(str(file), read_pixels(file)) for file in files)
+    elif path.suffix.lower() == _TABLE:
+        yield from _rows(path, shape)
+    else:
+        yield Picture(str(path), read_pixels(path))
+
+
+def read_pixels(path: Path) -> Pixels:
+    """Return the pixels of the first frame of an image file, turned as its camera says.
+
+    A transparent picture gets a background as far from its ink as possible.
+
+    Raises:
+        InputError: the file does not exist, cannot be read or is no image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return _pixels(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise InputError(
+            f"{path}: is not an image that Pillow can read; give a file such as a .png or .jpg, a "
+            "folder of them, or a .csv table of pixels"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{path}: has too many pixels ({error}); make it smaller first") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file or folder") from error
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's of a file cut short
+        if isinstance(error, OSError) and error.errno is not None:
+            raise unreadable(error, path) from error
+        raise InputError(f"{path}: the image is damaged ({error}); replace the file") from error
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
+        return _of_deep(np.asarray(image).astype(np.float64))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        opacity = np.asarray(image.getchannel("A"), np.float64)
+        ink = np.asarray(image.convert("RGB").convert("L"), np.float64)
+        is_dark = (ink * opacity).sum() <= 127.5 * opacity.sum()
+        paper = Image.new("RGBA", image.size, (255, 255, 255) if is_dark else (0, 0, 0))
+        image = Image.alpha_composite(paper, image)
+    return np.asarray(image.convert("L" if image.mode in {"1", "L", "LA"} else "RGB"))
+
+
+def _of_deep(values: NDArray[np.float64]) -> Pixels:
+    """Return bytes for values of more than 8 bits: 0 to 1, to 255, or to 65,535."""
+    top = next((each for each in (1.0, 255.0, 65_535.0) if values.max() <= each), values.max())
+    scaled: Pixels = (values.clip(0) * (255 / top)).round().astype(np.uint8)
+    return scaled
+
+
+def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
+    import pandas as pd
+
+    needed = shape[0] * shape[1] * shape[2]
+    try:
+        first = path.open(encoding="utf-8-sig").readline()
+        has_titles = not all(_is_number(cell) for cell in first.split(","))
+        table = pd.read_csv(path, header=0 if has_titles else None)
+        values = table.to_numpy(np.float64)
+    except OSError as error:
+        raise unreadable(error, path) from error
+    except ValueError as error:  # pandas' errors of parsing are such, too
+        raise InputError(
+            f"{path}: is no table of numbers ({' '.join(str(error).split())}); give a line of "
+            f"{needed} pixels, 0 to 255, for each picture"
+        ) from error
+    labels = None
+    if values.shape[1] == needed + 1:
+        labels, values = values[:, 0].astype(np.int64).tolist(), values[:, 1:]
+    if values.shape[1] != needed:
+        raise InputError(
+            f"{path}: has {values.shape[1]} columns; the run's pictures have "
+            f"{' x '.join(map(str, shape))} = {needed} pixels, after a column {_LABEL} if there "
+            "is one"
+        )
+    is_byte = (values >= 0) & (values <= 255) & (values == values.round())
+    if not is_byte.all():
+        row, column = np.argwhere(~is_byte)[0]
+        raise InputError(
+            f"{path}: row {row + 1} has the pixel {values[row, column]:g}; pixels are whole "
+            "numbers from 0 to 255"
+        )
+    for number, row in enumerate(values.astype(np.uint8).reshape(-1, *shape)):
+        label = None if labels is None else labels[number]
+        yield Picture(f"{path}:{number + 1}", row, is_exact=True, label=label)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,124 @@
+"""Pictures made like the images of a data set: channels, background, place and size.
+
+This module needs only NumPy and Pillow: an exported model takes its text along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Background = Literal["auto", "dark", "light"]
+Pixels = NDArray[np.uint8]
+_INK = 0.1  # of the brightest pixel: fainter ones are the noise of a camera, not the figure
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The way to make a picture like the images of a data set."""
+
+    shape: tuple[int, int, int]
+    """channels, height and width of the images"""
+    is_light_on_dark: bool
+    """whether grey images are light on dark"""
+    box: int | None
+    """the longer side of a figure, in pixels, where the data's authors cut figures out and centred
+    them; None where they did not"""
+    background: Background = "auto"
+    """that of the pictures; auto takes the median of a picture's border"""
+
+    def __call__(self, pixels: Pixels) -> tuple[Pixels, bool]:
+        """Return an image, uint8 (C, H, W), and whether the picture was inverted for it.
+
+        A grey image gets the data's background. A picture of the size of the images is not scaled.
+        With a `box`, the figure of another one is cut out, scaled to the box, and put with its
+        centre of mass into the middle, as the authors of MNIST did (LeCun, Cortes and Burges,
+        "The MNIST database of handwritten digits").
+
+        Args:
+            pixels: uint8 (h, w) of grey values, or (h, w, 3) of colours.
+
+        Raises:
+            ValueError: the images have neither one channel nor three.
+        """
+        channels, height, width = self.shape
+        if channels == 3:
+            colours = _padded(Image.fromarray(pixels).convert("RGB"), width, height)
+            return np.moveaxis(np.asarray(colours), 2, 0), False
+        if channels != 1:
+            raise ValueError(f"images of {channels} channels cannot be made from a picture")
+        grey = np.asarray(Image.fromarray(pixels).convert("L"))
+        is_inverted = self._is_dark_on_light(grey) == self.is_light_on_dark
+        if is_inverted:
+            grey = 255 - grey
+        if grey.shape != (height, width):
+            grey = self._fitted(grey)
+        return grey[np.newaxis], is_inverted
+
+    def _is_dark_on_light(self, grey: Pixels) -> bool:
+        if self.background != "auto":
+            return self.background == "light"
+        return bool(_paper(grey) > (float(grey.min()) + float(grey.max())) / 2)
+
+    def _fitted(self, grey: Pixels) -> Pixels:
+        """Return a picture with the data's background, scaled and put in its place."""
+        _, height, width = self.shape
+        if self.box is None:
+            return np.asarray(_padded(Image.fromarray(grey), width, height))
+        light = grey if self.is_light_on_dark else 255 - grey
+        ink = _ink(light)
+        if not ink.any():
+            fitted = np.zeros((height, width), np.uint8)
+        else:
+            rows, columns = (np.flatnonzero((ink > _INK).any(axis)) for axis in (1, 0))
+            cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            fitted = _centred((255 * cut).round().astype(np.uint8), self.box, height, width)
+        return fitted if self.is_light_on_dark else 255 - fitted
+
+
+def _paper(grey: Pixels) -> float:
+    """Return the brightness of a picture's border."""
+    sides = (grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1])
+    return float(np.median(np.concatenate(sides)))
+
+
+def _ink(light: Pixels) -> NDArray[np.float64]:
+    """Return the ink of a light figure on a dark background, 0 to 1; paper has none."""
+    paper = _paper(light)
+    ink = (light.astype(np.float64) - paper).clip(0)
+    return ink / ink.max() if ink.max() > 0 else ink
+
+
+def _padded(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Return an image scaled to a size; its border gives the colour of what is added."""
+    if image.size == (width, height):
+        return image
+    scale = min(width / image.width, height / image.height)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    corner = image.getpixel((0, 0))
+    made = Image.new(image.mode, (width, height), corner)
+    place = ((width - size[0]) // 2, (height - size[1]) // 2)
+    made.paste(image.resize(size, Image.Resampling.LANCZOS), place)
+    return made
+
+
+def _centred(figure: Pixels, box: int, height: int, width: int) -> Pixels:
+    """Return a figure scaled to a box, with its centre of mass in the middle of an image."""
+    scale = box / max(figure.shape)
+    size = (max(1, round(figure.shape[1] * scale)), max(1, round(figure.shape[0] * scale)))
+    scaled = np.asarray(Image.fromarray(figure).resize(size, Image.Resampling.LANCZOS))
+    weights = scaled.astype(np.float64)
+    made = np.zeros((height, width), np.uint8)
+    places = []
+    for axis, room in ((0, height), (1, width)):
+        mass = weights.sum(1 - axis)
+        centre = (mass * np.arange(len(mass))).sum() / mass.sum()
+        # A figure of uneven weight stays inside the image.
+        first = int(np.clip(round((room - 1) / 2 - centre), 0, room - len(mass)))
+        places.append(slice(first, first + len(mass)))
+    made[places[0], places[1]] = scaled
+    return made
