@@ -173,14 +173,15 @@ def test_only_a_sweep_loads_rich_before_it_draws() -> None:
     assert {floor_of(path) for path in importers} <= {"sweep"}
 
 
-def test_only_the_worker_and_runs_load_torch() -> None:
+def test_few_modules_load_torch() -> None:
     importers = {
         name_of(path)
         for path in FILES
         if "experiments.run.load_torch" in set(imports(path, everywhere=True))
     }
     assert importers == {
-        *("experiments.run.prepare", "experiments.api.process_state", "experiments.worker.server")
+        *("experiments.run.prepare", "experiments.api.process_state", "experiments.worker.server"),
+        "experiments.inference.opening",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +12,8 @@ import typer
 from experiments.cli.options import OUTPUTS, Json, Outputs, RunOrSweep
 
 if TYPE_CHECKING:
-    from experiments.catalog.summary import Summary
     from experiments.inference.predict import Prediction, Predictions
+    from experiments.inference.trained import Trained
 
 _EXAMPLES = """Examples:
 
@@ -62,28 +62,18 @@ def predict(
 
     Of a sweep, the runs of its best setting answer together, by the mean of their probabilities.
     """
-    members = _members(run, outputs)
-    from experiments.run.load_torch import load_torch
+    from experiments.inference.opening import open_models
 
-    load_torch()
-    from experiments.inference.ensemble import load_members
+    members = open_models(run, outputs)
     from experiments.inference.pictures import read_pictures
     from experiments.inference.predict import predict as predicted
 
-    sys.path.insert(0, str(Path.cwd()))  # a model's class may lie beside train.py
-    models = load_members(members)
-    pictures = read_pictures(images, models[0].shape)
-    found = predicted(models, pictures, background.value, centre=centre)
+    pictures = read_pictures(images, members[0].shape)
+    found = predicted(members, pictures, background.value, centre=centre)
     (_print_json if as_json else _print)(members, found)
 
 
-def _members(run: str, outputs: Path) -> list[Summary]:
-    from experiments.inference.members import members_of
-
-    return members_of(run, outputs)
-
-
-def _print(members: list[Summary], found: Predictions) -> None:
+def _print(members: Sequence[Trained], found: Predictions) -> None:
     from experiments.cli.tables import print_table
 
     if len(members) > 1:
@@ -115,7 +105,7 @@ def _next(each: Prediction, found: Predictions) -> str:
     )
 
 
-def _print_json(members: list[Summary], found: Predictions) -> None:
+def _print_json(members: Sequence[Trained], found: Predictions) -> None:
     from experiments.cli.tables import print_json
 
     print_json(

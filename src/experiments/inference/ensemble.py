@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from experiments.catalog.summary import Summary
 from experiments.errors import InputError
 from experiments.inference.trained import Trained, load_trained
 
 
-def load_members(runs: Sequence[Summary]) -> list[Trained]:
-    """Return the models of runs that see the same images and know the same classes.
+def load_members(folders: Sequence[Path]) -> list[Trained]:
+    """Return the models of the runs in folders, which were trained on the same data.
 
     Raises:
         InputError: a model cannot be loaded, or the runs have different data.
     """
-    members = [load_trained(run.folder) for run in runs]
+    members = [load_trained(folder) for folder in folders]
     first = members[0]
     for other in members[1:]:
         if (other.data_sha256, other.shape) != (first.data_sha256, first.shape):
             raise InputError(
-                f"{first.id[:8]} and {other.id[:8]} were trained on different data, {first.data} "
+                f"{first.short} and {other.short} were trained on different data, {first.data} "
                 f"and {other.data}; name a sweep over one data set"
             )
     return members

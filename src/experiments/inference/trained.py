@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments import journal
+from experiments.catalog.summary import SHORT
 from experiments.data.batches import normalise
 from experiments.errors import InputError
 from experiments.inference.class_names import class_names
@@ -43,6 +44,11 @@ class Trained:
     data_sha256: str
     classifies: bool
     """whether its outputs are logits of classes"""
+
+    @property
+    def short(self) -> str:
+        """The beginning of the id, as lists show it."""
+        return self.id[:SHORT]
 
     @property
     def seed(self) -> int:
@@ -87,7 +93,7 @@ class Trained:
         """
         if not self.classifies:
             raise InputError(
-                f"{self.id[:8]}: its task is {self.settings['task']['_target_']}, whose outputs "
+                f"{self.short}: its task is {self.settings['task']['_target_']}, whose outputs "
                 "are no classes; name a run with task=classification"
             )
 
