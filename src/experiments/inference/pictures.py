@@ -113,7 +113,8 @@ def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
 
     needed = shape[0] * shape[1] * shape[2]
     try:
-        first = path.open(encoding="utf-8-sig").readline()
+        with path.open(encoding="utf-8-sig") as file:
+            first = file.readline()
         has_titles = not all(_is_number(cell) for cell in first.split(","))
         table = pd.read_csv(path, header=0 if has_titles else None)
         values = table.to_numpy(np.float64)
