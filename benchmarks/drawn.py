@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from benchmarks.report import report
 from benchmarks.strokes import Drawing, drawings
 from experiments import train
 from experiments.inference.pictures import Picture
+from experiments.inference.preparation import Preparation
 from experiments.inference.prepared import preparation, prepare
 from experiments.inference.trained import Trained, load_trained
 
@@ -29,6 +31,19 @@ def accuracy(trained: Trained, drawn: Sequence[Drawing], *, centre: bool) -> flo
     images = prepare(pictures, preparation(trained, centre=centre)).images
     digits = torch.tensor([each.digit for each in drawn])
     return (trained.logits(images).argmax(1) == digits).float().mean().item()
+
+
+def sheet(number: int = 20) -> Image.Image:
+    """Return some drawn digits above the images that are made of them for MNIST."""
+    way = Preparation((1, 28, 28), is_light_on_dark=True, box=20)
+    size, gap = 84, 4
+    made = Image.new("L", (number * (size + gap), 2 * (size + gap)), 128)
+    for place, drawing in enumerate(drawings(number)):
+        image, _ = way(drawing.pixels)
+        for row, pixels in enumerate((drawing.pixels, image[0])):
+            scaled = Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX)
+            made.paste(scaled, (place * (size + gap), row * (size + gap)))
+    return made
 
 
 def main() -> None:
