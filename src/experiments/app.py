@@ -46,10 +46,16 @@ class Preflight(Callback):
             check_hydra(config)
             log_of(config)
             prepared = prepare(checked(config), config.hydra.run.dir)
-            lines = _report(prepared, config)
+            lines: list[str] = []
+            if prepared.finished:
+                from experiments.run.request import request_of
+                from experiments.run.session import report, with_metrics
+
+                prepared = with_metrics(prepared)
+                lines = report(prepared, request_of(config.hydra))
         except Exception as error:
             raise Refused(error) from error
-        if lines:
+        if prepared.finished:
             print(*lines, sep="\n")  # noqa: T201  (no folder, so no log)
             raise Finished(prepared)
         with read_write(config), open_dict(config):
@@ -62,16 +68,6 @@ class Preflight(Callback):
         """Return the run prepared for a configuration, once; None if it was not prepared."""
         passed, cls.passed = cls.passed, None
         return passed[1] if passed and passed[0] == own(config) else None
-
-
-def _report(prepared: Prepared, config: DictConfig) -> list[str]:
-    """Return lines about a finished run, none if the run is to be trained."""
-    if prepared.finished is None:
-        return []
-    from experiments.run.request import request_of
-    from experiments.run.session import report, with_metrics
-
-    return report(with_metrics(prepared), request_of(config.hydra))
 
 
 @past_hydra

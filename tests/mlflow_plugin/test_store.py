@@ -27,7 +27,7 @@ def test_a_step_is_the_user_s_and_none_is_the_epoch(run: Recorder) -> None:
     mlflow.log_metric("loss_ratio", 0.25)
     mlflow.log_metric("loss_ratio", 0.75)  # the last of an epoch counts
     assert points(run) == {("own", 1): 0.5, ("own", 2): 1.0}
-    run.metrics({"train_loss": 1.0, **run.pending}, 3)
+    run.metrics({"train_loss": 1.0, **run.values_of_epoch()}, 3)
     assert points(run)["loss_ratio", 3] == 0.75
     assert ("loss_ratio", 0) not in points(run)
 
@@ -37,7 +37,7 @@ def test_steps_of_a_loop_from_0_on_are_the_user_s(run: Recorder) -> None:
         mlflow.log_metric("inner", step, step=step)
     mlflow.log_metric("inner", 9, step=0)
     assert points(run) == {("inner", 0): 9.0, ("inner", 1): 1.0, ("inner", 2): 2.0}
-    assert run.pending == {}
+    assert run.values_of_epoch() == {}
 
 
 def test_values_are_numbers_of_every_kind(run: Recorder) -> None:
@@ -206,4 +206,4 @@ def test_a_child_process_has_no_run(run: Recorder) -> None:
     child.start()
     child.join(60)
     assert child.exitcode == 1
-    assert points(run) == {} == run.pending
+    assert points(run) == {} == run.values_of_epoch()

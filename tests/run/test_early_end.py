@@ -90,8 +90,8 @@ def test_an_error_names_the_folder_and_the_way_to_continue(
     assert re.search(r"odd|called sys.exit\(0\)", str(caught.value))
     assert caught.value.__notes__ == [
         "Everything about this run: outputs/run",
-        "As it is, the same command resumes it at epoch 2, batch 8; with edited source it is a new "
-        "run from epoch 1",
+        "As it is, the same command resumes it at epoch 2, batch 8; with edited source, unless "
+        "only that of metrics was edited, it is a new run from epoch 1",
     ]
 
 

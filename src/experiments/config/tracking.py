@@ -12,7 +12,7 @@ from experiments.config.types import Strict
 RESERVED = re.compile(
     r"(?:mlflow\.|version\.|sweep\.|git_).*|copy_of|data_sha256|device|diverged|diverged_epoch"
     r"|failure|folder|host|identity|journal_id|lanes|mlflow_refused|model_problem|objective"
-    r"|objective_direction|warning|weights_sha256",
+    r"|objective_direction|redefined|warning|weights_sha256",
     re.DOTALL,
 )
 """the tags that MLflow and the program itself write"""

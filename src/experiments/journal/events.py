@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +26,14 @@ class Place:
     """the journal's size, in bytes"""
     checksum: str
     """of the last line, and so of all lines; empty for an empty journal"""
+
+
+def redefined_by(event: Mapping[str, Any]) -> frozenset[str]:
+    """Return the keys of metrics whose earlier points no longer count.
+
+    These are of another definition of the metric. The journal keeps them, as it keeps all.
+    """
+    return frozenset(event.get("redefined", ()))
 
 
 def passes(folder: Path, place: Place) -> bool:
@@ -114,6 +123,8 @@ def _event(line: bytes, before: str | None) -> tuple[dict[str, Any], str | None]
 
 def _is_event(event: object) -> bool:
     match event:
+        case {"redefined": keys} if not _are_texts(keys):
+            return False
         case {"event": "start" | "continue"}:
             return True
         case {"event": "metrics", "metrics": dict(metrics), "step": int()}:
@@ -127,3 +138,7 @@ def _is_event(event: object) -> bool:
         case {"event": "end", "status": str()}:
             return True
     return False
+
+
+def _are_texts(keys: object) -> bool:
+    return isinstance(keys, list) and all(isinstance(key, str) for key in keys)

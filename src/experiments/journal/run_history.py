@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.journal.events import ADDITIONS, NAME, scan
+from experiments.journal.events import ADDITIONS, NAME, redefined_by, scan
 
 # Folders of MLflow, of a run and of a sweep that hold no runs below them.
 _NO_RUNS_BELOW = frozenset({"artifacts", "checkpoints", ".deleted", ".identities", ".jobs"})
@@ -85,7 +85,7 @@ class History:
     """the time of the last event, in milliseconds since 1970; files and tags that were added after
     the end, such as a report, do not count"""
     points: Mapping[tuple[str, int], float] = field(default_factory=dict)
-    """the value of every metric by its key and step"""
+    """the value of every metric by its key and step, without points of an earlier definition"""
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     """the parameters that the user's code has logged; those of the configuration are in `start`"""
@@ -114,6 +114,7 @@ def history(folder: Path) -> History:
     for event in events:
         if event["event"] not in ADDITIONS or told.get("status") is None:
             told["changed"] = event.get("time", 0)
+        _forget(points, redefined_by(event))
         match event["event"]:
             case "start" | "continue" as turn:
                 told |= {"status": None, "host": event.get("host", ""), "pid": event.get("pid", 0)}
@@ -132,6 +133,11 @@ def history(folder: Path) -> History:
                 told["status"] = event["status"]
     told |= {"tags": tags, "params": params, "artifacts": frozenset(artifacts)}
     return History(folder, points=points, **told)
+
+
+def _forget(points: dict[tuple[str, int], float], keys: Collection[str]) -> None:
+    for point in [each for each in points if each[0] in keys] if keys else ():
+        del points[point]
 
 
 def last_values(points: Mapping[tuple[str, int], float]) -> dict[str, float]:

@@ -27,7 +27,19 @@ from experiments.redaction.hide import hidden_data
 
 # Ids, addresses and numbers, which programs read unchanged; the other fields are for people.
 _EXACT = frozenset(
-    {"id", "identity", "store", "parent", "host", "pid", "names", "metrics", "step", "folder"}
+    {
+        "id",
+        "identity",
+        "store",
+        "parent",
+        "host",
+        "pid",
+        "names",
+        "metrics",
+        "step",
+        "folder",
+        "redefined",
+    }
 )
 _LOCK_ATTEMPTS, _LOCK_SECONDS = 20, 0.02
 

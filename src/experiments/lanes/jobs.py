@@ -213,7 +213,7 @@ def _test(jobs: Sequence[Job], check: Callable[[], None]) -> Iterator[Job]:
     tested = []
     for each in _left(jobs):
         with each.at_work():
-            if each.run.prepare_test():
+            if each.run.prepare_test(check):
                 tested.append(each)
     if tested:
         first = tested[0].run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping
@@ -10,11 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from experiments.errors import AliveError
+from experiments.journal import History
 from experiments.registry.objective import Objective
 
 State = Literal["finished", "dead", "alive"]
 MEASURES = "mlflow.experiments.measures"
 """the tag with the SHA-256 of each metric of a run, by name, as JSON"""
+REDEFINED = "redefined"
+"""the tag with the metrics of a run whose earlier points are of another definition. The journal
+tells which; MLflow, which forgets no point, still shows them"""
 WARNING = "warning"
 """the tag of a run with a result of little use, such as `at chance level: …`, and its reason"""
 RANK: Mapping[State, int] = {"finished": 0, "alive": 1, "dead": 2}  # the lowest rank decides
@@ -101,6 +106,31 @@ class Earlier:
                 f"this run is being trained{where} by {who}; wait for it, or stop it and repeat "
                 "the command, which then resumes it"
             )
+
+
+def redefined(past: History, tags: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return the keys whose points in a journal are of another definition than a command's.
+
+    Args:
+        past: the run's history.
+        tags: those of the command, with its `MEASURES`.
+
+    Returns:
+        The keys, and the tag to record with them, which is empty without any.
+    """
+    told = {**past.start.get("tags", {}), **past.tags}
+    before, now = (json.loads(each.get(MEASURES, "{}")) for each in (told, tags))
+    recorded = {key for key, _ in past.points}
+    keys = {
+        name: recorded.intersection(Objective(name).keys)
+        for name in now
+        if before.get(name) != now[name]
+    }
+    names = {name for name in keys if keys[name]}
+    if not names:
+        return [], {}
+    names.update(filter(None, told.get(REDEFINED, "").split(", ")))
+    return sorted(set().union(*keys.values())), {REDEFINED: ", ".join(sorted(names))}
 
 
 def foremost(*found: Earlier | None) -> Earlier | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.callbacks import Training
 from experiments.errors import RunError
 from experiments.files.safe_writes import make_folder
+from experiments.journal import Place
 from experiments.tracking import Recorder
 from experiments.tracking.artifact_names import check_name
 
@@ -40,14 +41,14 @@ class CallbackTraining(Training):
         self.train, self.validation = parts.splits.train, parts.splits.validation
         self.test, self.epochs = None, epochs
         self._position, self._recorder, self._folder = position, recorder, folder
-        self.logged = recorder.pending
-        """the metrics that the user's code has logged in this epoch"""
         self.stop_reason: str | None = None
 
     @property
     def epoch(self) -> int:
-        """The current epoch, counted from 1; after the last epoch it is the last."""
-        return min(self._position().epoch, self.epochs)
+        """The current epoch, counted from 1; after the last epoch trained it is that one."""
+        position = self._position()
+        is_over = position.stopped or position.epoch > self.epochs
+        return position.epoch - 1 if is_over else position.epoch
 
     @property
     def step(self) -> int:
@@ -65,7 +66,7 @@ class CallbackTraining(Training):
                 raise ValueError(
                     f"{name!r} is no name of a metric; use letters, digits and _ - . / or spaces"
                 )
-            self.logged[name] = float(value)
+            self._recorder.keep_for_epoch({name: float(value)})
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Save a figure of matplotlib in the run's folder, and record it as an artifact."""
@@ -82,13 +83,12 @@ class CallbackTraining(Training):
         self.stop_reason = reason
 
     def taken(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """Return metrics together with those that callbacks have logged, which begin anew.
+        """Return metrics together with those that the user's code has logged, which begin anew.
 
         Raises:
             RunError: a callback has logged one of the metrics' names.
         """
-        logged = dict(self.logged)
-        self.logged.clear()
+        logged = self._recorder.values_of_epoch()
         if clash := sorted(logged.keys() & metrics.keys()):
             raise RunError(
                 f"callbacks: one logs {', '.join(clash)}, which the run itself records; choose "
@@ -98,12 +98,17 @@ class CallbackTraining(Training):
 
     def state(self) -> dict[str, Any]:
         """Return the part of a checkpoint that is not of one callback."""
-        return {"logged": dict(self.logged), "stop_reason": self.stop_reason}
+        return {"logged": self._recorder.state(), "stop_reason": self.stop_reason}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self.logged.update({str(key): float(value) for key, value in state["logged"].items()})
-        self.stop_reason = state["stop_reason"]
+    def restore(self, state: Mapping[str, Any], place: Place) -> None:
+        """Restore a state, after the callbacks have begun in this process.
+
+        Args:
+            state: as `state` returned it.
+            place: the end of the journal when the checkpoint was saved.
+        """
+        self._recorder.restore(state["logged"], place)
+        self.stop_reason = state["stop_reason"] or self.stop_reason
 
     def _place(self, name: str) -> Path:
         """Return the path of an artifact, in a folder that exists."""

@@ -20,7 +20,7 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-from experiments.errors import InputError, unreadable, unwritable
+from experiments.errors import InputError, RunError, unreadable, unwritable
 from experiments.files.safe_writes import make_folder, write_atomically
 from experiments.run.packing import own, pack, unpack
 
@@ -182,3 +182,19 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def check_can_hold(states: Mapping[str, Any]) -> None:
+    """Check before the first step that a checkpoint can hold the states of callbacks, by name.
+
+    Raises:
+        RunError: it cannot hold one of them.
+    """
+    for name, state in states.items():
+        try:
+            pack(state, {})
+        except TypeError as error:
+            raise RunError(
+                f"callbacks.{name}: no checkpoint can hold its state: {error}; keep tensors, "
+                "numbers, texts, lists and dicts in it"
+            ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.errors import InputError, RunError
+from experiments.identity.measures import steer
 from experiments.process.signals import Interrupted
 from experiments.registry.integrity import CHECKPOINTS
 
@@ -61,8 +62,14 @@ def _annotate(error: Exception, config: RunConfig, folder: Path, saved: str | No
     """Add notes to an error, which Python prints below its traceback."""
     error.add_note(f"Everything about this run: {os.path.relpath(folder)}")
     error.add_note(
-        f"As it is, {_next(config, saved)}; with edited source it is a new run from epoch 1"
+        f"As it is, {_next(config, saved)}; with edited source{_but_metrics(config)} it is a new "
+        "run from epoch 1"
     )
+
+
+def _but_metrics(config: RunConfig) -> str:
+    """Return the exception of metrics, which belong to the identity only if they steer the run."""
+    return "" if steer(config) else ", unless only that of metrics was edited,"
 
 
 def _next(config: RunConfig, saved: str | None) -> str:

@@ -12,17 +12,18 @@ from torch import Tensor
 from experiments.callbacks.moments import Moments, load_weights
 from experiments.config import RunConfig
 from experiments.data.batches import count_batches
-from experiments.errors import RunError
+from experiments.identity.measures import steer
+from experiments.journal import Place
 from experiments.process.colour import GOOD
 from experiments.randomness import random_state, set_random_state
 from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
 from experiments.run.callback_training import CallbackTraining
-from experiments.run.checkpoint import Checkpoints, save_weights
+from experiments.run.checkpoint import Checkpoints, check_can_hold, save_weights
 from experiments.run.gradient_clip import gradient_clip
 from experiments.run.lines import epoch_line, place_of, test_line
-from experiments.run.packing import pack
+from experiments.run.measure_again import measure_again
 from experiments.run.progress import progress_bar
 from experiments.run.restore import check_journal, loss_state, restore
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
@@ -72,7 +73,7 @@ class Run:
         state = self.checkpoints.load()
         if state is None:
             self._moments.fit_start({})
-            self._check_states()
+            check_can_hold(self._moments.states())
             return
         check_journal(self._folder, state)
         restored = restore(
@@ -80,28 +81,18 @@ class Run:
             state,
             self.parts,
             (self.position, self._best),
+            steered=steer(self.config),
             epochs=self.config.trainer.epochs,
             batches=self._batches,
             accumulate=self.config.trainer.accumulate_grad_batches,
         )
         self.position, self._best = restored.position, restored.best
         self._best_weights = restored.best_weights
-        self._training.restore(state["callbacks"]["training"])
         self._moments.fit_start(state["callbacks"]["states"])
+        self._training.restore(state["callbacks"]["training"], Place(**state["journal"]))
         set_random_state(self.parts.device, state["random"])  # a callback may have drawn numbers
         self.saved = self._place
         _log.info("Resuming at %s", self.saved)
-
-    def _check_states(self) -> None:
-        """Check before the first step that a checkpoint can hold the callbacks' states."""
-        for name, state in self._moments.states().items():
-            try:
-                pack(state, {})
-            except TypeError as error:
-                raise RunError(
-                    f"callbacks.{name}: no checkpoint can hold its state: {error}; keep tensors, "
-                    "numbers, texts, lists and dicts in it"
-                ) from error
 
     @property
     def _place(self) -> str:
@@ -205,8 +196,15 @@ class Run:
     def _is_finite(self, loss: float) -> bool:
         return is_finite(loss, self.parts.model.state_dict().values())
 
-    def prepare_test(self) -> bool:
-        """Load the best weights if they are to be tested; return False for a diverged run."""
+    def prepare_test(self, check: Callable[[], None]) -> bool:
+        """Load the weights to be tested, and measure metrics that no epoch has measured on them.
+
+        Args:
+            check: called after every batch; raises `Interrupted` to stop.
+
+        Returns:
+            False for a diverged run, which is not tested.
+        """
         if self.diverged:
             _log.warning("The run has diverged; it is tagged so, not tested, and keeps no model")
             return False
@@ -214,7 +212,16 @@ class Run:
             self.parts.model.load_state_dict(self._best_weights)
         else:
             load_weights(self.parts.model, self._moments.weights())
+        self._validate(check)
         return True
+
+    def _validate(self, check: Callable[[], None]) -> None:
+        """Measure the metrics without any validation value, of a run resumed after its epochs."""
+        has, epoch = self._recorder.result.metrics, self.position.epoch - 1
+        if lacking := [name for name in self.parts.task.metrics if f"val_{name}" not in has]:
+            told = self.config, self.parts
+            found = measure_again(lacking, "validation", *told, epoch=epoch, after_batch=check)
+            self._recorder.metrics(found, epoch)
 
     def keep(self, test: Evaluation) -> None:
         """Record the test metrics, and save the weights."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from dataclasses import replace
@@ -11,15 +10,13 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from experiments import journal
-from experiments.data.splits import Split
 from experiments.errors import InputError
 from experiments.journal import InUseError, Journal
-from experiments.randomness import derive
-from experiments.registry.earlier import MEASURES, Earlier
+from experiments.registry.earlier import MEASURES, Earlier, redefined
 from experiments.registry.integrity import WEIGHTS
 from experiments.registry.objective import Objective
+from experiments.run.measure_again import measure_again
 from experiments.run.prepare import Prepared
-from experiments.training.evaluation import evaluate
 
 
 def measured(prepared: Prepared) -> Earlier:
@@ -35,7 +32,7 @@ def measured(prepared: Prepared) -> Earlier:
         The finished run, with these metrics.
 
     Raises:
-        InputError: another process writes the run's journal.
+        InputError: another process writes the run's journal, or a metric raises an exception.
     """
     finished = prepared.finished
     assert finished is not None  # noqa: S101  (only a finished run in a folder is measured)
@@ -45,12 +42,15 @@ def measured(prepared: Prepared) -> Earlier:
         with Journal(folder) as opened:
             past = journal.history(folder)
             last = max(step for key, step in past.points if key == "train_loss")
-            if found := _measure(prepared, folder, last):
-                opened.write("metrics", metrics=found, step=last)
-            # Written last: if the process dies before, the metrics are measured once more.
             measures = {**finished.measures, **prepared.ingredients.measures}
             objective = Objective.of_task(prepared.config.task)
-            opened.write("tags", tags={**objective.tags, MEASURES: json.dumps(measures)})
+            tags = {**objective.tags, MEASURES: json.dumps(measures)}
+            if found := _measure(prepared, folder, last):
+                changed, mark = redefined(past, tags)
+                tags |= mark
+                opened.write("metrics", metrics=found, step=last, redefined=changed)
+            # Written last: if the process dies before, the metrics are measured once more.
+            opened.write("tags", tags=tags)
             opened.sync()
     except InUseError as error:
         raise InputError(
@@ -64,24 +64,7 @@ def _measure(prepared: Prepared, folder: Path, epoch: int) -> dict[str, float]:
     """Return the test and validation metrics of a run's kept weights, those of an epoch."""
     if not prepared.unmeasured:
         return {}
-    parts, seed = prepared.parts, prepared.config.seed
+    config, parts, names = prepared.config, prepared.parts, prepared.unmeasured
     parts.model.load_state_dict(load_file(folder / WEIGHTS))
-    task = copy.copy(parts.task)
-    task.metrics = {name: parts.task.metrics[name] for name in prepared.unmeasured}
-
-    def values(split: Split | None, name: str, seed: int) -> dict[str, float]:
-        if split is None:
-            return {}
-        (found,) = evaluate(
-            models=[parts.model],
-            seeds=[seed],
-            task=task,
-            split=split,
-            limit_batches=prepared.config.trainer.limit_batches,
-            after_batch=lambda: None,
-        )
-        return {f"{name}_{key}": value for key, value in found.metrics.items()}
-
-    splits = parts.splits
-    validated = values(splits.validation, "val", derive(seed, "evaluation", epoch))
-    return values(splits.test, "test", derive(seed, "test")) | validated
+    found = measure_again(names, "test", config, parts, epoch=epoch)
+    return found | measure_again(names, "validation", config, parts, epoch=epoch)

@@ -62,6 +62,7 @@ def restore(
     parts: Parts,
     begin: tuple[Position, Best],
     *,
+    steered: bool,
     epochs: int,
     batches: int,
     accumulate: int,
@@ -73,6 +74,7 @@ def restore(
         state: the saved state.
         parts: the parts, as `assemble` returns them.
         begin: the position and the best epoch of a run that begins.
+        steered: whether metrics may steer the run, so that its best epoch must be the saved one.
         epochs: the number of epochs of the run.
         batches: the number of batches of an epoch.
         accumulate: the number of batches of an optimizer step.
@@ -83,7 +85,7 @@ def restore(
     try:
         restored = Restored(
             _position(begin[0], state["position"], epochs, batches, accumulate),
-            _best(begin[1], state["best"]),
+            _best(begin[1], state["best"], steered=steered),
             _tensors("best_weights", state["best_weights"]),
         )
         weights = parts.model.state_dict()
@@ -129,8 +131,10 @@ def _position(
     return position
 
 
-def _best(best: Best, saved: Mapping[str, Any]) -> Best:
+def _best(best: Best, saved: Mapping[str, Any], *, steered: bool) -> Best:
     metrics = saved["metrics"]
+    if isinstance(saved["epoch"], int) and metrics and best.monitor not in metrics and not steered:
+        return best  # the command names another objective, which no weight depends on
     if not isinstance(saved["epoch"], int) or (metrics and best.monitor not in metrics):
         raise ValueError("its best epoch has not the metrics of one")
     return dataclasses.replace(

@@ -51,7 +51,7 @@ def train_and_test(
     with explained(config, folder, lambda: run.saved):
         try:
             run.train(check)
-            if run.prepare_test():
+            if run.prepare_test(check):
                 (test,) = evaluate(
                     models=[parts.model],
                     seeds=[derive(config.seed, "test")],

@@ -142,12 +142,14 @@ def compare(whole: Evidence, killed: Evidence) -> list[str]:
     for key, step in differing(whole.points, killed.points):
         there, expected = (each.points.get((key, step)) for each in (killed, whole))
         found.append(f"{key} of step {step} is {there} in the journal instead of {expected}")
-    once = {point: values[0] for point, values in killed.stored.items() if len(values) == 1}
-    twice = killed.stored.keys() - once.keys() - whole.points.keys()
-    for key, step in (*differing(whole.points, once), *sorted(twice)):
-        values = killed.stored.get((key, step), [])
-        expected = whole.points.get((key, step))
-        found.append(f"{key} of step {step} is {values} in MLflow instead of {expected}")
+    # A run may give one step several values.
+    once = {point: [value] for point, value in whole.points.items()}
+    for point in sorted(once.keys() | killed.stored.keys()):
+        values = killed.stored.get(point, [])
+        wanted = whole.stored.get(point) or once.get(point, [])
+        if sorted(map(repr, values)) != sorted(map(repr, wanted)):
+            key, step = point
+            found.append(f"{key} of step {step} is {values} in MLflow instead of {wanted}")
     if len(killed.run_ids) != 1:
         found.append(f"{len(killed.run_ids)} MLflow runs instead of 1")
     return found

@@ -15,6 +15,7 @@ from experiments.errors import InputError, RunError, shortened, text_of
 from experiments.journal import History, Journal, history
 from experiments.process.signals import Interrupted
 from experiments.redaction.hide import hidden
+from experiments.registry.earlier import MEASURES, redefined
 from experiments.registry.integrity import WEIGHTS
 from experiments.registry.objective import Objective
 from experiments.tracking.copies import Copies, ask_for, run_id_of
@@ -79,10 +80,12 @@ def recording(
     if uri is not None:
         ask_for(folder, uri, experiment, parent, wishes)
     if past.start:
-        recorder.write("continue", store=store, **process)
-        # The objective does not count for the identity of every run.
-        own = {key: text for key, text in tags.items() if key in objective.tags}
-        if new := changes(past, {**own, **given}):
+        changed, mark = redefined(past, tags)
+        recorder.forget(changed)
+        recorder.write("continue", store=store, redefined=changed, **process)
+        # The objective and the metrics do not count for the identity of every run.
+        own = {key: text for key, text in tags.items() if key in {MEASURES, *objective.tags}}
+        if new := changes(past, {**own, **mark, **given}):
             recorder.tags(new)
     else:
         recorder.write(
