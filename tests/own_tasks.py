@@ -159,3 +159,23 @@ class Detaching(nn.Module):
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(outputs, targets).detach()
+
+
+def few(outputs: Tensor, targets: Tensor) -> Tensor:
+    """A metric that takes the images of the trial, and no more."""
+    if len(targets) > 7:
+        raise ArithmeticError(f"{len(targets)} are too many")
+    return outputs.mean()
+
+
+class Telling(Callback):
+    """Logs at every moment that has an epoch."""
+
+    def on_fit_start(self, training) -> None:
+        training.log({"begun": training.epoch})
+
+    def on_epoch_end(self, training, metrics) -> None:
+        training.log({"last": training.epoch})
+
+    def on_test_end(self, training, metrics) -> None:
+        training.log({"last": -1.0, "tested_at": training.epoch})

@@ -40,6 +40,7 @@ with torch.no_grad():
     first = train([*OFFLINE, "trainer.epochs=2", "model._target_=own.Dropping"], **where)
 second = train([*DIGITS, "trainer.epochs=1", "seed=1"], **where)
 again = train([*DIGITS, "trainer.epochs=1", "seed=1"], **where)
+ranked = train([*DIGITS, "trainer.epochs=1", "seed=1", "task.objective=loss"], **where)
 assert before == state(), (before, state())
 after = random.random(), numpy.random.rand(), torch.rand(1, dtype=torch.float32).item()
 logging.warning("the log of the script goes on")
@@ -54,6 +55,7 @@ told |= {
     "folders": [str(first.folder), str(second.folder)],
     "identities": [first.identity, second.identity],
     "again": again == second,
+    "ranked": ranked.objective,
     "numbers": [numbers, after],
     "metrics": second.metrics,
     "objective": second.objective,
@@ -112,7 +114,8 @@ def test_a_run_is_returned_with_its_results(told) -> None:
 
 def test_a_finished_run_is_not_trained_again(told) -> None:
     assert told["again"]
-    assert sum(line.startswith("Finished before: ") for line in told["lines"]) == 1
+    assert sum(line.startswith("Finished before: ") for line in told["lines"]) == 2
+    assert told["ranked"] == told["metrics"]["val_loss"]  # by the objective of its own call
     assert sum(line.startswith("Epoch: ") for line in told["lines"]) == 3
 
 

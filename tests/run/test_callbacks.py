@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from experiments import journal
 from experiments.errors import InputError, RunError
+from experiments.process.signals import Interrupted
 from experiments.training.evaluation import evaluate
 from tests.own_tasks import Averaging
-from tests.run.test_lifecycle import assert_the_same, configuration, execute
+from tests.run.test_lifecycle import assert_the_same, configuration, execute, interrupting
 
 OWN = "+callbacks.own._target_=tests.own_tasks."
 
@@ -118,3 +120,19 @@ def test_a_moment_that_is_never_called_is_refused(tmp_path: Path, root: str) -> 
     said = r"^callbacks\.own: Misspelt\.on_train_epoch_end would never be called; did you mean on_"
     with pytest.raises(InputError, match=said):
         execute(config, tmp_path)
+
+
+def test_a_resumed_run_logs_as_one_that_was_not_and_the_test_counts_last(
+    tmp_path: Path, root: str
+) -> None:
+    stopping = ("+callbacks.stop._target_=tests.own_tasks.Stopping", "+callbacks.stop.epoch=2")
+    config = configuration(root, f"{OWN}Telling", *stopping)
+    for batch in (30, 19):  # an epoch has 24 batches; the second stop is in the test
+        with pytest.raises(Interrupted):
+            execute(config, tmp_path, interrupting(batch))
+    _, history = execute(config, tmp_path)
+    told = {point: v for point, v in history.points.items() if point[0] in {"begun", "last"}}
+    assert told == {("begun", 1): 1.0, ("last", 1): 1.0, ("last", 2): -1.0}
+    assert history.points["tested_at", 2] == 2.0
+    events, _ = journal.read(tmp_path)
+    assert sum("begun" in event.get("metrics", {}) for event in events) == 1
