@@ -94,6 +94,7 @@ def test_a_line_of_version_0_1_0_that_is_no_event_is_said(tmp_path: Path, line: 
         {"event": []},
         {"event": "metrics", "metrics": {"loss": "0.5"}, "step": 1},
         {"event": "metrics", "metrics": {"loss": 0.5}},
+        {"event": "metrics", "metrics": {"loss": 0.5}, "step": 1, "redefined": "loss"},
         {"event": "tags", "tags": []},
         {"event": "artifacts", "names": "config.yaml"},
         {"event": "end"},

@@ -102,3 +102,12 @@ def test_an_error_with_advice_of_its_own_gets_no_other(
     with pytest.raises(type(raised)) as caught, explained(config, FOLDER, lambda: None):
         raise raised
     assert not hasattr(caught.value, "__notes__")
+
+
+def test_an_edited_metric_begins_a_new_run_only_where_it_steers(root: str) -> None:
+    steered = configuration(root, "data.validation_size=100", "trainer.save_best=true")
+    with pytest.raises(ArithmeticError) as caught, explained(steered, FOLDER, lambda: "the test"):
+        raise ArithmeticError
+    assert caught.value.__notes__[-1].endswith(
+        "at the test; with edited source it is a new run from epoch 1"
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.journal import Journal
 from experiments.run import verify_resume
-from experiments.run.verify_resume import Evidence
+from experiments.run.verify_resume import Evidence, compare
 
 
 def test_a_run_that_always_ends_first_proves_nothing(
@@ -44,3 +44,15 @@ def test_a_failed_run_is_reported_with_its_reason(tmp_path: Path) -> None:
         journal.write("tags", tags={"failure": "ArithmeticError: odd"})
     notes = "ArithmeticError: odd\nEverything about this run: outputs/…\nAs it is, …\n"
     assert verify_resume._reason(tmp_path, notes) == "ArithmeticError: odd"
+
+
+def evidence(*stored: float) -> Evidence:
+    """Return a run that has logged values at one step, of which the last counts."""
+    return Evidence("0" * 64, {("own", 1): 2.0}, {("own", 1): stored}, frozenset({"r"}))
+
+
+def test_a_step_has_as_many_values_as_in_the_whole_run() -> None:
+    assert compare(evidence(1.0, 2.0), evidence(1.0, 2.0)) == []
+    (said,) = compare(evidence(2.0), evidence(2.0, 2.0))
+    assert said == "own of step 1 is (2.0, 2.0) in MLflow instead of (2.0,)"
+    assert compare(evidence(1.0, 2.0), evidence(2.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,17 @@ def test_values_for_the_epoch_are_those_of_the_checkpoint(tmp_path: Path) -> Non
         run.restore(*saved)
         assert run.values_of_epoch() == {"own": 1.0}
         assert run.values_of_epoch() == {}
+
+
+def test_no_value_of_another_thread_is_lost_at_the_end_of_an_epoch(tmp_path: Path) -> None:
+    names = [f"own{number}" for number in range(20_000)]
+    taken: list[str] = []
+    with process(tmp_path) as run:
+        thread = threading.Thread(
+            target=lambda: [run.keep_for_epoch({name: 1.0}) for name in names]
+        )
+        thread.start()
+        while thread.is_alive():
+            taken += run.values_of_epoch()
+        taken += run.values_of_epoch()
+    assert taken == names
