@@ -11,6 +11,7 @@ from benchmarks import (
     logged_model,
     lookup,
     outage,
+    predict,
     process,
     reports,
     startup,
@@ -20,7 +21,8 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy, drawn),
+    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
+    *(drawn, predict),
 )
 for script in SCRIPTS:
     script.main()

@@ -23,6 +23,7 @@ _EXAMPLES = """Examples:
   experiments predict 05c8 test.csv                a table: a line of pixels for each picture
   experiments predict SWEEP digit.png              the runs of a sweep's best setting together
 """
+_LINES = 100  # more take longer to print than to predict
 _SHOWN = 3  # so many classes of each picture
 
 
@@ -90,12 +91,14 @@ def _print(members: Sequence[Trained], found: Predictions) -> None:
         ("image", "class", ">probability", "next"),
         [
             (each.picture, each.name, f"{max(each.probabilities):.1%}", _next(each, found))
-            for each in found.all
+            for each in found.all[:_LINES]
         ],
     )
+    if len(found.all) > _LINES:
+        typer.echo(f"{len(found.all) - _LINES:,} more; --json tells all")
     if found.accuracy is not None:
         known = sum(each.truth is not None for each in found.all)
-        typer.echo(f"\nAccuracy on {known} images with a label: {found.accuracy:.2%}")
+        typer.echo(f"\nAccuracy on {known:,} images with a label: {found.accuracy:.2%}")
 
 
 def _next(each: Prediction, found: Predictions) -> str:
