@@ -56,7 +56,7 @@ def by_hand(steps: list[dict[str, torch.Tensor]], decays: list[float]) -> dict[s
 def test_it_equals_its_formula_to_the_bit(digits, chosen, decays) -> None:
     trace, training = traced(digits, **chosen)
     expected = by_hand(trace.steps, decays)
-    found = training.moments.weights()
+    found = training.moments.weights(training.model)
     assert found.keys() == expected.keys()
     for name, average in expected.items():
         assert torch.equal(found[name], average)
@@ -68,7 +68,7 @@ def test_the_formula_is_that_of_the_docstring(digits) -> None:
     average = {name: value.double() for name, value in trace.steps[0].items()}
     for weights in trace.steps[1:]:
         average = {name: 0.9 * old + 0.1 * weights[name] for name, old in average.items()}
-    for name, value in training.moments.weights().items():
+    for name, value in training.moments.weights(training.model).items():
         torch.testing.assert_close(value.double(), average[name], rtol=1e-5, atol=1e-7)
 
 
@@ -80,7 +80,7 @@ def test_it_equals_torch_s_average_of_models(digits) -> None:
         source.load_state_dict(weights)
         torchs.update_parameters(source)
     for name, value in torchs.module.state_dict().items():
-        assert torch.equal(training.moments.weights()[name], value)
+        assert torch.equal(training.moments.weights(training.model)[name], value)
 
 
 def test_the_training_goes_on_with_its_own_weights(digits) -> None:
@@ -94,8 +94,8 @@ def test_the_training_goes_on_with_its_own_weights(digits) -> None:
 def test_statistics_of_batch_normalisation_are_averaged_if_asked(digits, use_buffers) -> None:
     layers = nn.Flatten(), nn.Linear(784, 8), nn.BatchNorm1d(8), nn.Linear(8, 10)
     trace, training = traced(digits, nn.Sequential(*layers), use_buffers=use_buffers, decay=0.9)
-    assert ("2.running_mean" in training.moments.weights()) == use_buffers
-    assert "2.num_batches_tracked" not in training.moments.weights()
+    assert ("2.running_mean" in training.moments.weights(training.model)) == use_buffers
+    assert "2.num_batches_tracked" not in training.moments.weights(training.model)
     kept = torch.equal(trace.evaluated[-1]["2.running_mean"], trace.steps[-1]["2.running_mean"])
     assert kept != use_buffers
 

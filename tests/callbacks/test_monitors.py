@@ -99,5 +99,5 @@ def test_a_state_in_the_middle_of_an_epoch_suffices(digits) -> None:
     second.position = first.position
     second.run(states=first.moments.states())
     assert second.logged[1] == whole.logged[1]
-    for name, average in whole.moments.weights().items():
-        assert torch.equal(second.moments.weights()[name], average)
+    for name, average in whole.moments.weights(whole.model).items():
+        assert torch.equal(second.moments.weights(second.model)[name], average)

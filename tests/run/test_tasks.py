@@ -133,6 +133,10 @@ def test_the_metrics_of_a_regression_are_scikit_learn_s(tmp_path: Path, root: st
             r"^task\.loss: Summing returns \(7,\) for a batch, and a loss is one number",
         ),
         (
+            ("+task.loss.reduction=sum",),
+            r"^task\.loss: CrossEntropyLoss returns the sum over a batch, .*\(reduction=mean\)$",
+        ),
+        (
             ("task=regression", "model.classes=10"),
             r"^model\.classes=10: the data has 1 number to predict; set model\.classes=1, or null",
         ),

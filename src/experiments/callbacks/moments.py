@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -67,23 +68,25 @@ class Moments:
 
     def epoch_end(self, metrics: Mapping[str, float]) -> None:
         """After an epoch, with its metrics."""
+        seen = MappingProxyType(metrics)
         for name in self._callbacks:
-            self._call_apart(name, "on_epoch_end", self._training, metrics)
+            self._call_apart(name, "on_epoch_end", self._training, seen)
 
     def test_end(self, metrics: Mapping[str, float]) -> None:
         """After the test, with its metrics."""
+        seen = MappingProxyType(metrics)
         for name in self._callbacks:
-            self._call_apart(name, "on_test_end", self._training, metrics)
+            self._call_apart(name, "on_test_end", self._training, seen)
 
     def states(self) -> dict[str, dict[str, object]]:
         """Return the states of the callbacks, by name."""
         return {name: self._call(name, "state_dict") for name in self._callbacks}
 
-    def weights(self) -> Mapping[str, Tensor]:
-        """Return the weights to evaluate, test and keep in place of the model's own, by name.
+    def weights(self, model: nn.Module) -> Mapping[str, Tensor]:
+        """Return the weights to evaluate, test and keep in place of a model's own, by name.
 
         Raises:
-            RunError: two callbacks give weights.
+            RunError: two callbacks give weights, or one gives some that the model does not have.
         """
         found = {name: self._call(name, "weights") for name in self._weights}
         given = {name: weights for name, weights in found.items() if weights is not None}
@@ -92,12 +95,22 @@ class Moments:
                 f"callbacks.{' and callbacks.'.join(given)} both give the weights to evaluate; "
                 "remove one of them"
             )
+        own = model.state_dict() if given else {}
+        for name, weights in given.items():
+            for key, value in weights.items():
+                if key not in own or own[key].shape != value.shape:
+                    kind = type(self._callbacks[name]).__name__
+                    raise RunError(
+                        f"callbacks.{name}: {kind}.weights gives {key} of the shape "
+                        f"{tuple(value.shape)}, which the model does not have; give weights by "
+                        "the names of the model's state_dict()"
+                    )
         return next(iter(given.values()), {})
 
     @contextmanager
     def evaluated_weights(self, model: nn.Module) -> Iterator[None]:
         """Give a model the weights to evaluate, and afterwards its own again, bit for bit."""
-        weights = self.weights()
+        weights = self.weights(model)
         own = model.state_dict() if weights else {}
         before = {name: own[name].clone() for name in weights}
         try:
@@ -130,11 +143,7 @@ NO_CALLBACKS = Moments()
 
 @torch.no_grad()
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Copy weights by name into a model; weights that are not named stay.
-
-    Raises:
-        KeyError: the model has no weight of a name.
-    """
+    """Copy weights by name into a model that has them; weights that are not named stay."""
     own = model.state_dict() if weights else {}
     for name, weight in weights.items():
         own[name].copy_(weight)

@@ -7,13 +7,14 @@ warnings and of the log do not; see docs/decisions/0015.
 
 from __future__ import annotations
 
-import ast
 import functools
 import gc
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+
+from experiments.identity.known_parts import KnownParts
 
 BESIDE: Mapping[str, str] = {
     "__init__": "the Python interface, which leads here",
@@ -30,9 +31,10 @@ BESIDE: Mapping[str, str] = {
     "differences": "reads the runs that there are",
     "errors": "the errors that end a run",
     "files": "writes and locks files; the checksums of data and checkpoints are checked",
+    "inference": "uses finished runs",
     "identity": "decides what counts; a change that finds another identity changes it anyway",
     "journal": "stores the reports of a run",
-    "lanes.limits": "chooses the number of lanes; a lane has the bits of a run alone",
+    "lanes.limits": "chooses the lanes; a lane has the identity of a run alone (decision 9)",
     "mlflow_plugin": "records a user's own calls of MLflow",
     "process": "signals, streams and processes",
     "provenance": "describes the machine and the commit",
@@ -58,104 +60,55 @@ BESIDE: Mapping[str, str] = {
     "worker": "a process that calls what computes",
 }
 """the modules and packages without effect on a result, each with the reason"""
+COMPUTING = frozenset({"config.from_data"})
+"""the modules of these packages that have one"""
 
 _MODULE = (".py", ".pyc", ".so")
-_LOGGERS = frozenset({"_log", "logging", "warnings"})
-_EXPLAINING = frozenset({"did_you_mean", "explained", "misfit", "print"})
 
 
 @functools.cache
 def package_sha256() -> str:
     """Return the SHA-256 of everything that computes in this package, module names included."""
-    digest = hashlib.sha256()
+    digest, known = hashlib.sha256(), KnownParts()
     was_enabled = gc.isenabled()
     gc.disable()  # syntax trees are many objects, and a collection frees none of them
     try:
         for name, file in sorted(computing_modules(files("experiments"))):
             content = file.read_bytes()
-            computes = _computing(content) if name.endswith(".py") else content
             digest.update(f"{name}\0".encode())
-            digest.update(hashlib.sha256(computes).digest())
+            digest.update(known.sha256_of(content) if name.endswith(".py") else _sha256(content))
     finally:
         if was_enabled:
             gc.enable()
+    known.keep()
     return digest.hexdigest()
 
 
-def computing_modules(folder: Traversable, base: str = "") -> Iterator[tuple[str, Traversable]]:
+def computing_modules(folder: Traversable) -> Iterator[tuple[str, Traversable]]:
     """Yield the modules that compute.
 
     Args:
-        folder: the package, which may lie in an archive, or a package in it.
-        base: the name of this folder relative to the package, with a slash at its end.
+        folder: the package, which may lie in an archive.
 
     Yields:
         The name of each, relative to the package, such as `training/loop.py`; and its file.
     """
+    for name, file in _modules(folder, ""):
+        steps = name.partition(".")[0].split("/")
+        places = {".".join(steps[:depth]) for depth in range(1, len(steps) + 1)}
+        if places & COMPUTING or not places & BESIDE.keys():
+            yield name, file
+
+
+def _modules(folder: Traversable, base: str) -> Iterator[tuple[str, Traversable]]:
     for entry in folder.iterdir():
         name = f"{base}{entry.name}"
-        if name.partition(".")[0].replace("/", ".") in BESIDE or entry.name == "__pycache__":
-            continue
         if entry.is_dir():
-            yield from computing_modules(entry, f"{name}/")
+            if entry.name != "__pycache__":
+                yield from _modules(entry, f"{name}/")
         elif entry.name.endswith(_MODULE):
             yield name, entry
 
 
-def _computing(content: bytes) -> bytes:
-    """Return the part of a module that computes, as one text for each syntax tree."""
-    told: list[str] = []
-    _tell(ast.parse(content), told.append, is_message=False)
-    return "\0".join(told).encode()
-
-
-def _tell(node: ast.AST, tell: Callable[[str], None], *, is_message: bool) -> None:
-    """Tell a syntax tree, without docstrings and without the texts in a message.
-
-    `ast.NodeTransformer` and `ast.dump` would take four times as long.
-    """
-    is_message = is_message or _begins_message(node)
-    kind = type(node)
-    if is_message and (kind is ast.JoinedStr or _is_text(node)):
-        tell("")  # an f-string with the values in it
-        return
-    tell(kind.__name__)
-    for name in kind._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, ast.expr_context):
-            continue  # the place of a name tells it
-        if isinstance(value, ast.AST):
-            _tell(value, tell, is_message=is_message)
-        elif isinstance(value, list):
-            tell("[")
-            for entry in value:
-                if not isinstance(entry, ast.AST):
-                    tell(repr(entry))
-                elif not _is_docstring(entry):
-                    _tell(entry, tell, is_message=is_message)
-            tell("]")
-        else:
-            tell(repr(value))
-
-
-def _begins_message(node: ast.AST) -> bool:
-    """Return whether a node is an error, raised or not, or an entry in the log or on the screen."""
-    if not isinstance(node, ast.Call):
-        return isinstance(node, ast.Raise)
-    called = node.func
-    if isinstance(called, ast.Name):
-        return called.id in _EXPLAINING or called.id.endswith("Error")
-    return (
-        isinstance(called, ast.Attribute)
-        and isinstance(called.value, ast.Name)
-        and called.value.id in _LOGGERS
-    )
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    """Return whether a statement is a text alone: also the docstring of an attribute."""
-    return isinstance(node, ast.Expr) and _is_text(node.value)
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -180,8 +180,9 @@ class Run:
             return  # no checkpoint, so the last one is finite
         if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
             if trainer.save_best:
-                weights = {**self.parts.model.state_dict(), **self._moments.weights()}
-                self._best_weights = {key: value.clone() for key, value in weights.items()}
+                with self._moments.evaluated_weights(self.parts.model):
+                    weights = self.parts.model.state_dict()
+                    self._best_weights = {key: value.clone() for key, value in weights.items()}
         elif "val_loss" in self._metrics and self._best.exhausted(epoch):
             position.stopped = True
             _log.info(
@@ -211,7 +212,7 @@ class Run:
         if self.config.trainer.save_best and self._best_weights:
             self.parts.model.load_state_dict(self._best_weights)
         else:
-            load_weights(self.parts.model, self._moments.weights())
+            load_weights(self.parts.model, self._moments.weights(self.parts.model))
         self._validate(check)
         return True
 

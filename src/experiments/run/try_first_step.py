@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -25,7 +26,7 @@ from experiments.errors import InputError, text_of
 from experiments.randomness import random_state, set_random_state
 from experiments.run.packing import pack
 from experiments.target_classes import explained
-from experiments.tasks import Task
+from experiments.tasks import Loss, Task
 from experiments.training.evaluation import number_of
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
@@ -88,6 +89,11 @@ def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
             f"task.loss: {name_of(task.loss)} returns {shape} for a batch, and a loss is one "
             "number; return the mean over the batch (reduction=mean)"
         )
+    if _attempt("task.loss", task.loss, lambda: _is_a_sum(task.loss, outputs, targets)):
+        raise InputError(
+            f"task.loss: {name_of(task.loss)} returns the sum over a batch, whose size would scale "
+            "the steps; return the mean (reduction=mean)"
+        )
     if outputs.requires_grad and not loss.requires_grad:
         raise InputError(
             f"task.loss: {name_of(task.loss)} returns a loss without a gradient; it may not detach "
@@ -98,6 +104,14 @@ def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
         key, measured = f"task.metrics.{name}", metric
         _attempt(key, metric, partial(measured.update, outputs.detach(), targets))
         _attempt(key, metric, partial(number_of, name, measured))
+
+
+def _is_a_sum(loss: Loss, outputs: Tensor, targets: Tensor) -> bool:
+    """Return whether a loss doubles for a batch that holds each example twice."""
+    with torch.no_grad():
+        one = float(copy.deepcopy(loss)(outputs, targets))
+        two = float(copy.deepcopy(loss)(torch.cat([outputs] * 2), torch.cat([targets] * 2)))
+    return math.isfinite(one) and one != 0 and math.isclose(two, 2 * one, rel_tol=1e-3)
 
 
 def step(optimizer: Optimizer, schedule: LRScheduler) -> None:

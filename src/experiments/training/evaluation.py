@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from experiments.data.batches import batches
 from experiments.data.splits import Split
 from experiments.randomness import have_moved, random_state, seed_all
-from experiments.tasks import Metric, Task
+from experiments.tasks import Loss, Metric, Task
 
 EVALUATION_BATCH = 1000  # affects only the speed, as no gradients are kept
 
@@ -84,6 +84,7 @@ def _evaluate(
 ) -> list[Evaluation]:
     for model in models:
         model.eval()
+    computed = [_evaluated(task.loss) for _ in models]
     losses = [torch.zeros((), device=split.labels.device) for _ in models]
     metrics = [copy.deepcopy(task.metrics) for _ in models]
     for metric in (each for own in metrics for each in own.values()):
@@ -94,7 +95,7 @@ def _evaluate(
             targets = task.targets(images, labels)
             for number, model in enumerate(models):
                 outputs = model(images)
-                losses[number] += task.loss(outputs, targets) * len(labels)
+                losses[number] += computed[number](outputs, targets) * len(labels)
                 for metric in metrics[number].values():
                     metric.update(outputs, targets)
             total += len(labels)
@@ -107,6 +108,11 @@ def _evaluate(
             )
             for loss, own in zip(losses, metrics, strict=True)
         ]
+
+
+def _evaluated(loss: Loss) -> Loss:
+    """Return a loss for an evaluation, which leaves the state of the training's own alone."""
+    return copy.deepcopy(loss).eval() if isinstance(loss, nn.Module) else loss
 
 
 def number_of(name: str, metric: Metric) -> float:
