@@ -24,6 +24,7 @@ from experiments.run.build_schedule import build_schedule, nested_in
 from experiments.run.build_task import build_callbacks, build_task
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
 from experiments.target_classes import build, explained, resolve, resolve_model
+from experiments.target_classes.loading import weights_only
 from experiments.tasks import Task
 
 
@@ -111,6 +112,7 @@ def build_model(config: RunConfig, task: Task, splits: Splits) -> tuple[nn.Modul
         return model.to(device), sizes
 
 
+@weights_only()
 def build_updates(
     config: RunConfig, model: nn.Module, total_steps: int
 ) -> tuple[Optimizer, LRScheduler]:

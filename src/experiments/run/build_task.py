@@ -19,9 +19,11 @@ from experiments.target_classes import (
     resolve_loss,
     resolve_metric,
 )
+from experiments.target_classes.loading import weights_only
 from experiments.tasks import Loss, Metric, OfAllExamples, Task
 
 
+@weights_only()
 def build_task(part: TaskPart, splits: Splits) -> Task:
     """Return the task of a configuration; its loss and metrics are on the device of the data.
 
@@ -36,6 +38,7 @@ def build_task(part: TaskPart, splits: Splits) -> Task:
     return task
 
 
+@weights_only()
 def build_callbacks(config: RunConfig) -> dict[str, Callback]:
     """Return the callbacks of a configuration, by name.
 

@@ -12,14 +12,9 @@ from torch import Tensor, nn
 
 from experiments.target_classes.calling import call
 from experiments.target_classes.finding import Function, find, is_a, is_function, is_own_function
+from experiments.target_classes.loading import refuse_loading
 
 _LIBRARIES = ("torch.nn.functional", "torchvision.ops", "torchmetrics.functional")
-_LOADS_MODELS = tuple(
-    f"torchmetrics.{place}{kind}"
-    for place in ("", "functional.")
-    for kind in ("text", "multimodal", "audio")
-)
-"""the parts of torchmetrics that load a model of any name, with its code"""
 _METHODS = ("update", "compute", "reset")
 _FUNCTION = (
     "or a function (outputs, targets) of torch.nn.functional, torchvision.ops or "
@@ -35,10 +30,11 @@ def resolve_loss(key: str, target: str) -> type[nn.Module] | Function:
     `Tensor`.
 
     Raises:
-        InputError: there is no such object, or it is not allowed.
+        InputError: there is no such object, it is not allowed, or it loads a model.
     """
     kind = f"a subclass of torch.nn.modules.module.Module, {_FUNCTION},"
     found = find(key, target, kind, lambda value: is_module_class(value) or _computes(value))
+    refuse_loading(key, target, found)
     return cast("type[nn.Module] | Function", found)
 
 
@@ -49,10 +45,11 @@ def resolve_metric(key: str, target: str) -> type | Function:
     torchmetrics, and the functions that `resolve_loss` allows.
 
     Raises:
-        InputError: there is no such object, or it is not allowed.
+        InputError: there is no such object, it is not allowed, or it loads a model.
     """
     kind = f"a class with update, compute and reset, {_FUNCTION},"
     found = find(key, target, kind, lambda value: _measures(value) or _computes(value))
+    refuse_loading(key, target, found)
     return cast("type | Function", found)
 
 
@@ -77,13 +74,13 @@ class _Measuring(Protocol):
 
 
 def is_module_class(value: object) -> bool:
-    """Return whether a value is a subclass of `nn.Module` that loads no other model by name."""
-    return is_a(value, (nn.Module,)) and not _loads_models(value)
+    """Return whether a value is a subclass of `nn.Module`."""
+    return is_a(value, (nn.Module,))
 
 
 def _measures(value: object) -> bool:
     """Return whether a value is a class with the methods of a metric; look, and call nothing."""
-    if not is_a(value, (object,)) or _loads_models(value):
+    if not is_a(value, (object,)):
         return False
     cls = cast("type", value)
     return cls.__module__.partition(".")[0] not in sys.stdlib_module_names and all(
@@ -102,9 +99,4 @@ def _computes(value: object) -> bool:
         is_function(value)
         and value.__module__.startswith(_LIBRARIES)
         and not value.__name__.startswith("_")
-        and not _loads_models(value)
     )
-
-
-def _loads_models(value: object) -> bool:
-    return str(getattr(value, "__module__", "")).startswith(_LOADS_MODELS)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlparse
@@ -19,6 +17,7 @@ from experiments.files.checksums import sha256_of
 from experiments.target_classes.calling import call
 from experiments.target_classes.finding import find, is_function, is_own_function
 from experiments.target_classes.kinds import is_module_class
+from experiments.target_classes.loading import refuse_loading, weights_only
 
 Maker = Callable[..., nn.Module]
 _KIND = (
@@ -26,7 +25,6 @@ _KIND = (
     "timm.create_model, or a function of your own that is annotated to return an nn.Module"
 )
 _NAME = re.compile(r"[\w.]+")  # of a model of timm; others lead to files and repositories
-_SAFELY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"  # torchvision itself would unpickle any object
 
 
 def resolve_model(key: str, target: str) -> Maker:
@@ -37,11 +35,14 @@ def resolve_model(key: str, target: str) -> Maker:
     with the return annotation `nn.Module` or a subclass.
 
     Raises:
-        InputError: there is no such object, or it is not allowed.
+        InputError: there is no such object, it is not allowed, or it loads another model.
     """
-    return cast("Maker", find(key, target, _KIND, _makes_a_model))
+    found = find(key, target, _KIND, _makes_a_model)
+    refuse_loading(key, target, found)
+    return cast("Maker", found)
 
 
+@weights_only()
 def build_model(
     key: str, maker: Maker, given: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> nn.Module:
@@ -63,9 +64,7 @@ def build_model(
     kind = cast("type[nn.Module]", maker) if isinstance(maker, type) else nn.Module
     if is_torchvisions(maker):
         _check_weights(key, maker, arguments)
-        with _weights_only():
-            return call(key, maker, given, arguments, kind=kind)
-    if is_timms(maker):
+    elif is_timms(maker):
         _check_for_timm(key, arguments)
     return call(key, maker, given, arguments, kind=kind)
 
@@ -107,19 +106,6 @@ def _check_weights(key: str, maker: Maker, arguments: Mapping[str, Any]) -> None
     file = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(known[weights].url).path).name)
     if file.exists() and not sha256_of(file).startswith(file.stem.rpartition("-")[2]):
         raise InputError(f"{file}: is damaged; delete it, and it is fetched anew")
-
-
-@contextmanager
-def _weights_only() -> Iterator[None]:
-    """Have torch load tensors only, and no other pickled objects."""
-    before = os.environ.get(_SAFELY)
-    os.environ[_SAFELY] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(_SAFELY)
-        if before is not None:
-            os.environ[_SAFELY] = before
 
 
 def _check_for_timm(key: str, arguments: Mapping[str, Any]) -> None:
