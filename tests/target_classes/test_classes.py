@@ -82,7 +82,7 @@ def test_build_passes_the_arguments() -> None:
     ("arguments", "message"),
     [
         ({"witdh": 3}, r"model\.witdh: unknown key; did you mean model\.width\?"),
-        ({}, "model: Instance refuses its arguments: .*missing"),
+        ({}, r"model\.width: is missing, and Instance needs it; .*: \+model\.width=…"),
         ({"width": {"_target_": "os.system"}}, r"model\.width: nothing below a part may name"),
         ({"width": [{"a": {"_target_": "x"}}]}, r"model\.width: nothing below a part may name"),
     ],

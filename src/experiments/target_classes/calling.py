@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any, Literal, TypeVar, cast
+from urllib.error import URLError
 
 import torch
 from torch import Tensor
 
-from experiments.errors import InputError, misfit
+from experiments.errors import InputError, misfit, text_of
 from experiments.target_classes.finding import Function, explained
 
 T = TypeVar("T")
@@ -52,9 +53,15 @@ def call(
     if not takes_any(maker):
         known = [each for each in parameters_of(maker) if each not in given]
         _check_names(key, name, arguments, known)
+    _check_complete(key, name, parameters_of(maker).values(), {*given, *arguments})
     what = "class" if isinstance(maker, type) else "function"
-    with explained(f"{key}: {name} refuses its arguments", f"mend them, or the {what}"):
-        made = maker(**given, **with_tensors(maker, arguments))
+    try:
+        with explained(f"{key}: {name} refuses its arguments", f"mend them, or the {what}"):
+            made = maker(**given, **with_tensors(maker, arguments))
+    except InputError as error:
+        if isinstance(error.__cause__, URLError):
+            raise InputError(_unreachable(key, name, arguments, error.__cause__)) from error
+        raise
     if not isinstance(made, kind):
         raise InputError(f"{key}: {name} makes a {type(made).__name__}; mend the {what}")
     return made
@@ -82,6 +89,8 @@ def build_function(
     signature = inspect.signature(function)
     if not takes_any(function):
         _check_names(key, name, arguments, list(signature.parameters)[takes:])
+    rest = list(signature.parameters.values())[takes:]
+    _check_complete(key, name, rest, arguments)
     try:
         signature.bind(*range(takes), **arguments)
     except TypeError as error:
@@ -159,6 +168,37 @@ def _check_names(key: str, name: str, arguments: Iterable[str], known: list[str]
     unknown = [each for each in arguments if each not in known]
     if unknown:
         raise InputError(misfit(key, name, unknown, known))
+
+
+def _check_complete(
+    key: str, name: str, parameters: Iterable[inspect.Parameter], told: Container[str]
+) -> None:
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    missing = [
+        each
+        for each in parameters
+        if each.default is each.empty and each.kind not in several and each.name not in told
+    ]
+    if missing:
+        overrides = " ".join(f"+{key}.{each.name}=…" for each in missing)
+        names, is_one = ", ".join(f"{key}.{each.name}" for each in missing), len(missing) == 1
+        hint = missing[0].annotation
+        is_choice = is_one and typing.get_origin(hint) is Literal
+        choices = typing.get_args(hint) if is_choice else ()
+        allowed = f", one of {', '.join(map(str, choices))}" if choices else ""
+        raise InputError(
+            f"{names}: {'is' if is_one else 'are'} missing, and {name} needs "
+            f"{'it' if is_one else 'them'}{allowed}; add to the command: {overrides}"
+        )
+
+
+def _unreachable(key: str, name: str, arguments: Mapping[str, Any], error: URLError) -> str:
+    weights = arguments.get("weights")
+    part = f"{key}.weights={weights}" if weights else key
+    return (
+        f"{part}: {name} cannot fetch its file ({text_of(error)}); connect this machine to the "
+        f"network, or copy the file from another one into {torch.hub.get_dir()}/checkpoints"
+    )
 
 
 def _nests_target(value: object) -> bool:

@@ -10,8 +10,11 @@ import types
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+from torch import Tensor, nn
 
 from experiments.errors import InputError, did_you_mean, text_of
 from experiments.process.signals import Interrupted
@@ -21,7 +24,10 @@ T = TypeVar("T")
 Function = Callable[..., Any]
 _USUAL = (ArithmeticError, ImportError, RuntimeError, SyntaxError, TypeError, ValueError)
 """errors with texts that are clear without the name of their class"""
+_INSTALLS = {"timm": "install it with `pip install timm`"}
+"""how to install the packages that are named by a `_target_` and not required"""
 _STDLIB = Path(sysconfig.get_path("stdlib")).resolve()
+_MEASURES = ("update", "compute", "reset")  # the methods of a metric
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
@@ -35,7 +41,8 @@ def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
         InputError: there is no such class, or it is not a subclass of any of `bases`.
     """
     kind = " or ".join(f"{base.__module__}.{base.__qualname__}" for base in bases)
-    found: type[T] = find(key, target, f"a subclass of {kind}", lambda value: is_a(value, bases))
+    suits = partial(is_a, bases=bases)
+    found: type[T] = find(key, target, f"a subclass of {kind}", suits, bases)
     return found
 
 
@@ -56,7 +63,13 @@ def resolve_function(key: str, target: str, returns: type) -> Function:
     return found
 
 
-def find(key: str, target: str, kind: str, suits: Callable[[object], bool]) -> Any:
+def find(
+    key: str,
+    target: str,
+    kind: str,
+    suits: Callable[[object], bool],
+    bases: tuple[type, ...] = (nn.Module,),
+) -> Any:
     """Return the object that `key._target_` names, if it suits.
 
     Args:
@@ -65,6 +78,7 @@ def find(key: str, target: str, kind: str, suits: Callable[[object], bool]) -> A
         kind: the objects that suit, in words.
         suits: whether an object may be named there; it is called for other objects of the module
             too, and calls none of them.
+        bases: classes from which a class of the user's might be derived, to suit.
 
     Raises:
         InputError: there is no such object, or it does not suit.
@@ -74,9 +88,9 @@ def find(key: str, target: str, kind: str, suits: Callable[[object], bool]) -> A
     if not all(target.split(".")) or not module_name:
         raise InputError(f"{said}: is not a full name; write package.module.Name, {kind}")
     seed_all(derive(0, "import"))  # a process imports a module once, for runs of all seeds
-    with explained(
-        f"{said}: to import {module_name}", "is its module installed, or beside train.py?"
-    ):
+    package = module_name.partition(".")[0]
+    advice = _INSTALLS.get(package, "is its module installed, or beside train.py?")
+    with explained(f"{said}: to import {module_name}", advice):
         module = importlib.import_module(module_name)
         found = getattr(module, name, None)
         is_known = suits(found)
@@ -84,7 +98,8 @@ def find(key: str, target: str, kind: str, suits: Callable[[object], bool]) -> A
     if found is None:
         raise InputError(f"{said}: {module_name} has no {name}; {did_you_mean(name, known)}")
     if not is_known:
-        raise InputError(f"{said}: is not allowed; only {kind} may be named here")
+        line = f"{said}: is not allowed; only {kind} may be named here"
+        raise InputError("; ".join(filter(None, (line, _remedy(found, suits, bases)))))
     return found
 
 
@@ -124,6 +139,29 @@ def _returns(function: types.FunctionType, base: type) -> bool:
     except NameError:  # the name is imported for type checking only
         return False
     return is_a(hint, (base,))
+
+
+def _remedy(found: object, suits: Callable[[object], bool], bases: tuple[type, ...]) -> str | None:
+    """Return how an object of the user's own would suit; None if nothing is known.
+
+    Nothing of the user's is called: `suits` judges stand-ins.
+    """
+    if is_function(found) and is_own(found.__module__):
+        for returns in (Tensor, nn.Module, float):
+            stand_in = types.FunctionType(found.__code__, found.__globals__)
+            stand_in.__module__, stand_in.__annotations__ = found.__module__, {"return": returns}
+            if suits(stand_in):
+                return f"annotate what it returns: `def {found.__name__}(…) -> {_name(returns)}:`"
+    if not _is_class(found) or not is_own(str(vars(found).get("__module__"))):
+        return None
+    lacking = [
+        name for name in _MEASURES if not is_function(inspect.getattr_static(found, name, None))
+    ]
+    measuring = type("Measuring", (), {name: lambda *_: None for name in _MEASURES})
+    if lacking and suits(measuring):
+        return f"write its {'method' if len(lacking) == 1 else 'methods'} {', '.join(lacking)}"
+    base = next(filter(suits, bases), None)
+    return f"derive it: `class {found.__name__}({_name(base)}):`" if base else None
 
 
 def _name(cls: type) -> str:
