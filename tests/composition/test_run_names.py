@@ -22,6 +22,9 @@ from experiments.composition.run_names import key_of, run_name, short_names, val
         (["hydra/launcher=basic", "sweep.max_jobs=2", "hydra.job.name=a"], "defaults"),
         (["optimizer.lr=0.1", "schedule.lr=0.2"], "optimizer.lr=0.1 schedule.lr=0.2"),
         (["model=small", "data=small"], "model=small data=small"),
+        (["+model.token=${oc.env:EXPERIMENTS_SECRET_MODEL_TOKEN}"], "token#1"),
+        (["+model.token=$\\{oc.env\\:EXPERIMENTS_SECRET_MODEL_TOKEN_2\\}"], "token#2"),
+        (["+model.token_2=${oc.env:EXPERIMENTS_SECRET_MODEL_TOKEN_2_2}"], "token_2#2"),
     ],
 )
 def test_a_name_tells_the_overrides_in_few_words(overrides: list[str], name: str) -> None:

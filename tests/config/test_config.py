@@ -8,6 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from experiments.config import check
+from experiments.config.from_data import NAMES
+from experiments.config.model import SIZES
 from experiments.errors import InputError, did_you_mean, shortened
 
 VALUES = {
@@ -170,3 +172,32 @@ def test_a_name_tag_or_note_that_mlflow_would_refuse_is_refused_in_one_line(
     tracking = VALUES["tracking"] | changed  # type: ignore[operator]
     with pytest.raises(InputError, match=re.escape(line)):
         check({**VALUES, "tracking": tracking})
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"loss": "focal"}, "task.loss=focal: names an option; write task/loss=focal"),
+        (
+            {"metrics": {"f1": "f1"}},
+            "task.metrics.f1=f1: names an option; write +task/metric@task.metrics.f1=f1",
+        ),
+        (
+            {"metric": {"_target_": "x.F1", "direction": "maximize"}},
+            "task.metric: a metric needs a name, such as f1; write +task/metric@task.metrics.f1=f1",
+        ),
+    ],
+)
+def test_an_option_in_the_place_of_a_part_is_chosen_by_a_slash(
+    part: dict[str, object], said: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(said)}"):
+        check(changed(task={**VALUES["task"], **part}))
+
+
+def test_a_size_of_the_data_that_the_model_does_not_take_is_no_parameter() -> None:
+    model = {"_target_": "my_models.Net", "inputs": None, "classes": 10, "depth": None}
+    leaves = check(changed(model=model)).leaves()
+    told = {key: value for key, value in leaves.items() if key.startswith("model.")}
+    assert SIZES == NAMES
+    assert told == {"model._target_": "my_models.Net", "model.classes": "10", "model.depth": "null"}

@@ -42,6 +42,30 @@ class Empty(Own):
         super().__init__(root=root, train=train, size=0)
 
 
+class Without(Own):
+    """A data set whose images have another name."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.images = self.__dict__.pop("data")
+
+
+class Flat(Own):
+    """A data set of images without a pixel."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.data = self.data[:, :0]
+
+
+class Listed(Own):
+    """A data set whose labels are a list."""
+
+    def __init__(self, *, root: str, train: bool) -> None:
+        super().__init__(root=root, train=train)
+        self.targets = self.targets.tolist()
+
+
 class Negative(Own):
     """A data set with a label below 0."""
 
@@ -114,7 +138,10 @@ def test_a_user_s_own_data_set() -> None:
 @pytest.mark.parametrize(
     ("cls", "message"),
     [
-        (Floats, "Floats.data must be a uint8 tensor"),
+        (Floats, r"Floats.data must be a uint8 tensor .*, and is a float32 tensor \(\d+, 5, 5\)"),
+        (Without, r"Without has no data; set self\.data to the images, a uint8 tensor"),
+        (Flat, "Flat.data has images of 0 x 5 pixels; each size must be at least 1"),
+        (Listed, "Listed.targets must be a tensor of 40 labels, and is a list"),
         (Unlabelled, "must be a tensor of 40 labels"),
         (Empty, "Empty is empty; it needs examples"),
         (Negative, "Negative.targets has a label -1; labels begin with 0"),

@@ -143,3 +143,11 @@ def test_a_terminal_of_40_columns_shows_whole_sentences(
     assert "the reason " * 10 in shown.decode()
     assert ("\x1b[32mjob 0: finished, 95.65 %, lr=0.01 sgd" in shown.decode()) == colour
     assert ("\x1b[31mjob 1: failed" in shown.decode()) == colour
+
+
+def test_a_job_that_ends_between_two_looks_is_told_to_have_begun(tmp_path: Path) -> None:
+    view = View(JOBS, tmp_path)
+    assert view.unseen_beginning(finished(0, 0.9)) == "job 0: begun, lr=0.01 sgd_momentum s0"
+    assert view.unseen_beginning(Outcome(1, "held back")) is None
+    view.note(Outcome(0, "running"))
+    assert view.unseen_beginning(finished(0, 0.9)) is None

@@ -1,12 +1,14 @@
 """The names of runs: the overrides in few words, such as `lr=0.01 sgd_momentum s1`.
 
-A choice of a part is named by the option alone, a value by the last part of its key, and a seed by
-`s` and its number. A key or option that would be ambiguous beside another is named in full.
+A choice of a part is named by the option alone, a value by the last part of its key, a seed by `s`
+and its number, and a secret by its number in the sweep, `token#2`. A key or option that would be
+ambiguous beside another is named in full.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -16,6 +18,15 @@ _NOISE = (*WITHOUT_EFFECT, "hydra")
 _LONGEST = 200  # characters; a warning may be added
 DEFAULTS = "defaults"
 """the name of a run without overrides"""
+
+
+SECRETS = "EXPERIMENTS_SECRET"
+"""the beginning of the names of environment variables that hold typed secrets"""
+
+
+def environment_name(prefix: str, key: str) -> str:
+    """Return the name of the environment variable for the first value of a key."""
+    return f"{prefix}_{re.sub(r'[^A-Z0-9]+', '_', key.upper())}"
 
 
 def key_of(override: str) -> str:
@@ -77,6 +88,11 @@ def run_name(
 
 def _short(override: str) -> str:
     key, value = key_of(override), value_of(override)
+    told = value.replace("\\", "")  # Hydra escapes the values of a sweep
+    variable = f"${{oc.env:{environment_name(SECRETS, key)}"
+    if told.startswith(variable) and told.endswith("}"):
+        count = told.removeprefix(variable).strip("_}") or "1"
+        return f"{key.rpartition('.')[2]}#{count}"
     if key == "seed":
         return f"s{value}"
     if "." not in key and not override.startswith("~"):

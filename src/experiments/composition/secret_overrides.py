@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments.composition.environment import nodes
+from experiments.composition.run_names import SECRETS, environment_name
 from experiments.errors import InputError
 from experiments.redaction.hide import hidden
 from experiments.redaction.secret_forms import HIDDEN, is_secret, names_a_secret
@@ -114,8 +114,7 @@ def _variable(override: Override, written: str) -> str:
         raise InputError(_advice(f"{key}={written}", "an interpolation beside it"))
     # The user sees an address, but not its password.
     is_told = "://" in written and not names_a_secret(key.rpartition(".")[2])
-    prefix = "EXPERIMENTS" if is_told else "EXPERIMENTS_SECRET"
-    base = f"{prefix}_{re.sub(r'[^A-Z0-9]+', '_', key.upper())}"
+    base = environment_name("EXPERIMENTS" if is_told else SECRETS, key)
     content = value if isinstance(value, str) else written
     name, count = base, 1
     while os.environ.get(name, content) != content:

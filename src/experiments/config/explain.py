@@ -16,6 +16,8 @@ from experiments.config.run import RunConfig
 from experiments.errors import InputError, did_you_mean, misfit
 
 Path = tuple[int | str, ...]
+_NO_MAPPING = frozenset({"model_type", "dict_type", "union_tag_not_found", "model_attributes_type"})
+"""pydantic's errors about a value in the place of a part"""
 
 
 def check(
@@ -70,11 +72,24 @@ def _explain(
             f"{_dotted(path[:-1])}: is no name; write letters, digits and _, and begin with a "
             "letter"
         )
-    if error["type"] in {"model_type", "dict_type", "union_tag_not_found", "model_attributes_type"}:
+    is_option = isinstance(error["input"], str) and not key.endswith("_target_")
+    if error["type"] in _NO_MAPPING and is_option and declared(path, values):
+        return f"{key}={error['input']}: names an option; write {_choice_of(path, error['input'])}"
+    if error["type"] in _NO_MAPPING:
         message = "it should be keys with values"
     message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")
     shown = written[path] if path in written else _shown(error["input"])
     return f"{key}={shown}: {message}{_help(path, values)}"
+
+
+def _choice_of(path: Path, option: str) -> str:
+    """Return the override that chooses an option for the part at a path."""
+    match path:
+        case ("task", "metrics", name):
+            return f"+task/metric@task.metrics.{name}={option}"
+        case ("callbacks", *_):
+            return f"callbacks={option}"
+    return f"{'/'.join(map(str, path))}={option}"
 
 
 def _misfits(errors: Sequence[ErrorDetails], values: Mapping[str, Any]) -> str | None:

@@ -9,6 +9,11 @@ from pydantic import Field
 from experiments.config.part import Choice, Own, Part
 from experiments.config.types import Count
 
+SIZES = frozenset(
+    {"inputs", "in_channels", "in_chans", "image_size", "classes", "num_classes", "outputs"}
+)
+"""the arguments of models that are taken from the data if they are null"""
+
 
 class SimpleNet(Part):
     """The network of the article (see `experiments.models`)."""

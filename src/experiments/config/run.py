@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from experiments.config.callbacks import Callbacks
 from experiments.config.data import Data
-from experiments.config.model import Model
+from experiments.config.model import SIZES, Model
 from experiments.config.optimizer import Optimizer
 from experiments.config.schedule import Plateau, Schedule
 from experiments.config.sweep import Sweep
@@ -92,13 +92,16 @@ class RunConfig(Strict):
     def leaves(self) -> dict[str, str]:
         """Return the values that may change a result, as texts by dotted key; a list is one value.
 
-        These are the parameters by which MLflow compares runs.
+        These are the parameters by which MLflow compares runs. A size of the data that is null is
+        left out: the model does not take it.
         """
         values = self.public()
         for name in WITHOUT_EFFECT:
             del values[name]
         found: dict[str, str] = {}
         for key, value in _leaves(values, ""):
+            if value == "null" and key.removeprefix("model.") in SIZES:
+                continue
             own = key
             while own in found:  # {"a.b": 1, "a": {"b": 2}}
                 own += "'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -52,6 +53,12 @@ class TaskPart(Part):
 
     @model_validator(mode="after")
     def _has_the_objective(self) -> TaskPart:
+        metric = (self.model_extra or {}).get("metric")
+        if isinstance(metric, Mapping) and "_target_" in metric:
+            raise ValueError(
+                "task.metric: a metric needs a name, such as f1; write "
+                "+task/metric@task.metrics.f1=f1"
+            )
         if LOSS in self.metrics:
             raise ValueError(
                 f"task.metrics.{LOSS}: the loss is recorded under this name; choose another name"

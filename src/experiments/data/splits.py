@@ -89,7 +89,7 @@ def _load(cls: type, arguments: _Arguments, device: torch.device) -> Splits:
     parts = [_part(cls, arguments, train=train) for train in (True, False)]
     train, test = (_split(part) for part in parts)
     if train.images.shape[1:] != test.images.shape[1:]:
-        shapes = [" x ".join(map(str, split.images.shape[1:])) for split in (train, test)]
+        shapes = [_sizes(split.images) for split in (train, test)]
         raise InputError(
             f"data._target_: {cls.__name__} has images of {shapes[0]} for training and {shapes[1]} "
             "for the test; they should have one shape"
@@ -109,15 +109,14 @@ def _part(cls: type, arguments: _Arguments, *, train: bool) -> object:
 
 def _split(dataset: object) -> Split:
     name = type(dataset).__name__
-    images, labels = (getattr(dataset, attribute, None) for attribute in ("data", "targets"))
-    if not (isinstance(images, Tensor) and images.dtype == torch.uint8 and images.dim() in {3, 4}):
-        raise InputError(
-            f"data._target_: {name}.data must be a uint8 tensor (N, H, W) or (N, C, H, W)"
-        )
-    if not (isinstance(labels, Tensor) and labels.shape[:1] == images.shape[:1]):
-        raise InputError(f"data._target_: {name}.targets must be a tensor of {len(images)} labels")
+    images, labels = _tensors(dataset)
     if len(labels) == 0:
         raise InputError(f"data._target_: {name} is empty; it needs examples")
+    if images[0].numel() == 0:
+        raise InputError(
+            f"data._target_: {name}.data has images of {_sizes(images)} pixels; each size must be "
+            "at least 1"
+        )
     if labels.is_floating_point():
         if labels.dim() > 2 or not labels.isfinite().all():
             raise InputError(
@@ -135,6 +134,40 @@ def _split(dataset: object) -> Split:
             f"data._target_: {name}.targets has a label {int(labels.min())}; labels begin with 0"
         )
     return Split(images, labels.long())
+
+
+def _tensors(dataset: object) -> tuple[Tensor, Tensor]:
+    """Return the images and labels of a data set, of the right types and equal in number."""
+    name = type(dataset).__name__
+    images, labels = (getattr(dataset, attribute, None) for attribute in ("data", "targets"))
+    for attribute, told in (("data", images), ("targets", labels)):
+        if told is None:
+            raise InputError(
+                f"data._target_: {name} has no {attribute}; set self.data to the images, a "
+                "uint8 tensor (N, H, W) or (N, C, H, W), and self.targets to a tensor of N labels"
+            )
+    if not (isinstance(images, Tensor) and images.dtype == torch.uint8 and images.dim() in {3, 4}):
+        raise InputError(
+            f"data._target_: {name}.data must be a uint8 tensor (N, H, W) or (N, C, H, W), and is "
+            f"{_described(images)}; convert it"
+        )
+    if not (isinstance(labels, Tensor) and labels.shape[:1] == images.shape[:1]):
+        raise InputError(
+            f"data._target_: {name}.targets must be a tensor of {len(images)} labels, and is "
+            f"{_described(labels)}; give each image one label"
+        )
+    return images, labels
+
+
+def _sizes(images: Tensor) -> str:
+    return " x ".join(map(str, images.shape[1:]))
+
+
+def _described(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a {str(value.dtype).removeprefix('torch.')} tensor {tuple(value.shape)}"
+    shape = f" of the shape {value.shape}" if hasattr(value, "shape") else ""
+    return f"a {type(value).__module__}.{type(value).__qualname__}{shape}".replace("builtins.", "")
 
 
 def _content(split: Split) -> bytes:

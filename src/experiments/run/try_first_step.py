@@ -26,7 +26,7 @@ from experiments.errors import InputError, text_of
 from experiments.randomness import random_state, set_random_state
 from experiments.run.packing import pack
 from experiments.target_classes import explained
-from experiments.tasks import Loss, Task
+from experiments.tasks import Classification, Loss, Task
 from experiments.training.evaluation import number_of
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
@@ -63,8 +63,10 @@ def try_on_a_copy(model: nn.Module, task: Task, split: Split, build: Build) -> N
     device = split.labels.device
     before = random_state(device)
     try:
-        compute_gradients(trial, task, split)
-        step(*build(trial))
+        with warnings.catch_warnings():  # the run repeats those that are not only about few images
+            warnings.simplefilter("ignore")
+            compute_gradients(trial, task, split)
+            step(*build(trial))
     finally:
         set_random_state(device, before)
 
@@ -82,7 +84,8 @@ def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
     function: Callable[..., object] = copy.deepcopy(task.loss)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
-        loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets))
+        advice = partial(_advice_on_loss, task, outputs, targets)
+        loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets), advice)
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise InputError(
@@ -138,7 +141,46 @@ def check_can_be_saved(key: str, part: nn.Module | Optimizer | LRScheduler) -> N
         pack(part.state_dict(), {})
 
 
-def _attempt(key: str, part: object, what: Callable[[], T]) -> T:
+def _advice_on_loss(task: Task, outputs: object, targets: object) -> str | None:
+    """Return why a loss has failed on these outputs and targets, with a remedy; None if unknown."""
+    if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
+        return None
+    name, are_numbers = name_of(task.loss), targets.is_floating_point()
+    shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}"
+    weight = getattr(task.loss, "weight", None)
+    if isinstance(task.loss, partial):
+        weight = task.loss.keywords.get("weight")
+    classes = outputs.shape[1] if outputs.dim() > 1 else 1
+    if isinstance(weight, Tensor) and weight.dim() == 1 and len(weight) not in {1, classes}:
+        return (
+            f"task.loss.weight: has {len(weight)} entries, and the model has {classes} outputs; "
+            f"give it {classes}, one for each class"
+        )
+    if not are_numbers and targets.dim() == 1 and outputs.dim() == 2:
+        return (
+            f"task.loss: {name} does not take {shapes}, which are class labels; choose "
+            "task=regression to predict them as numbers, or a loss of class labels, such as "
+            "task/loss=cross_entropy"
+        )
+    if are_numbers and isinstance(task, Classification):
+        return (
+            f"task.loss: {name} does not take targets that are floating-point numbers; choose "
+            "task=regression, or give the data set whole numbers as labels"
+        )
+    if are_numbers and outputs.shape != targets.shape:
+        return (
+            f"task.loss: {name} does not take {shapes}; the task should make targets of the "
+            "shape of the outputs, or the model such outputs"
+        )
+    return None
+
+
+def _attempt(
+    key: str,
+    part: object,
+    what: Callable[[], T],
+    advise: Callable[[], str | None] = lambda: None,
+) -> T:
     try:
         return what()
     except torch.OutOfMemoryError as error:
@@ -147,10 +189,11 @@ def _attempt(key: str, part: object, what: Callable[[], T]) -> T:
             "choose a smaller model or another device"
         ) from error
     except (Exception, SystemExit) as error:
-        raise InputError(
+        line = advise() or (
             f"{key}: {name_of(part)} fails in its first step with "
-            f"{type(error).__name__}: {text_of(error)}; HYDRA_FULL_ERROR=1 shows where"
-        ) from error
+            f"{type(error).__name__}: {text_of(error)}"
+        )
+        raise InputError(f"{line}; HYDRA_FULL_ERROR=1 shows where") from error
 
 
 def name_of(part: object) -> str:

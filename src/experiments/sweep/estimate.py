@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from experiments import journal
+from experiments.config.from_data import FILLED_IN
 from experiments.errors import InputError
 from experiments.registry.identities import newest
 from experiments.sweep.jobs import Plan
@@ -52,5 +53,6 @@ def _kind(params: Mapping[str, str]) -> str:
         key: value
         for key, value in params.items()
         if key.startswith(("data.", "model.", "trainer.limit", "trainer.threads", "trainer.device"))
+        and key not in FILLED_IN  # the data and the class determine them
     }
     return json.dumps(told, sort_keys=True)

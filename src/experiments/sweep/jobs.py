@@ -50,6 +50,14 @@ class Job:
         return " ".join(short_names(self.varied)) or named(self.varied)
 
     @property
+    def task(self) -> str:
+        """Its kind in words."""
+        is_measured = self.earlier is not None and self.earlier.lacks(self.measures)
+        if self.kind == "to measure" and not is_measured:
+            return f"to rank by {self.ranked_by.name}"
+        return self.kind
+
+    @property
     def run_name(self) -> str:
         """The name of its run in MLflow, with the values of the varied keys."""
         given, varied = self.config.tracking.run_name, {key_of(text) for text in self.varied}
@@ -111,8 +119,9 @@ class Plan:
         counts = Counter(job.kind for job in self.jobs)
         told = [f"{counts['finished']} finished", f"{counts['to resume']} to resume"]
         told += [f"{counts['new']} new", "0 invalid", f"{counts['duplicate']} duplicates"]
-        if counts["to measure"]:
-            told.append(f"{counts['to measure']} to measure by other metrics")
+        tasks = Counter(job.task for job in self.of("to measure"))
+        for task, count in tasks.items():
+            told.append(f"{count} {task}{' by other metrics' if task == 'to measure' else ''}")
         if counts["in use"]:
             told.append(f"{counts['in use']} trained by another process")
         return f"{len(self.jobs)} jobs: {', '.join(told)}"

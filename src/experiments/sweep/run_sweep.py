@@ -202,7 +202,7 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
     seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
     processes = facts.processes
     if seconds is not None:
-        time_needed = f"; about {duration(seconds / max(1, processes or 1))}"
+        time_needed = f"; about {duration(max(1, seconds / max(1, processes or 1)))}"
     _say(f"{plan}{time_needed}")
     threads = settings.trainer.threads
     if processes == 1 and not facts.in_this_process and workers(threads) < workers(1):
@@ -217,7 +217,7 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
     for job in plan.of("duplicate"):
         _say(f"  job {job.number} ({job.name}) is job {job.twin} again, and trained once")
     if settings.sweep.plan_only:
-        _say(*(f"  job {job.number}: {job.kind}, {job.name}" for job in plan.jobs))
+        _say(*(f"  job {job.number}: {job.task}, {job.name}" for job in plan.jobs))
 
 
 def _print_verdict(results: Sequence[JobResult], verdict: Verdict, folder: Path) -> None:

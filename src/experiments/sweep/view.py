@@ -53,6 +53,7 @@ class View:
             for job in self._jobs.values()
             if job.kind == "finished" and job.earlier
         }
+        self._begun: set[int] = set()
         self._clock, self._told_at, self._told = clock, clock(), ""
         self.console = Console(soft_wrap=True, highlight=False)
 
@@ -60,10 +61,11 @@ class View:
         """Take in the state of a job; return a line that reports it, with its colour."""
         self._told_at = self._clock()
         self.progress.note(outcome)
+        self._begun.add(outcome.number)
         job = self._jobs[outcome.number]
         if outcome.state == "running":
             how = f" ({outcome.reason})" if outcome.reason else ""
-            return Text(f"job {job.number}: begun, {job.name}{how}")
+            return Text(f"{self._beginning(job.number)}{how}")
         if outcome.state != "finished":
             why = f", {outcome.reason}" if outcome.reason != outcome.state else ""
             colour = "red" if outcome.state == "failed" else ""
@@ -74,6 +76,15 @@ class View:
         self._objectives[job.number] = value
         colour = "yellow" if not math.isfinite(value) else "green" if is_best else ""
         return Text(f"job {job.number}: finished, {_shown(of, value)}, {job.name}", colour)
+
+    def unseen_beginning(self, outcome: Outcome) -> str | None:
+        """Return the line about the beginning of a job that ended between two looks, or None."""
+        if outcome.state not in {"finished", "failed"} or outcome.number in self._begun:
+            return None
+        return self._beginning(outcome.number)
+
+    def _beginning(self, number: int) -> str:
+        return f"job {number}: begun, {self._jobs[number].name}"
 
     def reminder(self) -> str | None:
         """Return the progress if it has changed, but no line has told of it for a while."""
@@ -135,6 +146,19 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def _show(view: View, outcome: Outcome) -> None:
+    console = view.console
+    is_live = console.is_interactive
+    if not is_live and (beginning := view.unseen_beginning(outcome)):
+        console.print(beginning, markup=False)
+    line = view.note(outcome)
+    if is_live and outcome.state == "running":
+        return
+    if not is_live and outcome.state == "finished":
+        line.append(f" [{view}]")
+    console.print(line)
+
+
 @contextmanager
 def watching(view: View, outcomes: Outcomes, delivering: Delivering) -> Iterator[None]:
     """Show and deliver the outcomes of the jobs until the block ends."""
@@ -142,20 +166,12 @@ def watching(view: View, outcomes: Outcomes, delivering: Delivering) -> Iterator
     live = Live(console=console, auto_refresh=False, transient=True)
     is_live = console.is_interactive
 
-    def show(outcome: Outcome) -> None:
-        line = view.note(outcome)
-        if is_live and outcome.state == "running":
-            return
-        if not is_live and outcome.state == "finished":
-            line.append(f" [{view}]")
-        console.print(line)
-
     def watch() -> None:
         while True:
             is_last = ended.wait(_LOOK_SECONDS)
             for outcome in outcomes.news():
                 delivering.note(outcome)
-                show(outcome)
+                _show(view, outcome)
             view.progress.look()
             delivering.look()
             if is_live:
