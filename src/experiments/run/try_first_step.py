@@ -84,7 +84,7 @@ def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
     function: Callable[..., object] = copy.deepcopy(task.loss)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
-        advice = partial(_advice_on_loss, task, outputs, targets)
+        advice = partial(_advice_on_loss, task, function, outputs, targets)
         loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets), advice)
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
@@ -141,38 +141,50 @@ def check_can_be_saved(key: str, part: nn.Module | Optimizer | LRScheduler) -> N
         pack(part.state_dict(), {})
 
 
-def _advice_on_loss(task: Task, outputs: object, targets: object) -> str | None:
-    """Return why a loss has failed on these outputs and targets, with a remedy; None if unknown."""
+def _advice_on_loss(
+    task: Task, function: Callable[..., object], outputs: object, targets: object
+) -> str | None:
+    """Return why a loss has failed on these outputs and targets, with a remedy; None if unknown.
+
+    Targets of another kind are blamed only if the loss takes the other kind.
+
+    Args:
+        task: the task, whose loss it is.
+        function: a copy of the loss.
+        outputs: of the model; a tensor (B, ...) unless the model has a mistake.
+        targets: of the task; a tensor (B, ...) unless the task has a mistake.
+    """
     if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
         return None
-    name, are_numbers = name_of(task.loss), targets.is_floating_point()
-    shapes = f"outputs {tuple(outputs.shape)} and targets {tuple(targets.shape)}"
+    name = name_of(task.loss)
     weight = getattr(task.loss, "weight", None)
-    if isinstance(task.loss, partial):
-        weight = task.loss.keywords.get("weight")
     classes = outputs.shape[1] if outputs.dim() > 1 else 1
     if isinstance(weight, Tensor) and weight.dim() == 1 and len(weight) not in {1, classes}:
         return (
             f"task.loss.weight: has {len(weight)} entries, and the model has {classes} outputs; "
             f"give it {classes}, one for each class"
         )
-    if not are_numbers and targets.dim() == 1 and outputs.dim() == 2:
+    if targets.is_floating_point():
+        if isinstance(task, Classification) and _takes(function, outputs, targets.long()):
+            return (
+                f"task.loss: {name} does not take targets that are floating-point numbers; choose "
+                "task=regression, or give the data set whole numbers as labels"
+            )
+    elif _takes(function, outputs, torch.zeros_like(outputs)):
         return (
-            f"task.loss: {name} does not take {shapes}, which are class labels; choose "
-            "task=regression to predict them as numbers, or a loss of class labels, such as "
-            "task/loss=cross_entropy"
-        )
-    if are_numbers and isinstance(task, Classification):
-        return (
-            f"task.loss: {name} does not take targets that are floating-point numbers; choose "
-            "task=regression, or give the data set whole numbers as labels"
-        )
-    if are_numbers and outputs.shape != targets.shape:
-        return (
-            f"task.loss: {name} does not take {shapes}; the task should make targets of the "
-            "shape of the outputs, or the model such outputs"
+            f"task.loss: {name} does not take outputs {tuple(outputs.shape)} and targets "
+            f"{tuple(targets.shape)}, which are class labels; choose task=regression to predict "
+            "them as numbers, or a loss of class labels, such as task/loss=cross_entropy"
         )
     return None
+
+
+def _takes(function: Callable[..., object], outputs: Tensor, targets: Tensor) -> bool:
+    try:
+        function(outputs, targets)
+    except (Exception, SystemExit):  # noqa: BLE001  (the first failure is reported)
+        return False
+    return True
 
 
 def _attempt(
