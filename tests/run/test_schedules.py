@@ -133,8 +133,9 @@ def with_inner(**inner: object) -> str:
         ),
         (
             ("schedule=warmup_cosine", "trainer.epochs=2"),
-            "schedule.milestones=[2]: the run has 2 steps of the schedule, so that the last "
-            "schedule would never begin; choose smaller milestones, or more trainer.epochs",
+            "schedule.milestones=[2]: the schedule has 2 steps, so that its last part would never "
+            "begin; set schedule.milestones=[1], more trainer.epochs, or schedule.interval=batch, "
+            "which counts batches",
         ),
         (
             ("schedule=warmup_cosine", "schedule.milestones=[2,4]"),
@@ -174,9 +175,8 @@ def with_inner(**inner: object) -> str:
         ),
         (
             only(LAMBDA.replace("halving", "of_two")),
-            "schedule.lr_lambda: of_two(step: 'int', other: 'int') -> 'float' is called with 1 "
-            "positional arguments and no other: missing a required argument: 'other'; mend the "
-            "function, or its arguments",
+            "schedule.lr_lambda.other: is missing, and of_two needs it; add to the command: "
+            "+schedule.lr_lambda.other=…",
         ),
         (
             ("schedule=onecycle", "+schedule.total_steps=5"),

@@ -58,7 +58,10 @@ def _unknown(name: str, task: Task, splits: Splits) -> str:
             f"model.{name}=null: the images are not square ({_written(_shape(splits))}), so that "
             "this model cannot take them; choose another model"
         )
-    return f"model.{name}=null: {type(task).__name__} tells no number of outputs; give it a value"
+    return (
+        f"model.{name}=null: {type(task).__name__} tells no number of outputs; give it a value, or "
+        f"write the method `def outputs(self, splits) -> int:` of {type(task).__name__}"
+    )
 
 
 def _takes(maker: Maker, name: str, arguments: Mapping[str, object]) -> bool:

@@ -85,10 +85,12 @@ def _nested(key: str, part: Part, optimizer: Optimizer, steps: int) -> dict[str,
     if isinstance(part, SequentialLR):
         bounds = [0, *part.milestones, steps]
         if bounds[-2] >= steps:
+            is_one = len(part.milestones) == 1 and steps > 1
+            smaller = f"set {key}.milestones=[{steps - 1}], " if is_one else "set "
             raise InputError(
-                f"{key}.milestones={part.milestones}: the run has {steps} steps of the schedule, "
-                "so that the last schedule would never begin; choose smaller milestones, or more "
-                "trainer.epochs"
+                f"{key}.milestones={part.milestones}: the schedule has {steps} "
+                f"{'step' if steps == 1 else 'steps'}, so that its last part would never begin; "
+                f"{smaller}more trainer.epochs, or {key}.interval=batch, which counts batches"
             )
         lengths = [end - begin for begin, end in pairwise(bounds)]
     return {
