@@ -53,9 +53,10 @@ def cases(table: Mapping[str, Sequence[object]], usual: int) -> list[ParameterSe
 def clean_environment() -> dict[str, str]:
     """Return the environment without the developer's settings, and without the models in MLflow.
 
-    A model takes seconds of computing after each run; the tests of it ask for it.
+    A model takes seconds of computing after each run; the tests of it ask for it. Without bytecode,
+    each of a thousand processes would compile this package for a fifth of a second.
     """
-    drop = ("MLFLOW_", "HYDRA_")
+    drop = ("MLFLOW_", "HYDRA_", "PYTHONDONTWRITEBYTECODE")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(drop)}
     return kept | {"EXPERIMENTS_LOG_MODEL": "false"}
 
