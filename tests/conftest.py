@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,15 @@ Starter = Callable[..., subprocess.Popen[str]]
 @pytest.fixture(scope="session")
 def project() -> Path:
     return PROJECT
+
+
+def new_project(folder: Path, files: Mapping[str, str]) -> Path:
+    """Copy train.py and conf/ into a folder, and write a user's files beside them."""
+    shutil.copytree(PROJECT / "conf", folder / "conf")
+    shutil.copy(PROJECT / "train.py", folder)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
 
 
 @pytest.fixture(scope="session")

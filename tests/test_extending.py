@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, new_project
 from tests.conftest import command as run_command
 
 PAGE = (PROJECT / "docs" / "extending.md").read_text()
@@ -30,12 +29,7 @@ def test_the_page_was_understood() -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("extending")
-    shutil.copytree(PROJECT / "conf", folder / "conf")
-    shutil.copy(PROJECT / "train.py", folder)
-    for name, text in FILES.items():
-        (folder / name).write_text(text)
-    return folder
+    return new_project(tmp_path_factory.mktemp("extending"), FILES)
 
 
 def without_numbers(output: str) -> list[str]:

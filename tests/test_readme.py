@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.composition.hydra_config import checked
-from tests.conftest import EXPERIMENTS, PROJECT
+from tests.conftest import EXPERIMENTS, PROJECT, new_project
 from tests.conftest import command as run_command
 
 README = (PROJECT / "README.md").read_text()
@@ -38,12 +37,7 @@ def test_the_readme_was_understood() -> None:
 
 @pytest.fixture(scope="module")
 def project_with_snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(PROJECT / "conf", folder / "conf")
-    shutil.copy(PROJECT / "train.py", folder)
-    for name, text in SNIPPETS.items():
-        (folder / name).write_text(text)
-    return folder
+    return new_project(tmp_path_factory.mktemp("readme"), SNIPPETS)
 
 
 def run(command: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from experiments import journal
 from experiments.callbacks import Callback, Training
-from tests.conftest import EXPERIMENTS, PROJECT, command, run_folder
+from tests.conftest import EXPERIMENTS, PROJECT, command, new_project, run_folder
 
 PAGE = (PROJECT / "docs" / "callbacks.md").read_text()
 SNIPPETS = {
@@ -30,12 +29,7 @@ def without_numbers(text: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("documented")
-    shutil.copytree(PROJECT / "conf", folder / "conf")
-    shutil.copy(PROJECT / "train.py", folder)
-    for name, text in SNIPPETS.items():
-        (folder / name).write_text(text)
-    return folder
+    return new_project(tmp_path_factory.mktemp("documented"), SNIPPETS)
 
 
 def test_the_callback_prints_and_logs_what_the_page_shows(project: Path, root: str) -> None:

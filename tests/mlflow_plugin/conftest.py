@@ -10,36 +10,17 @@ import mlflow
 import pytest
 
 from experiments import journal
-from experiments.journal import Journal
-from experiments.tracking import recording
 from experiments.tracking.current_run import logged_to
 from experiments.tracking.recorder import Recorder
-
-
-@contextlib.contextmanager
-def recorded(folder: Path) -> Iterator[Recorder]:
-    folder.mkdir(exist_ok=True)
-    with (
-        Journal(folder) as opened,
-        recording(
-            journal=opened,
-            past=journal.history(folder),
-            uri=None,
-            identity="0" * 64,
-            experiment="e",
-            name="n",
-            params={"optimizer.lr": "0.01"},
-            tags={"device": "cpu"},
-            dataset=None,
-            given={},
-        ) as recorder,
-    ):
-        yield recorder
+from tests.tracking.recorded_run import recorded
 
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Recorder]:
-    with recorded(folder) as recorder, logged_to(recorder):
+    with (
+        recorded(folder, {"optimizer.lr": "0.01"}, {"device": "cpu"}) as recorder,
+        logged_to(recorder),
+    ):
         yield recorder
 
 

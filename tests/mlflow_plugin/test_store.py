@@ -18,7 +18,8 @@ from experiments.errors import RunError
 from experiments.tracking.current_run import current, logged_to, refused, trial
 from experiments.tracking.environment import for_other_processes
 from experiments.tracking.recorder import Recorder
-from tests.mlflow_plugin.conftest import points, recorded, running
+from tests.mlflow_plugin.conftest import points, running
+from tests.tracking.recorded_run import recorded
 
 
 def test_a_step_is_the_user_s_and_none_is_the_epoch(run: Recorder) -> None:
@@ -189,7 +190,7 @@ def test_a_trial_logs_nowhere(tmp_path: Path, monkeypatch) -> None:
 
 
 def test_a_stack_of_jobs_is_refused(tmp_path: Path) -> None:
-    with recorded(tmp_path / "one") as one, recorded(tmp_path / "two") as two:  # noqa: SIM117
+    with recorded(tmp_path / "one", {}) as one, recorded(tmp_path / "two", {}) as two:  # noqa: SIM117
         with logged_to(one), logged_to(two), refused():
             with pytest.raises(RunError, match="a stack of jobs trains as one model"):
                 mlflow.log_metric("own", 1.0)

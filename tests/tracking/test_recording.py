@@ -9,10 +9,9 @@ import pytest
 
 from experiments import journal
 from experiments.catalog.summary import summary_of
-from experiments.journal import Journal
 from experiments.process.signals import Interrupted
 from experiments.registry.objective import ACCURACY, Objective
-from experiments.tracking import recording
+from tests.tracking.recorded_run import recorded
 
 
 def record(
@@ -22,22 +21,7 @@ def record(
     **metrics: float,
 ) -> list[dict]:
     outcome = contextlib.nullcontext() if error is None else pytest.raises(type(error))
-    with (
-        outcome,
-        Journal(folder) as opened,
-        recording(
-            journal=opened,
-            past=journal.history(folder),
-            uri=None,
-            identity="0" * 64,
-            experiment="e",
-            name="n",
-            params={"a": "1"},
-            tags=objective.tags,
-            dataset={},
-            given={},
-        ) as recorder,
-    ):
+    with outcome, recorded(folder, {"a": "1"}, objective.tags) as recorder:
         recorder.metrics(metrics or {"loss": 0.5}, 1)
         if error is not None:
             raise error
