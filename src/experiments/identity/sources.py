@@ -11,17 +11,13 @@ import ast
 import functools
 import hashlib
 import importlib.util
-import sysconfig
 import warnings
 from collections.abc import Container, Iterable, Iterator
 from importlib import metadata
 from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
 
 from experiments.errors import InputError
-
-_STDLIB = sysconfig.get_path("stdlib")  # a path, since a user's module may have the same name
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
+from experiments.files.owners import owner_of
 
 
 def sources_of(*targets: str) -> dict[str, str]:
@@ -42,9 +38,12 @@ def sources_of(*targets: str) -> dict[str, str]:
         if name in found or _stands_for_itself(name):
             continue
         spec = _spec_of(name)
-        if spec is None or not spec.has_location or _is_python_s(spec):
+        if spec is None or not spec.has_location:
             continue
-        if _is_installed(spec):
+        owner = owner_of(spec.origin or "")
+        if owner == "python":
+            continue
+        if owner == "package":
             top = name.partition(".")[0]
             found[top] = _version_of(top)
             continue
@@ -73,7 +72,7 @@ def refuse_unseen(classes: Iterable[type], seen: Container[str]) -> None:
         spec = _spec_of(name)
         if spec is None:
             raise InputError(_no_file(name))
-        if spec.has_location and not (_is_python_s(spec) or _is_installed(spec)):
+        if spec.has_location and owner_of(spec.origin or "") == "user":
             raise InputError(
                 f"{name}.{cls.__qualname__}: no import statement leads to its module, so that an "
                 f"edit there would go unnoticed; write `import {name}` where it is used, or name "
@@ -125,15 +124,6 @@ def _spec_of(name: str) -> ModuleSpec | None:
         folders = list(spec.submodule_search_locations)
         spec = PathFinder.find_spec(f"{spec.name}.{part}", folders)
     return spec
-
-
-def _is_python_s(spec: ModuleSpec) -> bool:
-    return not _is_installed(spec) and Path(spec.origin or "").is_relative_to(_STDLIB)
-
-
-def _is_installed(spec: ModuleSpec) -> bool:
-    # An editable install is a link to source that the user edits: it does not count.
-    return bool(_INSTALLED & set(Path(spec.origin or "").resolve().parts))
 
 
 def _read(spec: ModuleSpec) -> tuple[bytes, bytes]:

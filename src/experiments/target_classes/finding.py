@@ -5,18 +5,17 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-import sysconfig
 import types
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
 from experiments.errors import InputError, did_you_mean, text_of
+from experiments.files.owners import owner_of
 from experiments.process.signals import Interrupted
 from experiments.randomness import derive, seed_all
 
@@ -26,9 +25,7 @@ _USUAL = (ArithmeticError, ImportError, RuntimeError, SyntaxError, TypeError, Va
 """errors with texts that are clear without the name of their class"""
 _INSTALLS = {"timm": "install it with `pip install timm`"}
 """how to install the packages that are named by a `_target_` and not required"""
-_STDLIB = Path(sysconfig.get_path("stdlib")).resolve()
 _MEASURES = ("update", "compute", "reset")  # the methods of a metric
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def resolve(key: str, target: str, *bases: type[T]) -> type[T]:
@@ -123,8 +120,7 @@ def is_own(module_name: str) -> bool:
     file = getattr(sys.modules.get(module_name), "__file__", None)
     if file is None or module_name.partition(".")[0] == __name__.partition(".")[0]:
         return False
-    place = Path(file).resolve()
-    return not (_INSTALLED & set(place.parts) or place.is_relative_to(_STDLIB))
+    return owner_of(file) == "user"
 
 
 def _is_class(value: object) -> typing.TypeGuard[type]:
