@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from experiments.files.owners import owner_of
+
 _FULL_ERROR, _ASKED = "HYDRA_FULL_ERROR", "EXPERIMENTS_FULL_ERROR"
 _NOT_THE_USER_S = frozenset(
     {"__main__", "experiments", "hydra", "hydra_plugins", "omegaconf", "torch"}
 )
-_INSTALLED = frozenset({"site-packages", "dist-packages"})
-_STDLIB = sysconfig.get_path("stdlib")
 
 
 @contextmanager
@@ -99,10 +98,10 @@ def _frames(trace: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _is_the_user_s(trace: TracebackType) -> bool:
-    file = Path(trace.tb_frame.f_code.co_filename)
-    if _top_module(trace) in _NOT_THE_USER_S or str(file).startswith("<"):
+    file = trace.tb_frame.f_code.co_filename
+    if _top_module(trace) in _NOT_THE_USER_S or file.startswith("<"):
         return False
-    return not (_INSTALLED & set(file.parts) or file.is_relative_to(_STDLIB))
+    return owner_of(file) == "user"
 
 
 def _below_hydra(trace: TracebackType | None) -> TracebackType | None:
