@@ -30,7 +30,17 @@ FLOORS = (
         "training",
     ),
     *("journal", "identity", "provenance", "registry", "tracking", "mlflow_plugin"),
-    *("run", "delivery_process", "lanes", "worker", "sweep", "catalog", "inference", "differences"),
+    *(
+        "run",
+        "delivery_process",
+        "lanes",
+        "worker",
+        "sweep",
+        "catalog",
+        "inference",
+        "exporting",
+        "differences",
+    ),
     *("reproducing", "report"),
     *("app", "api", "cli"),
 )

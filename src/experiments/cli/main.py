@@ -13,6 +13,7 @@ from experiments.cli import (
     comparing,
     delivery,
     differences,
+    exporting,
     looking,
     predicting,
     proof,
@@ -85,6 +86,6 @@ def _experiments(
 
 for commands in (
     *(looking, showing, comparing, differences, reporting),
-    *(predicting, proof, cleaning, delivery),
+    *(predicting, exporting, proof, cleaning, delivery),
 ):
     commands.add_to(app)

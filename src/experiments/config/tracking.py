@@ -53,6 +53,10 @@ def _check_tags(tags: object) -> object:
     return tags
 
 
+REGISTRY_NAME = r"[^/:@]*[^/:@\s][^/:@]*"
+"""the pattern of the names that MLflow's model registry takes"""
+
+
 class Tracking(Strict):
     """The record of the runs in MLflow; it changes no result."""
 
@@ -81,7 +85,7 @@ class Tracking(Strict):
     def _can_register(self) -> Tracking:
         if self.registry_name is None:
             return self
-        if not re.fullmatch(r"[^/:@]*[^/:@\s][^/:@]*", self.registry_name):
+        if not re.fullmatch(REGISTRY_NAME, self.registry_name):
             raise ValueError(
                 f"tracking.register={self.registry_name}: a name in the registry holds a letter "
                 "or digit, and no /, : or @; for example tracking.register=digits"

@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments import journal
+from experiments.delivery_process.logged_models import create, finish, version_of
+from experiments.delivery_process.model_folder import save_model
 from experiments.errors import InputError, shortened, text_of
 from experiments.files.locks import locked
 from experiments.journal import History
-from experiments.provenance.origin import version
 from experiments.tracking.copies import Copies
 from experiments.tracking.destinations import Copy
 from experiments.tracking.spelling import storable
-from experiments.tracking.store import address, creating
+from experiments.tracking.store import address
 from experiments.tracking.tag_names import MODEL_PROBLEM
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-    from mlflow.models import ModelSignature
-    from torch import nn
 
 NAME = "model"
 """the name of the logged model in its run, so that `runs:/ID/model` names it"""
@@ -114,7 +113,8 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         try:
-            _save(model, image_shape(past), path, form)
+            images = np.zeros((_EXAMPLES, *image_shape(past)), np.float32)
+            save_model(model, images, path, form)
         except OSError:  # of the disk, not of the model
             raise
         except Exception as error:
@@ -124,87 +124,17 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
             raise InputError(
                 f"model: torch.export cannot trace it, so MLflow does not get it ({reason})"
             ) from error
-        model_id = half or _create(client, run)
+        model_id = half or create(client, run, NAME)
         form.model_id = form.model_uuid = model_id
         form.save(path / MLMODEL_FILE_NAME)
         client.log_model_artifacts(model_id, str(path))
-    _link(client, run, model_id, past)
-    client.finalize_logged_model(model_id, "READY")
+    finish(client, run, model_id, past)
     return model_id
-
-
-def _create(client: MlflowClient, run: Run) -> str:
-    experiment, run_id = run.info.experiment_id, run.info.run_id
-    with creating():
-        made = client.create_logged_model(
-            experiment, NAME, source_run_id=run_id, params=run.data.params
-        )
-    return str(made.model_id)
-
-
-def _save(model: nn.Module, shape: tuple[int, ...], path: Path, form: object) -> None:
-    """Save a model that takes images (B, *shape) as MLflow does, to a new folder."""
-    import mlflow.pytorch
-    import torch
-
-    images = np.zeros((_EXAMPLES, *shape), np.float32)
-    with torch.no_grad():
-        mlflow.pytorch.save_model(
-            model,
-            str(path),
-            mlflow_model=form,
-            signature=_signature(images, model(torch.from_numpy(images)).numpy()),
-            input_example=images,
-            pip_requirements=[f"{name}=={version(name)}" for name in ("torch", "numpy")],
-            serialization_format="pt2",
-        )
-
-
-def _link(client: MlflowClient, run: Run, model_id: str, past: History) -> None:
-    """Make a logged model the output of a run, with the metrics of the test."""
-    from mlflow.entities import LoggedModelOutput, Metric
-
-    step = max(step for _, step in past.points)
-    linked = [each.model_id for each in run.outputs.model_outputs] if run.outputs else []
-    if model_id not in linked:  # MLflow refuses a second link
-        client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step)])
-    # With the times of the journal, since MLflow takes a point with another time for a second one.
-    metrics = [
-        Metric(key, value, event["time"], step, model_id=model_id, run_id=run.info.run_id)
-        for event in journal.read(past.folder)[0]
-        if event["event"] == "metrics" and event["step"] == step
-        for key, value in event["metrics"].items()
-    ]
-    client.log_batch(run.info.run_id, metrics=metrics)
-
-
-def _signature(images: np.ndarray, logits: np.ndarray) -> ModelSignature:
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    inputs, outputs = (
-        Schema([TensorSpec(array.dtype, (-1, *array.shape[1:]))]) for array in (images, logits)
-    )
-    return ModelSignature(inputs=inputs, outputs=outputs)
 
 
 def _register(client: MlflowClient, copy: Copy, models: Sequence[str]) -> None:
     """Give the first of a run's models a version, unless one of them has it, and its alias."""
-    from mlflow.exceptions import MlflowException
-
-    name, sources = storable(str(copy.wishes.register)), [f"models:/{each}" for each in models]
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    known = client.search_model_versions(f"name = '{name}'")
-    found = next((each.version for each in known if each.source in sources), None)
-    if found is None:
-        with creating():
-            made = client.create_model_version(
-                name, sources[0], run_id=copy.run_id, model_id=models[0]
-            )
-        found = made.version
+    name = storable(str(copy.wishes.register))
+    found = version_of(client, name, models, str(copy.run_id))
     if copy.wishes.alias is not None:
         client.set_registered_model_alias(name, copy.wishes.alias, found)

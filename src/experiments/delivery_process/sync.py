@@ -95,7 +95,7 @@ def _sync(
     failed: list[str] = []
     ids: list[str] = []
     recorded = dict.fromkeys(address(copy.destination.store) for copy in Copies(folder))
-    for store in [uri] if uri else map(_with_login, recorded):
+    for store in [uri] if uri else map(with_login, recorded):
         if store in unusable:
             failed.append("")
             continue
@@ -128,7 +128,7 @@ def _models(run: Delivery, store: str, unusable: set[str]) -> list[str]:
     return log_models(_reached(store, unusable), store, run.folder)
 
 
-def _with_login(store: str) -> str:
+def with_login(store: str) -> str:
     """Return a store's address as in the environment, since a recorded one has no login."""
     known = os.environ.get("MLFLOW_TRACKING_URI", "")
     return known if known and same_store(store, address(known)) else store

@@ -30,6 +30,7 @@ BESIDE: Mapping[str, str] = {
     "delivery_process": "delivers to MLflow",
     "differences": "reads the runs that there are",
     "errors": "the errors that end a run",
+    "exporting": "exports the models of finished runs",
     "files": "writes and locks files; the checksums of data and checkpoints are checked",
     "inference": "uses finished runs",
     "identity": "decides what counts; a change that finds another identity changes it anyway",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.catalog.summary import Summary
+from experiments.errors import InputError
 from experiments.inference.members import members_of
 
 if TYPE_CHECKING:
@@ -24,7 +27,25 @@ def open_models(reference: str, outputs: Path) -> list[Trained]:
     Raises:
         InputError: there is none, or a model cannot be loaded.
     """
-    runs = members_of(reference, outputs)
+    return _opened(members_of(reference, outputs))
+
+
+def open_model(run: Summary) -> Trained:
+    """Return the model of a run, as `open_models`.
+
+    Raises:
+        InputError: the run is not finished, or its model cannot be loaded.
+    """
+    if run.state != "finished":
+        raise InputError(
+            f"{run.short}: is {run.state}, and only a finished run has a model; "
+            "`experiments ls finished` lists these"
+        )
+    (opened,) = _opened([run])
+    return opened
+
+
+def _opened(runs: Sequence[Summary]) -> list[Trained]:
     from experiments.run.load_torch import load_torch
 
     load_torch()

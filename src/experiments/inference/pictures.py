@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from experiments.errors import InputError, unreadable
+from experiments.inference.preparation import Pixels, pixels_of
 
-Pixels = NDArray[np.uint8]
-"""uint8 (H, W) of grey values or (H, W, 3) of colours; of a table also (C, H, W)"""
 _TABLE = ".csv"
 _LABEL = "label"
 
@@ -25,6 +23,7 @@ class Picture:
 
     name: str
     pixels: Pixels
+    """(H, W) of grey values or (H, W, 3) of colours; of a table (C, H, W)"""
     is_exact: bool = False
     """whether the pixels are those of the run's data set, row by row, and nothing is to change"""
     label: int | None = None
@@ -61,9 +60,7 @@ def _pictures(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
 
 
 def read_pixels(path: Path) -> Pixels:
-    """Return the pixels of the first frame of an image file, turned as its camera says.
-
-    A transparent picture gets a background as far from its ink as possible.
+    """Return the pixels of the first frame of an image file, as `preparation.pixels_of` does.
 
     Raises:
         InputError: the file does not exist, cannot be read or is no image.
@@ -72,7 +69,7 @@ def read_pixels(path: Path) -> Pixels:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return _pixels(ImageOps.exif_transpose(image))
+                return pixels_of(image)
     except UnidentifiedImageError as error:
         raise InputError(
             f"{path}: is not an image that Pillow can read; give a file such as a .png or .jpg, a "
@@ -86,26 +83,6 @@ def read_pixels(path: Path) -> Pixels:
         if isinstance(error, OSError) and error.errno is not None:
             raise unreadable(error, path) from error
         raise InputError(f"{path}: the image is damaged ({error}); replace the file") from error
-
-
-def _pixels(image: Image.Image) -> Pixels:
-    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
-        return _of_deep(np.asarray(image).astype(np.float64))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        opacity = np.asarray(image.getchannel("A"), np.float64)
-        ink = np.asarray(image.convert("RGB").convert("L"), np.float64)
-        is_dark = (ink * opacity).sum() <= 127.5 * opacity.sum()
-        paper = Image.new("RGBA", image.size, (255, 255, 255) if is_dark else (0, 0, 0))
-        image = Image.alpha_composite(paper, image)
-    return np.asarray(image.convert("L" if image.mode in {"1", "L", "LA"} else "RGB"))
-
-
-def _of_deep(values: NDArray[np.float64]) -> Pixels:
-    """Return bytes for values of more than 8 bits: 0 to 1, to 255, or to 65,535."""
-    top = next((each for each in (1.0, 255.0, 65_535.0) if values.max() <= each), values.max())
-    scaled: Pixels = (values.clip(0) * (255 / top)).round().astype(np.uint8)
-    return scaled
 
 
 def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:

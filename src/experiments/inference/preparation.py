@@ -10,11 +10,36 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 Background = Literal["auto", "dark", "light"]
 Pixels = NDArray[np.uint8]
 _INK = 0.1  # of the brightest pixel: fainter ones are the noise of a camera, not the figure
+
+
+def pixels_of(image: Image.Image) -> Pixels:
+    """Return the pixels of an image, (H, W) or (H, W, 3), turned as its camera says.
+
+    A transparent picture gets a background as far from its ink as possible.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
+        return _of_deep(np.asarray(image).astype(np.float64))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        opacity = np.asarray(image.getchannel("A"), np.float64)
+        ink = np.asarray(image.convert("RGB").convert("L"), np.float64)
+        is_dark = (ink * opacity).sum() <= 127.5 * opacity.sum()
+        paper = Image.new("RGBA", image.size, (255, 255, 255) if is_dark else (0, 0, 0))
+        image = Image.alpha_composite(paper, image)
+    return np.asarray(image.convert("L" if image.mode in {"1", "L", "LA"} else "RGB"))
+
+
+def _of_deep(values: NDArray[np.float64]) -> Pixels:
+    """Return bytes for values of more than 8 bits: 0 to 1, to 255, or to 65,535."""
+    top = next((each for each in (1.0, 255.0, 65_535.0) if values.max() <= each), values.max())
+    scaled: Pixels = (values.clip(0) * (255 / top)).round().astype(np.uint8)
+    return scaled
 
 
 @dataclass(frozen=True)

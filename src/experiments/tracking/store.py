@@ -42,13 +42,18 @@ _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_T
 _CREATING = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "600"}
 
 
-def preload(uri: str) -> None:
-    """Import the modules that `connect` needs, without touching the store."""
+def import_mlflow() -> None:
+    """Import MLflow with the settings of this module, unless the user has set them."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     importlib.import_module("mlflow")
     # It reports each step of making a database, which no user needs.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+
+
+def preload(uri: str) -> None:
+    """Import the modules that `connect` needs, without touching the store."""
+    import_mlflow()
     if sqlite_file(uri) is not None:
         importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
 

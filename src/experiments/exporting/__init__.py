@@ -1,0 +1,1 @@
+"""Models of finished runs in formats that other programs load, each checked before it is done."""
