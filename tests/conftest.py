@@ -1,4 +1,4 @@
-"""Shared fixtures: the project's folder, the digits, and runs of the program itself."""
+"""Shared fixtures: the project's folder, the digits, runs of the program itself, and Chromium."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.mark import ParameterSet
 
 from tests.terminal import Terminal
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # As `experiments.run.load_torch` sets it: parallel tests would wait for spinning threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
@@ -148,6 +152,20 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
         return terminal
 
     return replace
+
+
+@pytest.fixture(scope="module")  # a process can hold one Playwright, and other modules need it too
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    from tests.tracking.test_pages import CHROMIUM, SANDBOX
+
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SANDBOX)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)

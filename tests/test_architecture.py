@@ -30,18 +30,9 @@ FLOORS = (
         "training",
     ),
     *("journal", "identity", "provenance", "registry", "tracking", "mlflow_plugin"),
-    *(
-        "run",
-        "delivery_process",
-        "lanes",
-        "worker",
-        "sweep",
-        "catalog",
-        "inference",
-        "exporting",
-        "differences",
-    ),
-    *("reproducing", "report"),
+    *("run", "delivery_process", "lanes", "worker", "sweep"),
+    *("catalog", "inference", "exporting", "differences"),
+    *("reproducing", "report", "demo"),
     *("app", "api", "cli"),
 )
 TORCH_ONLY = {"models", "randomness", "training", "data", "tasks", "callbacks"}

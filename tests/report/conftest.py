@@ -1,20 +1,17 @@
-"""Two real sweeps on the digits, one in MLflow and one with failures, and Chromium."""
+"""Two real sweeps on the digits, one in MLflow and one with failures."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from experiments.catalog.summary import Summary, summary_of
 from tests.conftest import command
 from tests.programs import OWN
 from tests.tracking.conftest import TRAIN
-from tests.tracking.test_pages import CHROMIUM, SANDBOX
 
 
 @dataclass(frozen=True)
@@ -58,16 +55,6 @@ def sweeps(made_sweeps: Sweeps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path / "sweeps")
     monkeypatch.syspath_prepend(str(tmp_path / "sweeps"))
     return Sweeps(tmp_path / "sweeps")
-
-
-@pytest.fixture(scope="module")  # a process can hold one Playwright, and other modules need it too
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SANDBOX)
-        yield browser
-        browser.close()
 
 
 def found(folder: Path) -> Summary:

@@ -13,6 +13,7 @@ from experiments.cli import (
     comparing,
     delivery,
     differences,
+    drawing,
     exporting,
     looking,
     predicting,
@@ -86,6 +87,6 @@ def _experiments(
 
 for commands in (
     *(looking, showing, comparing, differences, reporting),
-    *(predicting, exporting, proof, cleaning, delivery),
+    *(predicting, exporting, drawing, proof, cleaning, delivery),
 ):
     commands.add_to(app)

@@ -28,6 +28,7 @@ BESIDE: Mapping[str, str] = {
     "data.fetch": "fetches data, whose checksum counts",
     "data.files": "finds data, whose checksum counts",
     "delivery_process": "delivers to MLflow",
+    "demo": "answers drawings with the models of finished runs",
     "differences": "reads the runs that there are",
     "errors": "the errors that end a run",
     "exporting": "exports the models of finished runs",

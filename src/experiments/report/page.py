@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from experiments.redaction.hide import hidden_data
-from experiments.report.theme import DARK, LIGHT, SERIES, Theme, config
+from experiments.report.theme import DARK, LIGHT, SERIES, config, variables
 
 if TYPE_CHECKING:
     import altair as alt
@@ -36,10 +36,10 @@ def render(template: str, charts: Mapping[str, alt.TopLevelMixin], **content: An
 
     script = bundle()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    variables = {"light": _variables(LIGHT), "dark": _variables(DARK), "series": SERIES}
+    colours = {"light": variables(LIGHT), "dark": variables(DARK), "series": SERIES}
     page = _environment().get_template(template)
     return page.render(
-        css=Markup(_text("page.css", **variables)),  # noqa: S704  (the package's own text)
+        css=Markup(_text("page.css", **colours)),  # noqa: S704  (the package's own text)
         script=Markup(script),  # noqa: S704  (Vega and page.js)
         policy=f"default-src 'none'; script-src 'sha256-{digest}'; "
         "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
@@ -69,16 +69,6 @@ def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     spec = dict(chart.to_dict())
     spec.pop("config", None)  # altair's defaults; the page has its own
     return spec
-
-
-def _variables(theme: Theme) -> str:
-    named = {
-        **{key: getattr(theme, key) for key in ("paper", "ink", "soft", "rule", "rest", "shade")},
-        "link": theme.series[0],
-        "warning": theme.series[1],
-        **{f"s{number}": colour for number, colour in enumerate(theme.series)},
-    }
-    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""The colours and fonts of charts and page, for light and dark."""
+"""The colours and fonts of charts and pages, for light and dark."""
 
 from __future__ import annotations
 
@@ -65,6 +65,17 @@ DARK = Theme(
     low_text="#e8e6e1",
     high_text="#10141a",
 )
+
+
+def variables(theme: Theme) -> str:
+    """Return the declarations of a theme's colours as variables of CSS."""
+    named = {
+        **{key: getattr(theme, key) for key in ("paper", "ink", "soft", "rule", "rest", "shade")},
+        "link": theme.series[0],
+        "warning": theme.series[1],
+        **{f"s{number}": colour for number, colour in enumerate(theme.series)},
+    }
+    return " ".join(f"--{name}: {colour};" for name, colour in named.items())
 
 
 def config(theme: Theme) -> Mapping[str, Any]:

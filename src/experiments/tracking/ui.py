@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,16 +16,15 @@ from contextlib import contextmanager
 from typing import IO
 
 from experiments.errors import InputError, RunError
+from experiments.process.loopback import HOST, PORTS, bound
 from experiments.redaction.secret_forms import without_passwords
 from experiments.tracking.links import PORT, address_of_ui, link_to_view
 from experiments.tracking.problems import problem_of
 from experiments.tracking.shared_views import ALL, has_view_of_all
 from experiments.tracking.store import DEFAULTS, connect, exists, has_server, usual_uri
 
-_HOST = "127.0.0.1"
 # Seven processes for evaluations of language models take 10 s and 1.5 GB to start.
 _QUICK_START = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-_PORTS = 2**16
 _START_SECONDS = 120.0  # for MLflow's import on a cold, busy machine
 _LOOK_SECONDS = 0.1
 
@@ -46,8 +44,8 @@ def show(uri: str | None, port: int | None, say: Callable[[str], None], *, brows
     """
     uri = usual_uri() if uri is None else uri
     port = PORT if port is None else port
-    if not 0 < port < _PORTS:
-        raise InputError(f"--port={port}: is no port; choose 1 to {_PORTS - 1}, such as {PORT}")
+    if not 0 < port < PORTS:
+        raise InputError(f"--port={port}: is no port; choose 1 to {PORTS - 1}, such as {PORT}")
     served = address_of_ui(uri, port)
     if served is None:
         raise InputError(f"--uri={uri}: has a page of its own; open it in the browser")
@@ -68,18 +66,10 @@ def show(uri: str | None, port: int | None, say: Callable[[str], None], *, brows
 @contextmanager
 def _server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Start MLflow's server, yield it once it answers, and end it."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError as error:
-            raise InputError(
-                f"--port={port}: cannot be used ({error.strerror}); perhaps the UI is open already "
-                f"at http://{_HOST}:{port}; otherwise name another port, such as --port={port + 1}"
-            ) from error
+    bound(port, f"the UI is open already at http://{HOST}:{port}").close()
     # The address may hold a password, and every user sees a command line.
     environment = os.environ | {"MLFLOW_BACKEND_STORE_URI": uri}
-    command = [sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port)]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             [*command, "--workers", "1"],
@@ -102,7 +92,7 @@ def _wait_for(process: subprocess.Popen[bytes], port: int, output: IO[bytes]) ->
     here = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with here.open(f"http://{_HOST}:{port}/health", timeout=1):
+            with here.open(f"http://{HOST}:{port}/health", timeout=1):
                 return
         except OSError:  # not yet
             time.sleep(_LOOK_SECONDS)

@@ -1,0 +1,95 @@
+"""The page: one HTML file with its style and script, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from experiments import journal
+from experiments.demo.recogniser import SIDE, Recogniser
+from experiments.inference.trained import Trained
+from experiments.redaction.hide import hidden_data
+from experiments.report.theme import DARK, LIGHT, variables
+
+_ACCURACY = "test_accuracy"
+_TEMPLATES = files("experiments.demo") / "templates"
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page, and the policy that lets it run and load nothing else."""
+
+    html: str
+    policy: str
+    """the value of the header `Content-Security-Policy`"""
+
+
+def page(recogniser: Recogniser) -> Page:
+    """Return the page about the runs of a recogniser."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = environment.get_template("page.css").render(
+        light=variables(LIGHT), dark=variables(DARK)
+    )
+    script = _source("page.js")
+    members = recogniser.members
+    channels, height, width = members[0].shape
+    told = {
+        "names": recogniser.names,
+        "side": SIDE,
+        "channels": channels,
+        "height": height,
+        "width": width,
+    }
+    html = environment.get_template("page.html").render(
+        style=Markup(style),  # noqa: S704  (the package's own text)
+        script=Markup(script),  # noqa: S704
+        told=told,
+        box=recogniser.box,
+        digits=all(name.isdigit() for name in recogniser.names),
+        **hidden_data({"title": title(members), "facts": facts(members)}),
+    )
+    policy = (
+        f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+    return Page(html, policy)
+
+
+def title(members: Sequence[Trained]) -> str:
+    """Return the name of a run; of several runs, their number."""
+    return members[0].name if len(members) == 1 else f"{len(members)} runs together"
+
+
+def facts(members: Sequence[Trained]) -> str:
+    """Return one line: the ids of the runs and their accuracy on the test images."""
+    ids = ", ".join(member.short for member in members)
+    metrics = [journal.history(member.folder).metrics for member in members]
+    accuracies = [each[_ACCURACY] for each in metrics if _ACCURACY in each]
+    told = "no test accuracy recorded"
+    if accuracies:
+        ends = dict.fromkeys(f"{each:.2%}" for each in (min(accuracies), max(accuracies)))
+        told = f"test accuracy {' to '.join(ends)}"
+    if len(members) == 1:
+        return f"Run {ids}, {told}."
+    return f"An ensemble: the mean of the probabilities of {ids}. Each alone: {told}."
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _source(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
