@@ -13,7 +13,8 @@ from torch import Tensor
 from experiments.data.batches import normalise
 from experiments.errors import InputError
 from experiments.inference.ensemble import probabilities
-from experiments.inference.pictures import Picture, Pixels
+from experiments.inference.pictures import Picture
+from experiments.inference.preparation import Pixels
 from experiments.inference.prepared import preparation, prepare
 from experiments.inference.trained import Trained
 from experiments.target_classes import explained
