@@ -5,6 +5,7 @@ from benchmarks import (
     catalog,
     checkpoint,
     contention,
+    demo,
     drawn,
     epoch,
     lanes,
@@ -22,7 +23,7 @@ from benchmarks import (
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
     *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
-    *(drawn, predict),
+    *(drawn, predict, demo),
 )
 for script in SCRIPTS:
     script.main()

@@ -66,9 +66,11 @@ def served(folder: Path, reference: str) -> Iterator[str]:
     )
     assert process.stdout is not None
     (address,) = re.findall(r"http://\S+", process.stdout.readline())
-    yield address
-    process.terminate()
-    process.wait()
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def draw(page: Page, digit: int, chance: np.random.Generator) -> None:

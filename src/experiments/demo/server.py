@@ -41,7 +41,7 @@ def serve(recogniser: Recogniser, page: Page, listening: socket.socket) -> None:
         page: the page.
         listening: a socket of the loopback address.
     """
-    torch.set_num_threads(1)  # handing one image to several threads takes longer than its answer
+    torch.set_num_threads(1)  # one image is answered no faster by several
     config = uvicorn.Config(
         application(recogniser, page),
         access_log=False,
