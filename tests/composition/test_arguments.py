@@ -33,7 +33,7 @@ REFUSED = {
     "key of Hydra's": ("hydra.launcher.n_jobs=2", "choose from hydra.launcher._target_"),
     "twice": ("+experiment=article", "experiment: has a value already; write experiment=… once"),
     "added twice": ("+seed=1 +seed=2", "seed"),
-    "no such key": ("~x", "'x' does not exist"),
+    "no such key": ("~x", "there is no such key"),
     "no sweeper": ("hydra.sweeper=null -m", "choose hydra/sweeper=grid"),
     "no launcher": ("hydra.launcher=null -m", "hydra/launcher=None: is no launcher"),
     "no workers": (

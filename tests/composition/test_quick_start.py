@@ -21,6 +21,10 @@ MODES = {
         "model/other.yaml",
         "defaults: [/data/mnist@hydra]\n",
     ),
+    "in another place, by a longer name": (
+        "model/other.yaml",
+        "defaults: [/data/mnist@_global_.hydra]\n",
+    ),
     "in another folder": ("model/other.yaml", "hydra: {searchpath: [file:///x]}\n"),
 }
 
@@ -47,8 +51,24 @@ def test_a_file_that_may_set_the_mode_is_noticed(conf: Path, name: str) -> None:
     assert may_set(conf)
 
 
+def test_a_file_that_cannot_be_read_and_a_circle_leave_it_to_hydra(conf: Path) -> None:
+    link = conf / "model" / ".#simplenet.yaml"
+    link.symlink_to("nobody@nowhere")  # Emacs makes such links beside files with unsaved edits
+    assert may_set(conf)
+    link.unlink()
+    (conf / "again").symlink_to(conf)
+    assert may_set(conf)
+
+
 @pytest.mark.parametrize(
-    "override", ["hydra.mode=RUN", "++hydra.mode=RUN", "hydra={mode: RUN}", "+data@hydra=mnist"]
+    "override",
+    [
+        "hydra.mode=RUN",
+        "++hydra.mode=RUN",
+        "hydra={mode: RUN}",
+        "+data@hydra=mnist",
+        "+a@_global_.hydra=b",
+    ],
 )
 def test_an_override_that_may_set_the_mode_is_noticed(conf: Path, override: str) -> None:
     assert may_set(conf, override)

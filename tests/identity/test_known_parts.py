@@ -49,9 +49,9 @@ def test_the_memory_gives_the_same_without_syntax_trees(
         lambda _: "[]",
         lambda text: json.dumps({**json.loads(text), "parts": {"a": "b"}}),
         lambda text: json.dumps({**json.loads(text), "parts": [1]}),
-        lambda text: json.dumps({**json.loads(text), "rule": "another"}),
+        lambda text: text,
     ],
-    ids=["empty", "short", "list", "no hash", "no map", "another rule"],
+    ids=["empty", "short", "list", "no hash", "no map", "another part"],
 )
 def test_a_damaged_or_old_memory_is_made_anew(memory: Path, damage) -> None:
     told()

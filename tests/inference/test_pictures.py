@@ -63,7 +63,8 @@ def test_a_folder_gives_its_images_by_name(tmp_path: Path) -> None:
     for name in ("b.png", "a.PNG", "deep/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(GREY).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
+    for name in ("notes.txt", "paper.pdf", "page.eps"):
+        (tmp_path / name).write_text("no image")
     names = [Path(each.name).name for each in read_pictures([tmp_path], SHAPE)]
     assert names == ["a.PNG", "b.png", "c.jpg"]
 
@@ -80,6 +81,8 @@ def test_a_table_gives_pixels_and_labels(tmp_path: Path, titles: str) -> None:
     (plain,) = read_pictures([file], SHAPE)
     assert plain.label is None
     assert plain.name == f"{file}:1"
+    file.write_text('"0","50","100","150","200","255"\n')
+    assert len(read_pictures([file], SHAPE)) == 1
 
 
 def as_png() -> bytes:
@@ -94,7 +97,11 @@ REFUSED = {
     "short.png": (as_png()[:200], r"the image is damaged \(.*\); replace the file"),
     "wide.csv": (b"1,2,3\n", r"has 3 columns; the run's pictures have 1 x 2 x 3 = 6 pixels"),
     "words.csv": (b"a,b,c,d,e,f\n1,2,3,4,5,x\n", r"is no table of numbers \("),
-    "high.csv": (b"0,0,0,0,0,256\n", r"row 1 has the pixel 256; pixels are whole numbers"),
+    "high.csv": (b"0,0,0,0,0,256\n", r"row 1 has the pixel 256; give whole numbers from 0 to 255"),
+    "hole.csv": (b"0,0,0,0,0,\n", r"row 1 has the pixel nan; give whole numbers"),
+    "label.csv": (b"3.5,0,0,0,0,0,0\n", r"row 1 has the label 3.5; give whole numbers from 0 on"),
+    "titles.csv": (b"a,b,c,d,e,f\n", r"has no rows; give a line of 6 pixels"),
+    "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", r"is not an image"),
     "empty.csv": (b"", r"is no table of numbers"),
 }
 

@@ -109,7 +109,7 @@ def test_weights_are_read_as_tensors_only(tmp_path: Path, monkeypatch: pytest.Mo
     model = build_model("model", resolve_model("model", RESNET), {}, {"weights": "DEFAULT"})
     assert torch.equal(model.state_dict()["fc.weight"], saved["fc.weight"])
     torch.save({"fc.weight": nn.Linear(1, 1)}, file)  # pickled code
-    with pytest.raises(InputError, match="resnet18 refuses its arguments: UnpicklingError"):
+    with pytest.raises(InputError, match="resnet18 loads a pickled object"):
         build_model("model", resolve_model("model", RESNET), {}, {"weights": "DEFAULT"})
 
 

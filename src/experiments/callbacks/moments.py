@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -68,15 +67,13 @@ class Moments:
 
     def epoch_end(self, metrics: Mapping[str, float]) -> None:
         """After an epoch, with its metrics."""
-        seen = MappingProxyType(metrics)
         for name in self._callbacks:
-            self._call_apart(name, "on_epoch_end", self._training, seen)
+            self._call_apart(name, "on_epoch_end", self._training, dict(metrics))
 
     def test_end(self, metrics: Mapping[str, float]) -> None:
         """After the test, with its metrics."""
-        seen = MappingProxyType(metrics)
         for name in self._callbacks:
-            self._call_apart(name, "on_test_end", self._training, seen)
+            self._call_apart(name, "on_test_end", self._training, dict(metrics))
 
     def states(self) -> dict[str, dict[str, object]]:
         """Return the states of the callbacks, by name."""
@@ -95,17 +92,23 @@ class Moments:
                 f"callbacks.{' and callbacks.'.join(given)} both give the weights to evaluate; "
                 "remove one of them"
             )
-        own = model.state_dict() if given else {}
         for name, weights in given.items():
-            for key, value in weights.items():
-                if key not in own or own[key].shape != value.shape:
-                    kind = type(self._callbacks[name]).__name__
-                    raise RunError(
-                        f"callbacks.{name}: {kind}.weights gives {key} of the shape "
-                        f"{tuple(value.shape)}, which the model does not have; give weights by "
-                        "the names of the model's state_dict()"
-                    )
+            self._check_weights(name, weights, model.state_dict())
         return next(iter(given.values()), {})
+
+    def _check_weights(self, name: str, weights: object, own: Mapping[str, Tensor]) -> None:
+        told = f"callbacks.{name}: {type(self._callbacks[name]).__name__}.weights gives"
+        should = "give tensors by the names and shapes of the model's state_dict()"
+        if not isinstance(weights, Mapping):
+            raise RunError(f"{told} a {type(weights).__name__}; {should}")
+        for key, value in weights.items():
+            if not isinstance(value, Tensor):
+                raise RunError(f"{told} a {type(value).__name__} as {key}; {should}")
+            if key not in own or own[key].shape != value.shape:
+                raise RunError(
+                    f"{told} {key} of the shape {tuple(value.shape)}, which the model does not "
+                    f"have; {should}"
+                )
 
     @contextmanager
     def evaluated_weights(self, model: nn.Module) -> Iterator[None]:

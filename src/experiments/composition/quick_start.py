@@ -20,8 +20,8 @@ _OF_HYDRA = {"hydra", "schema"}
 """the sources of Hydra's own configurations, which leave the mode open"""
 _STORED = {"hydra", "_dummy_empty_config_.yaml"}
 """the entries of Hydra's store of classes that are Hydra's own"""
-_OVERRIDE = re.compile(r"hydra\.mode|@hydra(?![.\w])|searchpath|^\W*hydra=")
-_MOVED = re.compile(rb"searchpath|@hydra(?![.\w])")  # another file becomes `hydra`
+_OVERRIDE = re.compile(r"hydra\.mode|@\S*\bhydra(?![.\w])|searchpath|^\W*hydra=")
+_MOVED = re.compile(rb"searchpath|@\S*\bhydra(?![.\w])")  # another file becomes `hydra`
 _MODE = re.compile(rb"\bmode\b")
 
 
@@ -55,12 +55,22 @@ def may_set_mode(hydra: Hydra, overrides: Sequence[str]) -> bool:
 
 
 def _may_set_mode(root: str) -> bool:
-    for folder, _, names in os.walk(root, followlinks=True):
-        for name in names:
-            path = Path(folder, name)
-            if path.suffix in {".yaml", ".yml"}:
-                text = path.read_bytes()
-                is_of_hydra = b"hydra" in text or "hydra" in path.relative_to(root).parts
-                if _MOVED.search(text) or (is_of_hydra and _MODE.search(text)):
+    seen = set()
+    try:
+        for folder, _, names in os.walk(root, followlinks=True):
+            place = Path(folder).stat()
+            if (place.st_dev, place.st_ino) in seen:
+                return True  # a link leads to a folder above it
+            seen.add((place.st_dev, place.st_ino))
+            for name in names:
+                if name.endswith((".yaml", ".yml")) and _is_suspect(Path(folder, name), root):
                     return True
+    except OSError:
+        return True  # Hydra may not need the file
     return False
+
+
+def _is_suspect(file: Path, root: str) -> bool:
+    text = file.read_bytes()
+    is_of_hydra = b"hydra" in text or "hydra" in file.relative_to(root).parts
+    return bool(_MOVED.search(text) or (is_of_hydra and _MODE.search(text)))

@@ -73,8 +73,10 @@ def _explain(
             "letter"
         )
     is_option = isinstance(error["input"], str) and not key.endswith("_target_")
-    if error["type"] in _NO_MAPPING and is_option and declared(path, values):
-        return f"{key}={error['input']}: names an option; write {_choice_of(path, error['input'])}"
+    if error["type"] in _NO_MAPPING and is_option and path[:1] != ("sweep",):
+        choice = _choice_of(path, error["input"])
+        if declared(path, values) and choice != f"{key}={error['input']}":
+            return f"{key}={error['input']}: names an option; write {choice}"
     if error["type"] in _NO_MAPPING:
         message = "it should be keys with values"
     message = re.sub(r"^\w+ should", "it should", message).replace(" after validation", "")

@@ -1,8 +1,8 @@
 """The parts of modules that compute, remembered by the contents of the modules.
 
 To find the part takes a syntax tree of each module, a fiftieth of a start. A content that was seen
-before has the same part, so the memory cannot become wrong. It lies beside Python's own, the
-bytecode of this module.
+before has the same part, and a checksum tells damage, so the memory cannot become wrong. It lies
+beside Python's own, the bytecode of this module.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Mapping
 from importlib.util import cache_from_source
 from pathlib import Path
 
@@ -40,9 +41,13 @@ class KnownParts:
         if self._file is None or self._now == self._before:
             return
         staged = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        told = {"parts": self._now, "sha256": _seal(self._now)}
         with contextlib.suppress(OSError):  # the package is installed where nobody may write
-            staged.write_text(json.dumps({"rule": _rule(), "parts": self._now}))
-            staged.replace(self._file)
+            try:
+                staged.write_text(json.dumps(told))
+                staged.replace(self._file)
+            finally:
+                staged.unlink(missing_ok=True)
 
 
 def _file() -> Path | None:
@@ -57,13 +62,12 @@ def _read(file: Path) -> dict[str, str]:
     try:
         told = json.loads(file.read_text())
         parts = {str(key): str(value) for key, value in told["parts"].items()}
-        is_whole = all(len(bytes.fromhex(each)) == 32 for each in parts.values())
-        return parts if is_whole and told["rule"] == _rule() else {}
+        return parts if told["sha256"] == _seal(parts) else {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}  # it is made anew
 
 
-def _rule() -> str:
-    """Return the SHA-256 of the rule by which a part is found."""
-    rule = Path(__file__).with_name("computing_part.py")
-    return hashlib.sha256(rule.read_bytes()).hexdigest()
+def _seal(parts: Mapping[str, str]) -> str:
+    """Return the SHA-256 of parts, and of the rule by which they were found."""
+    rule = Path(__file__).with_name("computing_part.py").read_bytes()
+    return hashlib.sha256(rule + json.dumps(parts, sort_keys=True).encode()).hexdigest()

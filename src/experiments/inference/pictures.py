@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from experiments.errors import InputError, unreadable
 from experiments.inference.preparation import Pixels, pixels_of
 
+_FORMATS = {  # those of others would run programs, such as Ghostscript
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+_ENDINGS = tuple(ending for endings in _FORMATS.values() for ending in endings)
 _TABLE = ".csv"
 _LABEL = "label"
 
@@ -48,8 +60,7 @@ def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int]) -> list[Pi
 
 def _pictures(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
     if path.is_dir():
-        endings = Image.registered_extensions()
-        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in endings)
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _ENDINGS)
         if not files:
             raise InputError(f"{path}: the folder holds no image, such as a .png or .jpg")
         yield from (Picture(str(file), read_pixels(file)) for file in files)
@@ -68,7 +79,7 @@ def read_pixels(path: Path) -> Pixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=tuple(_FORMATS)) as image:
                 return pixels_of(image)
     except UnidentifiedImageError as error:
         raise InputError(
@@ -90,20 +101,23 @@ def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
 
     needed = shape[0] * shape[1] * shape[2]
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            first = file.readline()
-        has_titles = not all(_is_number(cell) for cell in first.split(","))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            first = next(csv.reader(file), [])
+        has_titles = not any(_is_number(cell) for cell in first)
         table = pd.read_csv(path, header=0 if has_titles else None)
         values = table.to_numpy(np.float64)
     except OSError as error:
         raise unreadable(error, path) from error
-    except ValueError as error:  # pandas' errors of parsing are such, too
+    except (ValueError, csv.Error) as error:  # pandas' errors of parsing are ValueErrors, too
         raise InputError(
             f"{path}: is no table of numbers ({' '.join(str(error).split())}); give a line of "
             f"{needed} pixels, 0 to 255, for each picture"
         ) from error
+    if len(values) == 0:
+        raise InputError(f"{path}: has no rows; give a line of {needed} pixels for each picture")
     labels = None
     if values.shape[1] == needed + 1:
+        _check_rows(path, values[:, :1], _LABEL, "whole numbers from 0 on", np.inf)
         labels, values = values[:, 0].astype(np.int64).tolist(), values[:, 1:]
     if values.shape[1] != needed:
         raise InputError(
@@ -111,16 +125,26 @@ def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
             f"{' x '.join(map(str, shape))} = {needed} pixels, after a column {_LABEL} if there "
             "is one"
         )
-    is_byte = (values >= 0) & (values <= 255) & (values == values.round())
-    if not is_byte.all():
-        row, column = np.argwhere(~is_byte)[0]
-        raise InputError(
-            f"{path}: row {row + 1} has the pixel {values[row, column]:g}; pixels are whole "
-            "numbers from 0 to 255"
-        )
+    _check_rows(path, values, "pixel", "whole numbers from 0 to 255", 255)
     for number, row in enumerate(values.astype(np.uint8).reshape(-1, *shape)):
         label = None if labels is None else labels[number]
         yield Picture(f"{path}:{number + 1}", row, is_exact=True, label=label)
+
+
+def _check_rows(
+    path: Path, values: NDArray[np.float64], kind: str, allowed: str, most: float
+) -> None:
+    """Check that the cells of a table are whole numbers from 0 to `most`.
+
+    Raises:
+        InputError: one is not.
+    """
+    is_right = (values >= 0) & (values <= most) & (values == values.round()) & np.isfinite(values)
+    if not is_right.all():
+        row, column = np.argwhere(~is_right)[0]
+        raise InputError(
+            f"{path}: row {row + 1} has the {kind} {values[row, column]:g}; give {allowed}"
+        )
 
 
 def _is_number(cell: str) -> bool:

@@ -21,6 +21,9 @@ def pixels_of(image: Image.Image) -> Pixels:
     """Return the pixels of an image, (H, W) or (H, W, 3), turned as its camera says.
 
     A transparent picture gets a background as far from its ink as possible.
+
+    Raises:
+        ValueError: a pixel is NaN or infinite.
     """
     image = ImageOps.exif_transpose(image)
     if image.mode in {"I", "F"} or image.mode.startswith("I;"):
@@ -36,7 +39,13 @@ def pixels_of(image: Image.Image) -> Pixels:
 
 
 def _of_deep(values: NDArray[np.float64]) -> Pixels:
-    """Return bytes for values of more than 8 bits: 0 to 1, to 255, or to 65,535."""
+    """Return bytes for values of more than 8 bits: 0 to 1, to 255, or to 65,535.
+
+    Raises:
+        ValueError: a value is NaN or infinite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError("it has pixels that are NaN or infinite")
     top = next((each for each in (1.0, 255.0, 65_535.0) if values.max() <= each), values.max())
     scaled: Pixels = (values.clip(0) * (255 / top)).round().astype(np.uint8)
     return scaled

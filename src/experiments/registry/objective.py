@@ -129,25 +129,19 @@ class Objective:
 
     @property
     def keys(self) -> tuple[str, str, str]:
-        """The metrics of a run that can tell it.
+        """The metrics of a run that can tell it; the first that the run has is its value.
 
         They are that of the best epoch, that of the last, and with no validation images the test.
         """
         return f"best_val_{self.name}", f"val_{self.name}", f"test_{self.name}"
 
     def value(self, metrics: Mapping[str, float]) -> float:
-        """Return its value among the last metrics of a run; NaN if the run has none.
-
-        The test images never stand in for validation images: a run that has these but has not
-        measured the objective on them has no value.
-        """
-        *on_validation, on_test = self.keys
-        keys = on_validation if self.is_validated(metrics) else (on_test,)
-        return next((metrics[key] for key in keys if key in metrics), math.nan)
+        """Return its value among the last metrics of a run; NaN if the run has none."""
+        return next((metrics[key] for key in self.keys if key in metrics), math.nan)
 
     def is_validated(self, metrics: Mapping[str, float]) -> bool:
-        """Return whether a run with these metrics has validation images, which then tell it."""
-        return not metrics.keys().isdisjoint(("val_loss", *self.keys[:2]))
+        """Return whether a run with these metrics has measured it on validation images."""
+        return f"val_{self.name}" in metrics
 
     def measure(self, *, validated: bool) -> Measure:
         """Return the measure of runs with validation images, or of runs without."""

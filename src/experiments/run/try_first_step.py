@@ -110,11 +110,13 @@ def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
 
 
 def _is_a_sum(loss: Loss, outputs: Tensor, targets: Tensor) -> bool:
-    """Return whether a loss doubles for a batch that holds each example twice."""
+    """Return whether a loss is the sum of the losses of its examples, one by one."""
     with torch.no_grad():
-        one = float(copy.deepcopy(loss)(outputs, targets))
-        two = float(copy.deepcopy(loss)(torch.cat([outputs] * 2), torch.cat([targets] * 2)))
-    return math.isfinite(one) and one != 0 and math.isclose(two, 2 * one, rel_tol=1e-3)
+        whole = float(copy.deepcopy(loss)(outputs, targets))
+        pairs = zip(torch.split(outputs, 1), torch.split(targets, 1), strict=True)
+        total = math.fsum(float(copy.deepcopy(loss)(*pair)) for pair in pairs)
+    is_one = len(outputs) == 1 or not math.isfinite(whole) or whole == 0
+    return not is_one and math.isclose(whole, total, rel_tol=1e-3)
 
 
 def step(optimizer: Optimizer, schedule: LRScheduler) -> None:

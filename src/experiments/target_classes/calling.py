@@ -6,6 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Container, Iterable, Mapping
+from pickle import UnpicklingError
 from typing import Any, Literal, TypeVar, cast
 from urllib.error import URLError
 
@@ -53,12 +54,18 @@ def call(
     if not takes_any(maker):
         known = [each for each in parameters_of(maker) if each not in given]
         _check_names(key, name, arguments, known)
-    _check_complete(key, name, parameters_of(maker).values(), {*given, *arguments})
     what = "class" if isinstance(maker, type) else "function"
     try:
         with explained(f"{key}: {name} refuses its arguments", f"mend them, or the {what}"):
             made = maker(**given, **with_tensors(maker, arguments))
     except InputError as error:
+        if isinstance(error.__cause__, TypeError):
+            _check_complete(key, name, parameters_of(maker).values(), {*given, *arguments})
+        if isinstance(error.__cause__, UnpicklingError):
+            raise InputError(
+                f"{key}: {name} loads a pickled object, and a part may load only tensors while it "
+                "is built; save a state_dict() and load that"
+            ) from error
         if isinstance(error.__cause__, URLError):
             raise InputError(_unreachable(key, name, arguments, error.__cause__)) from error
         raise

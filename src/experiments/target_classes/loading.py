@@ -34,8 +34,8 @@ def refuse_loading(key: str, target: str, found: object) -> None:
     """
     if loads_a_model(found):
         raise InputError(
-            f"{key}._target_={target}: is not allowed; it loads a model whose weights the run's "
-            "identity cannot see; choose another, or write a class of your own"
+            f"{key}._target_={target}: is not allowed; its part of torchmetrics loads models whose "
+            "weights the run's identity cannot see; choose another, or write a class of your own"
         )
 
 

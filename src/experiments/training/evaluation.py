@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -84,18 +85,20 @@ def _evaluate(
 ) -> list[Evaluation]:
     for model in models:
         model.eval()
-    computed = [_evaluated(task.loss) for _ in models]
     losses = [torch.zeros((), device=split.labels.device) for _ in models]
     metrics = [copy.deepcopy(task.metrics) for _ in models]
     for metric in (each for own in metrics for each in own.values()):
         metric.reset()
     total = 0
-    with torch.no_grad():  # tensors that a model keeps from `inference_mode` would break training
+    with (
+        _left_alone(task.loss),
+        torch.no_grad(),
+    ):  # tensors that a model keeps from `inference_mode` would break training
         for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
             targets = task.targets(images, labels)
             for number, model in enumerate(models):
                 outputs = model(images)
-                losses[number] += computed[number](outputs, targets) * len(labels)
+                losses[number] += task.loss(outputs, targets) * len(labels)
                 for metric in metrics[number].values():
                     metric.update(outputs, targets)
             total += len(labels)
@@ -110,9 +113,22 @@ def _evaluate(
         ]
 
 
-def _evaluated(loss: Loss) -> Loss:
-    """Return a loss for an evaluation, which leaves the state of the training's own alone."""
-    return copy.deepcopy(loss).eval() if isinstance(loss, nn.Module) else loss
+@contextmanager
+def _left_alone(loss: Loss) -> Iterator[None]:
+    """Evaluate a loss as a module in evaluation mode, and give it its modes and buffers again."""
+    modules = list(loss.modules()) if isinstance(loss, nn.Module) else []
+    modes = [module.training for module in modules]
+    buffers = [each for module in modules for each in module.buffers(recurse=False)]
+    before = [each.clone() for each in buffers]
+    for module in modules:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, mode in zip(modules, modes, strict=True):
+            module.training = mode
+        for each, value in zip(buffers, before, strict=True):
+            each.copy_(value)
 
 
 def number_of(name: str, metric: Metric) -> float:
