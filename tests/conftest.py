@@ -18,6 +18,8 @@ from tests.terminal import Terminal
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from experiments.inference.trained import Trained
+
 # As `experiments.run.load_torch` sets it: parallel tests would wait for spinning threads.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
@@ -53,6 +55,33 @@ def digits(root: str):
     from experiments.data.splits import load
 
     return load(Digits, {"root": root})
+
+
+@pytest.fixture(scope="session")
+def seeds_sweep(tmp_path_factory: pytest.TempPathFactory, root: str) -> Path:
+    """A folder with a sweep in `outputs/sweep`; its best setting has three seeds.
+
+    Tests that use it belong to the xdist group "inference", whose worker trains it once.
+    """
+    folder = tmp_path_factory.mktemp("seeds")
+    done = command(
+        *(sys.executable, str(PROJECT / "train.py"), "-m", "hydra/launcher=vectorized"),
+        *("hydra.sweep.dir=outputs/sweep", "data=digits", f"data.root={root}"),
+        *("tracking=none", "trainer.epochs=4", "optimizer.lr=0.0001,0.05", "seed=0,1,2"),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def members(seeds_sweep: Path) -> Sequence[Trained]:
+    """The models of the best setting of the sweep."""
+    from experiments.inference.ensemble import load_members
+    from experiments.inference.members import members_of
+
+    outputs = seeds_sweep / "outputs"
+    return load_members([run.folder for run in members_of(str(outputs / "sweep"), outputs)])
 
 
 def cases(table: Mapping[str, Sequence[object]], usual: int) -> list[ParameterSet]:

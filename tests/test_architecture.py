@@ -31,8 +31,8 @@ FLOORS = (
     ),
     *("journal", "identity", "provenance", "registry", "tracking", "mlflow_plugin"),
     *("run", "delivery_process", "lanes", "worker", "sweep"),
-    *("catalog", "inference", "exporting", "differences"),
-    *("reproducing", "report", "demo"),
+    *("catalog", "inference", "robustness", "exporting", "differences"),
+    *("reproducing", "report", "explaining", "demo"),
     *("app", "api", "cli"),
 )
 TORCH_ONLY = {"models", "randomness", "training", "data", "tasks", "callbacks"}

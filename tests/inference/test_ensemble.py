@@ -22,11 +22,11 @@ pytestmark = pytest.mark.xdist_group("inference")
 
 
 def test_a_sweep_answers_by_the_seeds_of_its_best_setting(
-    made: Path, members: Sequence[Trained]
+    seeds_sweep: Path, members: Sequence[Trained]
 ) -> None:
     assert {member.seed for member in members} == {0, 1, 2}
     assert {member.settings["optimizer"]["lr"] for member in members} == {0.05}
-    one = members_of(members[0].id, made / "outputs")
+    one = members_of(members[0].id, seeds_sweep / "outputs")
     assert [run.id for run in one] == [members[0].id]
 
 
@@ -46,10 +46,10 @@ def test_the_ensemble_is_the_mean_of_probabilities(members: Sequence[Trained]) -
     assert probabilities(members, images).sum(1).allclose(torch.ones(len(images)))
 
 
-def test_an_unfinished_sweep_has_no_members(made: Path, tmp_path: Path) -> None:
+def test_an_unfinished_sweep_has_no_members(seeds_sweep: Path, tmp_path: Path) -> None:
     sweep = tmp_path / "outputs" / "sweep"
     sweep.mkdir(parents=True)
-    text = (made / "outputs" / "sweep" / journal.NAME).read_text()
+    text = (seeds_sweep / "outputs" / "sweep" / journal.NAME).read_text()
     (sweep / journal.NAME).write_text(text)
     with pytest.raises(InputError, match=r"none of the sweep's 0 jobs is finished"):
         members_of(str(sweep), tmp_path / "outputs")

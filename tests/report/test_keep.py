@@ -15,7 +15,7 @@ from experiments import journal
 from experiments.catalog.described import describe
 from experiments.journal import Journal
 from experiments.registry.identities import look_up
-from experiments.report.keep import keep
+from experiments.report.keep import keep, keep_files
 from experiments.report.page import NAME
 from experiments.tracking.copies import Copies, ask_for
 from experiments.tracking.store import connect
@@ -55,6 +55,17 @@ def test_mlflow_has_the_last_report_and_its_run_is_unchanged(sweeps: Sweeps) -> 
         assert after.data.tags == before.data.tags
         assert found(folder) == run
     assert len(client.search_runs(["1"])) == count
+
+
+def test_files_in_a_folder_are_kept_there(sweeps: Sweeps) -> None:
+    uri, client = store(sweeps)
+    folder = sweeps.good / "2"
+    files = {"told/a.txt": b"one", "told/b.txt": b"two"}
+    assert keep_files(found(folder), files).outcome == "delivered"
+    run_id = copy_of(folder, client).info.run_id
+    for name, content in files.items():
+        place = download_artifacts(run_id=run_id, artifact_path=name, tracking_uri=uri)
+        assert Path(place).read_bytes() == (folder / name).read_bytes() == content
 
 
 def test_each_copy_gets_the_report(sweeps: Sweeps) -> None:
@@ -150,7 +161,7 @@ def test_the_report_of_a_copy_does_not_replace_that_of_the_original(sweeps: Swee
         shutil.rmtree(original)
     assert (kept.outcome, kept.said) == (
         "had no need",
-        f"MLflow does not get it: this is a copy of {original}, whose report it would be",
+        f"MLflow does not get it: this is a copy of {original}, to which it would belong",
     )
     assert (run.folder / NAME).read_text() == "<p>copied</p>"
     assert NAME not in journal.history(run.folder).artifacts

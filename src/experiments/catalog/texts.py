@@ -15,6 +15,11 @@ def as_number(value: float | None) -> str:
     return f"{value:.4g}" if abs(value) < 1e-3 or abs(value) >= 1e5 else f"{value:.4f}"
 
 
+def as_share(value: float, digits: int = 2) -> str:
+    """Return a share, 0 to 1, in per cent, such as `97.54 %`; an empty text for NaN."""
+    return f"{100 * value:.{digits}f} %" if math.isfinite(value) else ""
+
+
 def as_text(value: str | float | bool | None) -> str:
     """Return a value as a cell shows it."""
     if isinstance(value, bool):

@@ -14,6 +14,8 @@ from experiments.cli import (
     delivery,
     differences,
     drawing,
+    evaluating,
+    explaining,
     exporting,
     looking,
     predicting,
@@ -87,6 +89,7 @@ def _experiments(
 
 for commands in (
     *(looking, showing, comparing, differences, reporting),
-    *(predicting, exporting, drawing, proof, cleaning, delivery),
+    *(predicting, explaining, evaluating, exporting, drawing),
+    *(proof, cleaning, delivery),
 ):
     commands.add_to(app)

@@ -15,6 +15,7 @@ from experiments.errors import InputError
 if TYPE_CHECKING:
     from experiments.delivery_process.sync import Synced
 
+_REPORT = "report"
 _SUFFIXES = (".html", ".htm")
 _EXAMPLES = """Examples:
 
@@ -79,7 +80,7 @@ def _print_json(path: Path, kept: Synced | None) -> None:
             "file": os.path.relpath(path),
             "bytes": path.stat().st_size,
             "mlflow_ids": list(kept.mlflow_ids) if kept else [],
-            "problem": (_problem(kept) or None) if kept else None,
+            "problem": (problem_of(kept, _REPORT) or None) if kept else None,
         }
     )
 
@@ -91,21 +92,21 @@ def _print(path: Path, kept: Synced | None) -> None:
     typer.echo(f"{os.path.relpath(path)} ({as_size(path.stat().st_size)})")
     if kept and kept.outcome == "delivered":
         typer.echo(f"{kept.said} has it as the artifact {NAME}")
-    elif kept and (problem := _problem(kept)):
+    elif kept and (problem := problem_of(kept, _REPORT)):
         typer.echo(problem, err=kept.outcome == "failed")
 
 
-def _problem(kept: Synced) -> str:
-    """Return the reason why MLflow has not got a report; empty if it has, or needs none."""
+def problem_of(kept: Synced, files: str) -> str:
+    """Return the reason why MLflow has not got new files; empty if it has, or needs none."""
     match kept.outcome:
         case "delivered":
             return ""
         case "still running":
-            return "It is still being trained; MLflow gets a report that is made later"
+            return f"It is still being trained; MLflow gets a {files} that is made later"
         case "failed":
             said = " ".join(kept.said.split())
             later = f"`experiments sync {os.path.relpath(kept.folder)}` delivers it"
-            return f"MLflow has not taken the report: {said}; {later}"
+            return f"MLflow has not taken the {files}: {said}; {later}"
         case "had no need":
             return kept.said
 

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from experiments.config import DataPart
+from experiments.data.batches import count_batches
 from experiments.data.datasets import IdxImages, shipped
 from experiments.data.splits import Splits, load
 from experiments.errors import InputError, unreadable
 from experiments.inference.trained import Trained
 from experiments.target_classes import resolve
+from experiments.training.evaluation import EVALUATION_BATCH
 
 
 def data_of(trained: Trained) -> Splits:
@@ -31,15 +34,31 @@ def data_of(trained: Trained) -> Splits:
     return splits
 
 
-def load_data(settings: Mapping[str, Any]) -> Splits:
-    """Return the training and test set of a configuration's group `data`; fetch nothing.
+def examples_of(trained: Trained) -> tuple[Tensor, Tensor]:
+    """Return the images and labels that a run was tested on, as its test set has them.
+
+    Raises:
+        InputError: the data is not here, or has changed.
+    """
+    test = data_of(trained).test
+    limit = trained.settings["trainer"]["limit_batches"]
+    seen = min(len(test), count_batches(test, EVALUATION_BATCH, limit) * EVALUATION_BATCH)
+    return test.images[:seen], test.labels[:seen]
+
+
+def load_data(settings: Mapping[str, Any], *, fetch: bool = False) -> Splits:
+    """Return the training and test set of a configuration's group `data`.
+
+    Args:
+        settings: the group's values.
+        fetch: whether to fetch missing files of a shipped data set.
 
     Raises:
         InputError: the files are not there or damaged, or the class cannot be used.
     """
     target, root = str(settings["_target_"]), str(settings["root"])
     known = shipped(target)
-    if known is not None and not known.is_fetched(root):
+    if known is not None and not fetch and not known.is_fetched(root):
         raise InputError(
             f"data.root={root}: the files of the data set are not there, and only training "
             "fetches them; restore them"

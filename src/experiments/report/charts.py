@@ -58,6 +58,11 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
         raise InputError(f"{path}: has no suffix of a chart's file; end it with one of {allowed}")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; make it, or name another one")
+    write_atomically(path, drawn(chart, form))
+
+
+def drawn(chart: alt.TopLevelMixin, form: str) -> bytes:
+    """Return a chart in one of `FORMATS`, in the light theme."""
     import altair as alt
 
     shown: Any = alt.Chart.from_dict(chart.to_dict())
@@ -67,7 +72,7 @@ def save(chart: alt.TopLevelMixin, path: Path) -> None:
     file = io.BytesIO() if form in {"png", "pdf"} else io.StringIO()
     shown.save(file, format=form, **_OPTIONS.get(form, {}))
     content = file.getvalue()
-    write_atomically(path, content.encode() if isinstance(content, str) else content)
+    return content.encode() if isinstance(content, str) else content
 
 
 def means_chart(rows: Sequence[Mean], measure: str) -> alt.LayerChart:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from experiments import journal
 from experiments.catalog.summary import Summary
 from experiments.delivery_process.sync import Synced, sync_one
+from experiments.errors import unwritable
 from experiments.files.locks import locked
 from experiments.files.safe_writes import write_atomically
 from experiments.journal import History, InUseError, Journal
@@ -27,14 +29,19 @@ def page_of(run: Summary) -> str:
 
 
 def keep(run: Summary, page: str) -> Synced:
-    """Write a report into the folder of its run, and deliver it to each copy in MLflow.
+    """Write a report into the folder of its run, as `keep_files` does."""
+    return keep_files(run, {NAME: page.encode()})
 
-    The status of the run does not change. While a process trains the run, the report is only a
-    file. If several processes keep a report of a run at once, each waits for the one before.
+
+def keep_files(run: Summary, files: Mapping[str, bytes]) -> Synced:
+    """Write files about a run into its folder, and deliver them to each copy in MLflow.
+
+    The status of the run does not change. While a process trains the run, they are only files. If
+    several processes keep files of a run at once, each waits for the one before.
 
     Args:
         run: the run or sweep.
-        page: its page, which replaces an earlier one.
+        files: contents by their paths below the folder; they replace earlier ones.
 
     Returns:
         The outcome of the delivery.
@@ -44,20 +51,36 @@ def keep(run: Summary, page: str) -> Synced:
         RunError: the disk refuses the file.
     """
     with locked(run.folder / _LOCK):
-        write_atomically(run.folder / NAME, page.encode())
+        write_files(run.folder, files)
         past = journal.history(run.folder)
         if not past.is_sealed:
             said = "MLflow does not get it: version 0.1.0 wrote the journal, which is closed"
             return Synced(run.folder, "had no need", said)
         if original := _original_of(past):
-            said = f"MLflow does not get it: this is a copy of {original}, whose report it would be"
+            said = f"MLflow does not get it: this is a copy of {original}, to which it would belong"
             return Synced(run.folder, "had no need", said)
         try:
             with Journal(run.folder) as opened:
-                opened.write("artifacts", names=[NAME])
+                opened.write("artifacts", names=list(files))
         except InUseError:
             return Synced(run.folder, "still running")
         return sync_one(run.folder)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder, whose parents are made.
+
+    Raises:
+        InputError: the folder cannot be written.
+        RunError: the disk refuses a file.
+    """
+    for name, content in files.items():
+        path = folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(error, path.parent) from error
+        write_atomically(path, content)
 
 
 def _original_of(past: History) -> Path | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
     from torch import Tensor
 
 _WORST = 24
@@ -58,27 +59,33 @@ def answers_of(folder: Path) -> Answers:
         InputError: the weights are missing or damaged, the data is not here or has changed, or the
             model's code cannot be used any more.
     """
-    import torch
-
-    from experiments.data.batches import count_batches
-    from experiments.inference.data import data_of
+    from experiments.inference.data import examples_of
     from experiments.inference.trained import load_trained
-    from experiments.training.evaluation import EVALUATION_BATCH
 
     trained = load_trained(folder)
-    test = data_of(trained).test
-    limit = trained.settings["trainer"]["limit_batches"]
-    seen = min(len(test), count_batches(test, EVALUATION_BATCH, limit) * EVALUATION_BATCH)
-    shares, answers = trained.probabilities(test.images[:seen]).max(1)
-    labels = test.labels[:seen]
-    classes = int(max(test.labels.max(), answers.max())) + 1
+    images, labels = examples_of(trained)
+    return answers_from(images, labels, trained.probabilities(images))
+
+
+def answers_from(images: Tensor, labels: Tensor, probabilities: Tensor) -> Answers:
+    """Return the answers to images.
+
+    Args:
+        images: bytes (N, H, W) or (N, C, H, W).
+        labels: int64 (N).
+        probabilities: of the classes, float (N, K).
+    """
+    import torch
+
+    shares, answers = probabilities.max(1)
+    classes = int(max(labels.max(), answers.max())) + 1
     counts = torch.bincount(labels * classes + answers, minlength=classes**2)
     wrong = (answers != labels).nonzero().flatten()
     worst = wrong[shares[wrong].argsort(descending=True, stable=True)][:_WORST]
     mistakes = [
         Mistake(
             number,
-            _as_png(test.images[number]),
+            as_address(as_png(images[number])),
             int(labels[number]),
             int(answers[number]),
             float(shares[number]),
@@ -89,12 +96,25 @@ def answers_of(folder: Path) -> Answers:
     return Answers(tuple(tuple(row) for row in table), tuple(mistakes))
 
 
-def _as_png(image: Tensor) -> str:
-    """Return an image, uint8 (H, W) or (C, H, W), as a `data:` address."""
+def as_png(image: Tensor) -> bytes:
+    """Return an image, uint8 (H, W) or (C, H, W), as a PNG.
+
+    Three channels are colours; of other numbers of channels the first is shown.
+    """
     from PIL import Image
 
-    if image.dim() == 3:  # three channels are colours; of others the first is shown
+    if image.dim() == 3:
         image = image.permute(1, 2, 0) if image.shape[0] == 3 else image[0]
+    return encoded(Image.fromarray(image.contiguous().numpy()))
+
+
+def encoded(image: PillowImage) -> bytes:
+    """Return the PNG of an image."""
     file = io.BytesIO()
-    Image.fromarray(image.contiguous().numpy()).save(file, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def as_address(png: bytes) -> str:
+    """Return a PNG as a `data:` address."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -41,15 +41,16 @@ def curves_of_run(
     return found
 
 
-def confusion_matrix(counts: Sequence[Sequence[int]]) -> alt.LayerChart:
+def confusion_matrix(counts: Sequence[Sequence[int]], names: Sequence[str] = ()) -> alt.LayerChart:
     """Return the number of test images by their class and the model's answer.
 
     The colour is the share of the images of the class; its square root shows rare answers too.
 
     Args:
         counts: a row for each class, with the number of each answer.
+        names: of the classes; without any, the numbers of their labels.
     """
-    names = [str(number) for number in range(len(counts))]
+    names = names or [str(number) for number in range(len(counts))]
     rows: list[Row] = [
         {"x": names[answer], "y": names[truth], "v": count, "share": (count / sum(row)) ** 0.5}
         for truth, row in enumerate(counts)

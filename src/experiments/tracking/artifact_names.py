@@ -10,7 +10,9 @@ from experiments.provenance.origin import ORIGIN
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.tracking.copies import STATE
 
-_OWN = frozenset({journal.NAME, *ORIGIN, CHECKPOINTS, WEIGHTS, STATE, "train.log", "report.html"})
+_OWN = frozenset(
+    {journal.NAME, *ORIGIN, CHECKPOINTS, WEIGHTS, STATE, "train.log", "report.html", "explain"}
+)
 
 
 def check_name(name: str) -> None:
