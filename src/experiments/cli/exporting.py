@@ -103,7 +103,7 @@ def _print(done: Exported, version: Registered | None) -> None:
     typer.echo(
         f"Checked: the answers to all {agreement.images:,} test images, in batches of "
         f"{', '.join(map(str, sizes))} and {last}, differ from the run's by at most "
-        f"{agreement.largest:.2g} ({agreement.relative:.1g} of the largest logit)"
+        f"{agreement.largest:.2g} ({agreement.relative:.1g} of an image's largest output)"
     )
     if done.int8_accuracy is not None:
         typer.echo(

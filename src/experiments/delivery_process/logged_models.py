@@ -53,6 +53,7 @@ def version_of(client: MlflowClient, name: str, models: Sequence[str], run_id: s
         run_id: the run of the first of them.
     """
     from mlflow.exceptions import MlflowException
+    from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
     try:
         client.create_registered_model(name)
@@ -63,6 +64,7 @@ def version_of(client: MlflowClient, name: str, models: Sequence[str], run_id: s
     for known in client.search_model_versions(f"name = '{name}'"):
         if known.source in sources:
             return str(known.version)
-    with creating():
+    # MLflow 3.17 looks the logged model up in the store of the process, not in that of the client.
+    with creating(), _use_tracking_uri(client.tracking_uri):
         made = client.create_model_version(name, sources[0], run_id=run_id, model_id=models[0])
     return str(made.version)

@@ -2,7 +2,7 @@
 
 The scales of the activations are fixed by images of the training set. ONNX Runtime could also find
 them for each batch, but then the answer to an image would depend on the other images of its batch.
-The outputs of layers stay float32, so that no logit is cut off (docs/decisions/0018 has figures).
+The outputs of layers stay float32, so that no logit is cut off at the largest of the calibration.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from experiments.config.from_data import with_values
 from experiments.errors import InputError, RunError, text_of
 from experiments.exporting import load_weights
 from experiments.exporting.source import Answer, Source
+from experiments.files.owners import owner_of
 from experiments.provenance.origin import version
 from experiments.registry.integrity import WEIGHTS
 from experiments.target_classes import resolve_model
@@ -60,7 +61,7 @@ def write(source: Source, folder: Path) -> None:
         arguments.pop("weights", None)  # those of the file replace them
     needed = {each: version(each) for each in ("torch", "safetensors")}
     modules: list[str] = []
-    is_copied = package == _OURS or package not in _distributions()
+    is_copied = package == _OURS or _is_the_users(maker)
     if is_copied:
         code = _source_of(maker, target)
         (folder / _CODE).write_text(code)
@@ -135,6 +136,11 @@ def _source_of(maker: Callable[..., Any], target: str) -> str:
             f"model._target_={target}: has no source file that could be exported with the weights; "
             "--format=torch_export exports the model without its source"
         ) from error
+
+
+def _is_the_users(maker: Callable[..., Any]) -> bool:
+    file = getattr(sys.modules.get(maker.__module__), "__file__", None)
+    return file is None or owner_of(file) == "user"
 
 
 def _distributions() -> dict[str, list[str]]:

@@ -98,6 +98,7 @@ class Source:
         """The facts of the model's use, as JSON data."""
         trained = self.trained
         drawable = trained.classifies and trained.shape[0] in _DRAWABLE
+        way = asdict(preparation(trained)) | {"shape": list(trained.shape)} if drawable else None
         return {
             "run": trained.id,
             "name": trained.name,
@@ -116,7 +117,7 @@ class Source:
                 "shape": [-1, *self.expected.shape[1:]],
             },
             "classes": self.classes,
-            "preparation": asdict(preparation(trained)) if drawable else None,
+            "preparation": way,
             "torch": version("torch"),
         }
 

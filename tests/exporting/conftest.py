@@ -1,0 +1,27 @@
+"""A recorded run on the digits, and what its exports need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.catalog.summary import Summary, summary_of
+from experiments.exporting.source import Source, source_of
+from experiments.inference.trained import load_trained
+from tests.conftest import run_folder
+from tests.tracking.conftest import made
+
+__all__ = ["made"]
+
+
+@pytest.fixture(scope="session")
+def run(made: Path) -> Summary:
+    found = summary_of(run_folder(made))
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="session")
+def source(run: Summary) -> Source:
+    return source_of(run, load_trained(run.folder))

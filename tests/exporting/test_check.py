@@ -1,0 +1,121 @@
+"""An export that does not answer as its run leaves nothing; mistakes are told in one line."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from experiments.errors import InputError, RunError
+from experiments.exporting.export import export
+from experiments.exporting.place import check_can_export
+from experiments.exporting.source import Source
+
+
+class _Noisy(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        logits = images.flatten(1)[:, :10]
+        return logits + torch.rand_like(logits)
+
+
+class _Deciding(nn.Module):
+    def forward(self, images: Tensor) -> Tensor:
+        return images.flatten(1)[:, :10] * (2 if images.mean() > 0 else 1)
+
+
+def _with(source: Source, model: nn.Module) -> Source:
+    return replace(source, trained=replace(source.trained, model=model))
+
+
+def test_an_export_that_differs_names_the_image_and_leaves_nothing(
+    source: Source, tmp_path: Path
+) -> None:
+    expected = source.expected.clone()
+    expected[17, 3] += 0.5
+    with pytest.raises(RunError, match=r"for 1 of 297 test images .* image 17, by 0\.5 where"):
+        export(replace(source, expected=expected), "torch_export", tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+    expected[17, 3] = float("nan")
+    with pytest.raises(RunError, match="image 17, by nan"):
+        export(replace(source, expected=expected), "torch_export", tmp_path / "new")
+
+
+def test_an_earlier_export_is_replaced_only_by_a_checked_one(
+    source: Source, tmp_path: Path
+) -> None:
+    place = tmp_path / "export"
+    export(source, "torch_export", place)
+    before = {file: file.read_bytes() for file in place.iterdir()}
+    noisy = replace(_with(source, _Noisy()), expected=source.images.flatten(1)[:, :10] / 127.5)
+    with pytest.raises(RunError, match="297 of 297 test images"):
+        export(noisy, "torch_export", place)
+    assert {file: file.read_bytes() for file in place.iterdir()} == before
+    check_can_export("safetensors", place, int8=False)
+    export(source, "safetensors", place)
+    assert not (place / "model.pt2").exists()
+    assert list(tmp_path.iterdir()) == [place]
+
+
+@pytest.mark.parametrize("kind", ["torch_export", "onnx", "mlflow"])
+def test_a_model_that_cannot_be_traced_is_named(source: Source, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^model: torch\.export cannot trace it \(.*safetensors"):
+        export(_with(source, _Deciding()), kind, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_needs_no_model_is_checked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = tmp_path / "new"
+    with pytest.raises(InputError, match="--quantize=int8: is there for --format=onnx only"):
+        check_can_export("mlflow", new, int8=True)
+    with pytest.raises(InputError, match="exists already and is no earlier export"):
+        check_can_export("mlflow", tmp_path, int8=False)
+    (tmp_path / "metadata.json").write_text("[]")
+    with pytest.raises(InputError, match="exists already and is no earlier export"):
+        check_can_export("mlflow", tmp_path, int8=False)
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxscript" else there(name)
+    )
+    check_can_export("mlflow", new, int8=False)
+    with pytest.raises(InputError, match=r"needs onnxscript; `pip install -c .* '\.\[export\]'`"):
+        check_can_export("onnx", new, int8=False)
+
+
+def test_a_run_that_does_not_classify_has_no_accuracy(source: Source, tmp_path: Path) -> None:
+    other = replace(source, trained=replace(source.trained, classifies=False))
+    with pytest.raises(InputError, match="--quantize=int8: its loss is measured as accuracy"):
+        export(other, "onnx", tmp_path / "new", int8=True)
+    done = export(other, "onnx", tmp_path / "new")
+    assert done.accuracy is None
+    assert set(done.files) == {"metadata.json", "model.onnx"}
+
+
+def test_a_module_that_cannot_stand_alone_is_refused(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "sizes.py").write_text("")
+    (package / "net.py").write_text(
+        "from experiments.models import SimpleNet\nfrom . import sizes\n\n"
+        "class Net(SimpleNet):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    settings = {**source.trained.settings}
+    settings["model"] = {**settings["model"], "_target_": "mine.net.Net"}
+    other = replace(source, trained=replace(source.trained, settings=settings))
+    with pytest.raises(RunError, match="its module cannot be loaded alone"):
+        export(other, "safetensors", tmp_path / "new")
+    (tmp_path / "flat.py").write_text(
+        (package / "net.py").read_text().replace("from . import sizes\n", "")
+    )
+    settings["model"]["_target_"] = "flat.Net"
+    folder = export(other, "safetensors", tmp_path / "new").folder
+    assert "and the modules experiments of the project" in (folder / "README.md").read_text()
