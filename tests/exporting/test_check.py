@@ -15,6 +15,8 @@ from experiments.exporting.export import export
 from experiments.exporting.place import check_can_export
 from experiments.exporting.source import Source
 
+pytestmark = pytest.mark.xdist_group("exporting")  # one run for all
+
 
 class _Noisy(nn.Module):
     def forward(self, images: Tensor) -> Tensor:

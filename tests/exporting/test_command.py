@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer import TyperException
 
 from experiments.catalog.summary import Summary
-from experiments.cli.main import app
 from experiments.errors import InputError
+from tests.exporting.conftest import Command
 
-Command = Callable[..., str]
-
-
-@pytest.fixture
-def command(
-    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Give a command in the folder of the run, in this process; return its output."""
-    monkeypatch.chdir(made)
-    monkeypatch.syspath_prepend(str(made))
-
-    def give(*arguments: str) -> str:
-        app([*arguments], standalone_mode=False)
-        return capsys.readouterr().out
-
-    return give
+pytestmark = pytest.mark.xdist_group("exporting")  # one run for all
 
 
 def test_an_export_lies_in_the_folder_of_its_run(command: Command, run: Summary) -> None:

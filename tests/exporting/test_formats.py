@@ -21,6 +21,8 @@ from experiments.exporting.source import Source
 from experiments.inference.pictures import read_pictures
 from experiments.inference.predict import predict
 
+pytestmark = pytest.mark.xdist_group("exporting")  # one run for all
+
 
 @pytest.mark.parametrize("kind", ["torch_export", "onnx", "mlflow", "safetensors"])
 def test_an_export_is_checked_and_says_where_it_comes_from(
@@ -46,9 +48,10 @@ def test_a_graph_of_torch_has_the_bits_of_the_run(source: Source, tmp_path: Path
     assert json.loads(inside["metadata.json"]) == source.description
 
 
-@pytest.fixture
-def onnx(source: Source, tmp_path: Path) -> Path:
-    return export(source, "onnx", tmp_path / "onnx", int8=True).folder
+@pytest.fixture(scope="module")
+def onnx(source: Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("exports") / "onnx"
+    return export(source, "onnx", place, int8=True).folder
 
 
 def test_onnx_has_an_8_bit_model_that_says_its_accuracy(source: Source, onnx: Path) -> None:

@@ -26,6 +26,8 @@ from experiments.tracking.store import connect
 from tests.conftest import clean_environment
 from tests.programs import wait_until
 
+pytestmark = pytest.mark.xdist_group("exporting")  # one run for all
+
 
 @pytest.mark.parametrize("kind", ["mlflow", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_a_version_is_linked_to_its_run_and_made_once(
@@ -89,7 +91,7 @@ class _Nowhere:
     last = None
 
 
-@pytest.mark.slow  # the server takes half a minute to begin
+@pytest.mark.slow  # the server takes more than ten seconds to begin
 def test_mlflow_serves_the_export(source: Source, tmp_path: Path) -> None:
     folder = export(source, "mlflow", tmp_path / "model").folder
     with socket.socket() as free:

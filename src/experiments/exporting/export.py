@@ -74,12 +74,21 @@ def export(source: Source, kind: str, output: Path, *, int8: bool = False) -> Ex
                 "int8_accuracy": quantised,
             }
             (staged / METADATA).write_text(json.dumps(told, indent=2) + "\n")
-            if output.exists():
-                output.rename(Path(aside) / "before")
-            staged.rename(output)
+            _put(staged, output, Path(aside) / "before")
     except OSError as error:
         raise unwritable(error, output) from error
     return Exported(output, _sizes(output), agreement, accuracy, quantised)
+
+
+def _put(staged: Path, output: Path, before: Path) -> None:
+    """Move an export to its place; an earlier one stays there if that does not succeed."""
+    try:
+        if output.exists():
+            output.rename(before)
+        staged.rename(output)
+    finally:
+        if before.exists() and not output.exists():
+            before.rename(output)
 
 
 def _quantised(source: Source, folder: Path) -> float:

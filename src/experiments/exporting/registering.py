@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -69,8 +70,9 @@ def destination_of(run: Summary, kind: str, name: str) -> Copy:
     copy = Copies(run.folder).last
     if copy is None or copy.run_id is None:
         raise InputError(
-            f"--register={name}: the run is not in MLflow; `experiments sync {run.folder} --uri "
-            "URI` delivers it, for example to sqlite:///mlflow.db"
+            f"--register={name}: the run is not in MLflow; `experiments sync "
+            f"{os.path.relpath(run.folder)} --uri URI` delivers it, for example to "
+            "sqlite:///mlflow.db"
         )
     return copy
 
@@ -97,7 +99,7 @@ def register(source: Source, folder: Path, kind: str, name: str, copy: Copy) -> 
         version = version_of(client, name, [model_id], run.info.run_id)
     except Exception as error:
         problem = problem_of(error, store)
-        kept = f"the export is in {folder} and not registered: {problem.text}"
+        kept = f"the export is in {os.path.relpath(folder)} and not registered: {problem.text}"
         raise (InputError if problem.mistake else RunError)(kept) from error
     return Registered(name, version, model_id, run.info.run_id)
 
