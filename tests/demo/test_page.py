@@ -74,7 +74,7 @@ def test_a_digit_drawn_with_the_mouse_gets_the_answer_of_predict(
     pictures = read_pictures([tmp_path / "drawn.png"], trained.shape)
     (expected,) = predict([trained], pictures).all
     assert shares(page) == pytest.approx([100 * each for each in expected.probabilities], abs=0.06)
-    assert said == f"{expected.name}, {max(expected.probabilities):.1%}"
+    assert said == f"{expected.name}, {100 * max(expected.probabilities):.1f} %"
     assert expected.label == 0
     # The answer is told to a screen reader once the pen rests.
     page.get_by_role("status").filter(has_text=said).wait_for(state="attached")

@@ -93,7 +93,7 @@ def export(
 
 
 def _print(done: Exported, version: Registered | None) -> None:
-    from experiments.catalog.texts import as_size
+    from experiments.catalog.texts import as_share, as_size
     from experiments.exporting.check import BATCHES
 
     place = os.path.relpath(done.folder)
@@ -105,10 +105,10 @@ def _print(done: Exported, version: Registered | None) -> None:
         f"{', '.join(map(str, sizes))} and {last}, differ from the run's by at most "
         f"{agreement.largest:.2g} ({agreement.relative:.1g} of an image's largest output)"
     )
-    if done.int8_accuracy is not None:
+    if done.int8_accuracy is not None and done.accuracy is not None:
         typer.echo(
-            f"Accuracy on them: {done.int8_accuracy:.2%} with 8 bits, {done.accuracy:.2%} in full "
-            "precision"
+            f"Accuracy on them: {as_share(done.int8_accuracy)} with 8 bits, "
+            f"{as_share(done.accuracy)} in full precision"
         )
     if version is not None:
         typer.echo(

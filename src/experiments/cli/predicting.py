@@ -75,6 +75,7 @@ def predict(
 
 
 def _print(members: Sequence[Trained], found: Predictions) -> None:
+    from experiments.catalog.texts import as_share
     from experiments.cli.tables import print_table
 
     if len(members) > 1:
@@ -90,7 +91,7 @@ def _print(members: Sequence[Trained], found: Predictions) -> None:
     print_table(
         ("image", "class", ">probability", "next"),
         [
-            (each.picture, each.name, f"{max(each.probabilities):.1%}", _next(each, found))
+            (each.picture, each.name, as_share(max(each.probabilities), 1), _next(each, found))
             for each in found.all[:_LINES]
         ],
     )
@@ -98,13 +99,16 @@ def _print(members: Sequence[Trained], found: Predictions) -> None:
         typer.echo(f"{len(found.all) - _LINES:,} more; --json tells all")
     if found.accuracy is not None:
         known = sum(each.truth is not None for each in found.all)
-        typer.echo(f"\nAccuracy on {known:,} images with a label: {found.accuracy:.2%}")
+        typer.echo(f"\nAccuracy on {known:,} images with a label: {as_share(found.accuracy)}")
 
 
 def _next(each: Prediction, found: Predictions) -> str:
+    from experiments.catalog.texts import as_share
+
     ranked = sorted(range(len(found.names)), key=lambda label: -each.probabilities[label])
     return ", ".join(
-        f"{found.names[label]} {each.probabilities[label]:.1%}" for label in ranked[1:_SHOWN]
+        f"{found.names[label]} {as_share(each.probabilities[label], 1)}"
+        for label in ranked[1:_SHOWN]
     )
 
 

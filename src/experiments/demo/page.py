@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from experiments import journal
+from experiments.catalog.texts import as_share
 from experiments.demo.recogniser import SIDE, Recogniser
 from experiments.inference.trained import Trained
 from experiments.redaction.hide import hidden_data
@@ -80,7 +81,7 @@ def facts(members: Sequence[Trained]) -> str:
     accuracies = [each[_ACCURACY] for each in metrics if _ACCURACY in each]
     told = "no test accuracy recorded"
     if accuracies:
-        ends = dict.fromkeys(f"{each:.2%}" for each in (min(accuracies), max(accuracies)))
+        ends = dict.fromkeys(as_share(each) for each in (min(accuracies), max(accuracies)))
         told = f"test accuracy {' to '.join(ends)}"
     if len(members) == 1:
         return f"Run {ids}, {told}."

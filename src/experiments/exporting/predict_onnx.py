@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     for each in found:
         ranked = sorted(each["probabilities"].items(), key=lambda named: -named[1])[:_SHOWN]
-        said = ", ".join(f"{name} {probability:.1%}" for name, probability in ranked)
+        said = ", ".join(f"{name} {100 * probability:.1f} %" for name, probability in ranked)
         sys.stdout.write(f"{each['image']}: {said}\n")
 
 

@@ -77,7 +77,7 @@ async function answerTo(body) {
   return reply.json();
 }
 
-const percent = (share) => `${(100 * share).toFixed(1)}%`;
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 function show(found) {
   answer = found;
