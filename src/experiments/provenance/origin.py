@@ -123,6 +123,7 @@ def environment() -> Mapping[str, Any]:
     }
 
 
+@functools.cache
 def version(package: str) -> str:
     """Return the installed version of a package."""
     return metadata.version(package)

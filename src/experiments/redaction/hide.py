@@ -49,12 +49,16 @@ def hidden(text: str) -> str:
 
 def hidden_data(value: Any) -> Any:
     """Return nested data with the secrets in all its texts hidden; keys do not change."""
+    return _hidden_data(value, _known())
+
+
+def _hidden_data(value: Any, known: re.Pattern[str] | None) -> Any:
     if isinstance(value, str):
-        return hidden(value)
+        return without_secrets(known.sub(HIDDEN, value) if known else value)
     if isinstance(value, Mapping):
-        return {key: hidden_data(entry) for key, entry in value.items()}
+        return {key: _hidden_data(entry, known) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [hidden_data(entry) for entry in value]
+        return [_hidden_data(entry, known) for entry in value]
     return value
 
 
@@ -103,8 +107,14 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def _without_known(text: str) -> str:
+    known = _known()
+    return known.sub(HIDDEN, text) if known else text
+
+
+def _known() -> re.Pattern[str] | None:
+    """Return the pattern of the secrets that the process knows now; None if it knows none."""
     known = frozenset(_kept).union(filter(_is_telling, _in_environment()))
-    return _pattern(known).sub(HIDDEN, text) if known else text
+    return _pattern(known) if known else None
 
 
 def _in_environment() -> Iterator[str]:
