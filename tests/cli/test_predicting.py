@@ -57,6 +57,6 @@ def test_mistakes_are_refused_in_one_line(made_lab: Lab, tmp_path: Path) -> None
     missing = made_lab.error("predict", run[:8], "a.png")
     assert missing == "a.png: there is no such file or folder"
     dead = made_lab.error("predict", made_lab.id_of("dead"), "a.png")
-    assert "a run has weights once it is finished" in dead
+    assert "is dead, and only a finished run has a model; the same command resumes it" in dead
     background = made_lab.error("predict", run[:8], "a.png", "--background=grey")
     assert "'auto', 'dark', 'light'" in background

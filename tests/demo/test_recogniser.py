@@ -66,7 +66,7 @@ def test_the_page_says_that_colours_are_drawn_grey(trained: Trained) -> None:
 
 def test_a_model_that_cannot_answer_is_refused(trained: Trained) -> None:
     with pytest.raises(InputError, match="name a run with task=classification"):
-        Recogniser([replace(trained, classifies=False)])
+        Recogniser([replace(trained, task=Regression())])
     with pytest.raises(InputError, match=r"have 2 channels.*grey or coloured"):
         Recogniser([replace(trained, shape=(2, 28, 28))])
     with pytest.raises(InputError, match="model: to answer images"):

@@ -90,7 +90,7 @@ def test_what_needs_no_model_is_checked_first(
 
 
 def test_a_run_that_does_not_classify_has_no_accuracy(source: Source, tmp_path: Path) -> None:
-    other = replace(source, trained=replace(source.trained, classifies=False))
+    other = replace(source, trained=replace(source.trained, task=Regression()))
     with pytest.raises(InputError, match="--quantize=int8: its loss is measured as accuracy"):
         export(other, "onnx", tmp_path / "new", int8=True)
     done = export(other, "onnx", tmp_path / "new")

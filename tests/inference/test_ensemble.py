@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,13 @@ import torch
 from experiments import journal, load
 from experiments.data.batches import normalise
 from experiments.errors import InputError
-from experiments.inference.data import data_of
+from experiments.identity.sources import sources_of
+from experiments.inference.code import edited_modules
+from experiments.inference.data import data_of, examples_of
 from experiments.inference.ensemble import load_members, probabilities
 from experiments.inference.members import members_of
 from experiments.inference.trained import Trained
+from experiments.tasks import Classification, Regression
 
 pytestmark = pytest.mark.xdist_group("inference")
 
@@ -66,9 +70,35 @@ def test_runs_on_different_data_are_refused(
 
 
 def test_another_task_has_no_classes(members: Sequence[Trained]) -> None:
-    regression = dataclasses.replace(members[0], classifies=False)
+    regression = dataclasses.replace(members[0], task=Regression())
     with pytest.raises(InputError, match="name a run with task=classification"):
         regression.probabilities(torch.zeros(1, 28, 28, dtype=torch.uint8))
+
+
+class Parity(Classification):
+    def targets(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return labels % 2
+
+
+def test_the_examples_have_the_targets_of_the_task(members: Sequence[Trained]) -> None:
+    images, classes = examples_of(members[0])
+    same, parities = examples_of(dataclasses.replace(members[0], task=Parity()))
+    assert torch.equal(images, same)
+    assert torch.equal(parities, classes % 2)
+
+
+def test_an_edited_module_of_the_model_is_known(
+    members: Sequence[Trained], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_net.py").write_text("from experiments.models import SimpleNet as Net\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    source = sources_of("own_net.Net")
+    (tmp_path / "identity.json").write_text(json.dumps({"source": source}))
+    assert edited_modules(tmp_path, "own_net.Net") == []
+    (tmp_path / "own_net.py").write_text("from experiments.models import ConvNet as Net\n")
+    importlib.invalidate_caches()
+    assert edited_modules(tmp_path, "own_net.Net") == ["own_net"]
+    assert members[0].edited == []
 
 
 def test_data_that_is_not_here_is_told(members: Sequence[Trained]) -> None:

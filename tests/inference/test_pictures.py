@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from experiments.errors import InputError
-from experiments.inference.pictures import Picture, read_pictures, read_pixels
+from experiments.inference.pictures import Picture, read_pictures
+from experiments.inference.preparation import read_pixels
 
 SHAPE = (1, 2, 3)
 GREY = np.array([[0, 50, 100], [150, 200, 255]], np.uint8)
@@ -63,8 +64,9 @@ def test_a_folder_gives_its_images_by_name(tmp_path: Path) -> None:
     for name in ("b.png", "a.PNG", "deep/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(GREY).save(tmp_path / name)
-    for name in ("notes.txt", "paper.pdf", "page.eps"):
+    for name in ("notes.txt", "paper.pdf", "page.eps", "._b.png"):
         (tmp_path / name).write_text("no image")
+    (tmp_path / "folder.png").mkdir()
     names = [Path(each.name).name for each in read_pictures([tmp_path], SHAPE)]
     assert names == ["a.PNG", "b.png", "c.jpg"]
 
@@ -100,6 +102,7 @@ REFUSED = {
     "high.csv": (b"0,0,0,0,0,256\n", r"row 1 has the pixel 256; give whole numbers from 0 to 255"),
     "hole.csv": (b"0,0,0,0,0,\n", r"row 1 has the pixel nan; give whole numbers"),
     "label.csv": (b"3.5,0,0,0,0,0,0\n", r"row 1 has the label 3.5; give whole numbers from 0 on"),
+    "numbered.csv": (b"0,1,2,3,4,5\n", r"has no rows"),
     "titles.csv": (b"a,b,c,d,e,f\n", r"has no rows; give a line of 6 pixels"),
     "page.eps": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", r"is not an image"),
     "empty.csv": (b"", r"is no table of numbers"),
@@ -123,7 +126,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_a_huge_picture_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
     with pytest.raises(InputError, match="has too many pixels"):
-        read_pixels(saved(tmp_path / "huge.png", Image.fromarray(GREY)))
+        read_pictures([saved(tmp_path / "huge.png", Image.fromarray(GREY))], SHAPE)
 
 
 def test_a_picture_has_a_name() -> None:

@@ -34,9 +34,31 @@ def test_the_place_and_the_paper_do_not_matter() -> None:
     figure = DRAWN[5].pixels
     dark = figure if figure[0, 0] < 127 else 255 - figure
     moved = np.pad(dark, ((60, 5), (0, 90)), constant_values=dark[0, 0])
-    first, _ = MNIST(dark)
-    for other in (moved, 255 - moved):
-        assert np.array_equal(MNIST(other)[0], first)
+    first, other = MNIST(dark)[0], MNIST(moved)[0]
+    assert distance(first, other) < 12
+    assert np.array_equal(MNIST(255 - moved)[0], other)
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(float) - other).mean())
+
+
+@pytest.mark.parametrize("drawing", DRAWN[:4], ids=lambda each: str(each.digit))
+def test_noise_and_uneven_light_are_no_figure(drawing) -> None:
+    chance = np.random.default_rng(0)
+    grey = 128 + 0.5 * (drawing.pixels.astype(float) - 128)
+    light = np.linspace(-10, 10, grey.shape[1]) + chance.normal(0, 8, grey.shape)
+    scanned = (grey + light).clip(0, 255).astype(np.uint8)
+    assert distance(MNIST(scanned)[0], MNIST(drawing.pixels)[0]) < 15
+
+
+def test_a_thin_pen_is_as_bright_as_a_thick_one() -> None:
+    picture = np.zeros((1500, 1500), np.uint8)
+    picture[200:1300, 700:706] = 200
+    assert MNIST(picture)[0].max() == 255
+    picture[:] = 0
+    picture[3, 3] = picture[1400, 1300] = 255
+    assert MNIST(picture)[0].max() in {0, 255}
 
 
 def test_an_image_of_the_data_is_taken_to_the_bit(digits) -> None:

@@ -88,6 +88,9 @@ def _print(members: Sequence[Trained], found: Predictions) -> None:
             f"Inverted {number}: the background differs from the data's; --background decides",
             err=True,
         )
+    if blank := [each.picture for each in found.all if each.is_blank]:
+        more = f" and {len(blank) - 1} more" if len(blank) > 1 else ""
+        typer.echo(f"{blank[0]}{more}: no figure was found, so the answer means nothing", err=True)
     print_table(
         ("image", "class", ">probability", "next"),
         [
@@ -133,5 +136,6 @@ def _as_data(each: Prediction) -> dict[str, Any]:
         "probability": max(each.probabilities),
         "probabilities": list(each.probabilities),
         "inverted": each.inverted,
+        "blank": each.is_blank,
         "truth": each.truth,
     }

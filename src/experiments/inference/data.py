@@ -35,7 +35,7 @@ def data_of(trained: Trained) -> Splits:
 
 
 def examples_of(trained: Trained) -> tuple[Tensor, Tensor]:
-    """Return the images and labels that a run was tested on, as its test set has them.
+    """Return the images that a run was tested on, and their targets; those of classes are labels.
 
     Raises:
         InputError: the data is not here, or has changed.
@@ -43,7 +43,8 @@ def examples_of(trained: Trained) -> tuple[Tensor, Tensor]:
     test = data_of(trained).test
     limit = trained.settings["trainer"]["limit_batches"]
     seen = min(len(test), count_batches(test, EVALUATION_BATCH, limit) * EVALUATION_BATCH)
-    return test.images[:seen], test.labels[:seen]
+    images = test.images[:seen]
+    return images, trained.targets(images, test.labels[:seen])
 
 
 def load_data(settings: Mapping[str, Any], *, fetch: bool = False) -> Splits:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from experiments import journal
 from experiments.catalog.find import find
 from experiments.catalog.groups import grouped
-from experiments.catalog.listing import listing
-from experiments.catalog.summary import Summary
+from experiments.catalog.job_tables import place_of, rows_of
+from experiments.catalog.summary import Summary, summary_of
 from experiments.errors import InputError
 
 
@@ -23,13 +24,38 @@ def members_of(reference: str, outputs: Path) -> list[Summary]:
     """
     found = find(reference, outputs)
     if not found.is_sweep:
+        check_finished(found)
         return [found]
-    jobs = [run for run in listing(outputs).runs if found.id in run.sweeps]
-    finished = [run for run in jobs if run.state == "finished"]
-    if not finished:
+    jobs = _jobs_of(found.folder)
+    if not any(run.state == "finished" for run in jobs):
         raise InputError(
             f"{reference}: none of the sweep's {len(jobs)} jobs is finished; the sweep's command "
             "trains the others"
         )
-    best, *_ = grouped(finished).groups
-    return list(best.runs.values())
+    for group in grouped(jobs).groups:  # a setting with a diverged run comes last
+        finished = [run for run in group.runs.values() if run.state == "finished"]
+        if finished:
+            return finished
+    raise AssertionError  # a finished run is in a group
+
+
+def check_finished(run: Summary) -> None:
+    """Check that a run has a model.
+
+    Raises:
+        InputError: it is not finished.
+    """
+    if run.state != "finished":
+        advice = "the same command resumes it; " if run.state == "dead" else ""
+        raise InputError(
+            f"{run.short}: is {run.state}, and only a finished run has a model; {advice}"
+            "`experiments ls finished` lists these"
+        )
+
+
+def _jobs_of(sweep: Path) -> list[Summary]:
+    """Return the jobs that have begun: those in the folder, and earlier runs that it has reused."""
+    reused = (place_of(row["folder"], sweep) for row in rows_of(sweep))
+    places = {place.resolve() for place in (*reused, *journal.folders(sweep)) if place.is_dir()}
+    found = (summary_of(place) for place in sorted(places - {sweep.resolve()}))
+    return [run for run in found if run is not None and not run.is_sweep]

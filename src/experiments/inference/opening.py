@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.catalog.summary import Summary
-from experiments.errors import InputError
-from experiments.inference.members import members_of
+from experiments.inference.members import check_finished, members_of
 
 if TYPE_CHECKING:
     from experiments.inference.trained import Trained
+
+_log = logging.getLogger(__name__)
 
 
 def open_models(reference: str, outputs: Path) -> list[Trained]:
@@ -36,11 +38,7 @@ def open_model(run: Summary) -> Trained:
     Raises:
         InputError: the run is not finished, or its model cannot be loaded.
     """
-    if run.state != "finished":
-        raise InputError(
-            f"{run.short}: is {run.state}, and only a finished run has a model; "
-            "`experiments ls finished` lists these"
-        )
+    check_finished(run)
     (opened,) = _opened([run])
     return opened
 
@@ -52,4 +50,13 @@ def _opened(runs: Sequence[Summary]) -> list[Trained]:
     from experiments.inference.ensemble import load_members
 
     sys.path.insert(0, str(Path.cwd()))
-    return load_members([run.folder for run in runs])
+    members = load_members([run.folder for run in runs])
+    for member in members:
+        if member.edited:
+            _log.warning(
+                "%s: %s has been edited since the training, so the model may answer otherwise; "
+                "`experiments reproduce` restores the code",
+                member.short,
+                " and ".join(member.edited),
+            )
+    return members

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import csv
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from experiments.errors import InputError, unreadable
-from experiments.inference.preparation import Pixels, pixels_of
+from experiments.inference.preparation import FORMATS, Pixels, read_pixels
 
-_FORMATS = {  # those of others would run programs, such as Ghostscript
-    "PNG": (".png",),
-    "JPEG": (".jpg", ".jpeg"),
-    "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp",),
-    "GIF": (".gif",),
-    "WEBP": (".webp",),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-}
-_ENDINGS = tuple(ending for endings in _FORMATS.values() for ending in endings)
+_ENDINGS = tuple(ending for endings in FORMATS.values() for ending in endings)
 _TABLE = ".csv"
 _LABEL = "label"
 
@@ -60,40 +49,30 @@ def read_pictures(paths: Sequence[Path], shape: tuple[int, int, int]) -> list[Pi
 
 def _pictures(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
     if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in _ENDINGS)
+        files = sorted(each for each in path.rglob("*") if _is_image(each))
         if not files:
             raise InputError(f"{path}: the folder holds no image, such as a .png or .jpg")
-        yield from (Picture(str(file), read_pixels(file)) for file in files)
+        yield from map(_picture, files)
     elif path.suffix.lower() == _TABLE:
         yield from _rows(path, shape)
     else:
-        yield Picture(str(path), read_pixels(path))
+        yield _picture(path)
 
 
-def read_pixels(path: Path) -> Pixels:
-    """Return the pixels of the first frame of an image file, as `preparation.pixels_of` does.
+def _is_image(path: Path) -> bool:
+    is_hidden = path.name.startswith(".")  # such as the ._ files of a Mac
+    return path.suffix.lower() in _ENDINGS and not is_hidden and path.is_file()
 
-    Raises:
-        InputError: the file does not exist, cannot be read or is no image.
-    """
+
+def _picture(path: Path) -> Picture:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=tuple(_FORMATS)) as image:
-                return pixels_of(image)
-    except UnidentifiedImageError as error:
-        raise InputError(
-            f"{path}: is not an image that Pillow can read; give a file such as a .png or .jpg, a "
-            "folder of them, or a .csv table of pixels"
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path}: has too many pixels ({error}); make it smaller first") from error
+        return Picture(str(path), read_pixels(path))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file or folder") from error
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's of a file cut short
-        if isinstance(error, OSError) and error.errno is not None:
-            raise unreadable(error, path) from error
-        raise InputError(f"{path}: the image is damaged ({error}); replace the file") from error
+    except OSError as error:
+        raise unreadable(error, path) from error
 
 
 def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
@@ -103,7 +82,8 @@ def _rows(path: Path, shape: tuple[int, int, int]) -> Iterator[Picture]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = next(csv.reader(file), [])
-        has_titles = not any(_is_number(cell) for cell in first)
+        numbered = first == [str(place) for place in range(len(first))]  # by pandas
+        has_titles = numbered or not all(_is_number(cell) or not cell for cell in first)
         table = pd.read_csv(path, header=0 if has_titles else None)
         values = table.to_numpy(np.float64)
     except OSError as error:

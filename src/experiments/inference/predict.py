@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from experiments.errors import InputError
 from experiments.inference.ensemble import probabilities
 from experiments.inference.pictures import Picture
 from experiments.inference.preparation import Background
@@ -25,6 +26,8 @@ class Prediction:
     """of each class"""
     inverted: bool
     """whether the picture was inverted, because the data has the other background"""
+    is_blank: bool
+    """whether the picture has no figure, so that the answer means nothing"""
     truth: int | None
     """its class, if it is known"""
 
@@ -68,12 +71,20 @@ def predict(
     ready = prepare(pictures, preparation(first, background, centre=centre))
     found = probabilities(members, ready.images)
     labels, rows = found.argmax(1).tolist(), found.tolist()
+    flat = ready.images.flatten(1)
+    blanks = (flat.amax(1) == flat.amin(1)).tolist()
     names = first.names(found.shape[1])
+    for picture in pictures:
+        if picture.label is not None and picture.label >= len(names):
+            raise InputError(
+                f"{picture.name}: has the label {picture.label}, and the run knows {len(names)} "
+                f"classes; give 0 to {len(names) - 1}"
+            )
     return Predictions(
         [
-            Prediction(picture.name, label, names[label], row, inverted, picture.label)
-            for picture, label, row, inverted in zip(
-                pictures, labels, rows, ready.inverted, strict=True
+            Prediction(picture.name, label, names[label], row, inverted, blank, picture.label)
+            for picture, label, row, inverted, blank in zip(
+                pictures, labels, rows, ready.inverted, blanks, strict=True
             )
         ],
         names,

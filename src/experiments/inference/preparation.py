@@ -5,16 +5,56 @@ This module needs only NumPy and Pillow: an exported model takes its text along.
 
 from __future__ import annotations
 
+import logging
+import struct
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Background = Literal["auto", "dark", "light"]
 Pixels = NDArray[np.uint8]
-_INK = 0.1  # of the brightest pixel: fainter ones are the noise of a camera, not the figure
+FORMATS = {  # those of others would run programs, such as Ghostscript
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg"),
+    "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+_INK = 0.3  # of the brightest pixel: fainter ones are grains of paper, not the figure
+_PAPER = 90  # per cent of the border are paper at least, also where a figure touches it
+_ENOUGH = 200  # pixels of the longer side: a figure in them has more than the box
+
+
+def read_pixels(path: str | Path) -> Pixels:
+    """Return the pixels of the first frame of an image file, as `pixels_of`.
+
+    Raises:
+        OSError: the file does not exist or cannot be read.
+        ValueError: it is no image of `FORMATS`, is damaged or too large; the text says what to do.
+    """
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # the error tells it
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=tuple(FORMATS)) as image:
+                return pixels_of(image)
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            "is not an image that Pillow can read; give a file such as a .png or .jpg"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"has too many pixels ({error}); make it smaller first") from error
+    except (OSError, SyntaxError, ValueError, struct.error) as error:  # of a damaged file
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(f"the image is damaged ({error}); replace the file") from error
 
 
 def pixels_of(image: Image.Image) -> Pixels:
@@ -103,7 +143,7 @@ class Preparation:
         _, height, width = self.shape
         if self.box is None:
             return np.asarray(_padded(Image.fromarray(grey), width, height))
-        light = grey if self.is_light_on_dark else 255 - grey
+        light = _reduced(grey if self.is_light_on_dark else 255 - grey)
         ink = _ink(light)
         if not ink.any():
             fitted = np.zeros((height, width), np.uint8)
@@ -114,15 +154,31 @@ class Preparation:
         return fitted if self.is_light_on_dark else 255 - fitted
 
 
+def _border(grey: Pixels) -> Pixels:
+    return np.concatenate((grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]))
+
+
 def _paper(grey: Pixels) -> float:
     """Return the brightness of a picture's border."""
-    sides = (grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1])
-    return float(np.median(np.concatenate(sides)))
+    return float(np.median(_border(grey)))
+
+
+def _reduced(light: Pixels) -> Pixels:
+    """Return a large picture in few pixels, whose means have little of a camera's noise."""
+    image = Image.fromarray(light)
+    scale = _ENOUGH / max(image.size)
+    if scale >= 1:
+        return light
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return np.asarray(image.resize(size, Image.Resampling.BOX))
 
 
 def _ink(light: Pixels) -> NDArray[np.float64]:
-    """Return the ink of a light figure on a dark background, 0 to 1; paper has none."""
-    paper = _paper(light)
+    """Return the ink of a light figure on a dark background, 0 to 1; paper has none.
+
+    Uneven light and noise make paper as bright as the brighter parts of the border.
+    """
+    paper = float(np.percentile(_border(light), _PAPER))
     ink = (light.astype(np.float64) - paper).clip(0)
     return ink / ink.max() if ink.max() > 0 else ink
 
@@ -133,11 +189,15 @@ def _padded(image: Image.Image, width: int, height: int) -> Image.Image:
         return image
     scale = min(width / image.width, height / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    corner = image.getpixel((0, 0))
-    made = Image.new(image.mode, (width, height), corner)
+    made = Image.new(image.mode, (width, height), _colour_of_border(image))
     place = ((width - size[0]) // 2, (height - size[1]) // 2)
     made.paste(image.resize(size, Image.Resampling.LANCZOS), place)
     return made
+
+
+def _colour_of_border(image: Image.Image) -> int | tuple[int, ...]:
+    channels = [round(_paper(np.asarray(channel))) for channel in image.split()]
+    return channels[0] if len(channels) == 1 else tuple(channels)
 
 
 def _centred(figure: Pixels, box: int, height: int, width: int) -> Pixels:
@@ -145,8 +205,11 @@ def _centred(figure: Pixels, box: int, height: int, width: int) -> Pixels:
     scale = box / max(figure.shape)
     size = (max(1, round(figure.shape[1] * scale)), max(1, round(figure.shape[0] * scale)))
     scaled = np.asarray(Image.fromarray(figure).resize(size, Image.Resampling.LANCZOS))
-    weights = scaled.astype(np.float64)
     made = np.zeros((height, width), np.uint8)
+    if not scaled.any():
+        return made  # less than a grain of ink
+    weights = scaled * (255 / scaled.max())  # a thin pen is as bright as a thick one
+    scaled = weights.round().astype(np.uint8)
     places = []
     for axis, room in ((0, height), (1, width)):
         mass = weights.sum(1 - axis)

@@ -15,13 +15,16 @@ from experiments.catalog.summary import SHORT
 from experiments.data.batches import normalise
 from experiments.errors import InputError
 from experiments.inference.class_names import class_names
+from experiments.inference.code import edited_modules
 from experiments.randomness import derive, seed_all
 from experiments.run.describe_data import image_shape
 from experiments.run.load_model import load_model, load_settings
-from experiments.target_classes import explained, resolve
+from experiments.target_classes import build, explained, resolve
 from experiments.tasks import Classification, Task
 from experiments.tracking.tag_names import NAME
 from experiments.training.evaluation import EVALUATION_BATCH
+
+_OF_TASK = frozenset({"_target_", "loss", "metrics", "objective"})  # the others are arguments
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,16 @@ class Trained:
     data: str
     """the name of the class of its data set, such as `MNIST`"""
     data_sha256: str
-    classifies: bool
-    """whether its outputs are logits of classes"""
+    task: Task
+    """makes the targets of its labels; it has neither loss nor metrics"""
+
+    edited: Sequence[str]
+    """the user's modules of the model's class that have changed since the training"""
+
+    @property
+    def classifies(self) -> bool:
+        """Whether its outputs are logits of classes."""
+        return isinstance(self.task, Classification)
 
     @property
     def short(self) -> str:
@@ -75,6 +86,20 @@ class Trained:
             return torch.cat(
                 [self.model(normalise(part)) for part in torch.split(images, EVALUATION_BATCH)]
             )
+
+    def targets(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return the targets of the run's task, such as the classes, for bytes and their labels.
+
+        Raises:
+            InputError: the task's own code fails.
+        """
+        parts = zip(
+            torch.split(images, EVALUATION_BATCH),
+            torch.split(labels, EVALUATION_BATCH),
+            strict=True,
+        )
+        with explained("task: to make targets", "bring back the code of the run"):
+            return torch.cat([self.task.targets(normalise(some), told) for some, told in parts])
 
     def probabilities(self, images: Tensor) -> Tensor:
         """Return the softmax of `logits`, float32 (N, K).
@@ -112,7 +137,8 @@ def load_trained(folder: Path) -> Trained:
     """
     past = journal.history(folder)
     settings = load_settings(folder)
-    task = str(settings["task"]["_target_"])
+    given = {key: value for key, value in settings["task"].items() if key not in _OF_TASK}
+    task = build("task", resolve("task", str(settings["task"]["_target_"]), Task), {}, given)
     return Trained(
         folder=folder,
         id=str(past.start["id"]),
@@ -122,5 +148,6 @@ def load_trained(folder: Path) -> Trained:
         settings=settings,
         data=str(settings["data"]["_target_"]).rpartition(".")[2],
         data_sha256=str(past.start["tags"].get("data_sha256", "")),
-        classifies=issubclass(resolve("task", task, Task), Classification),
+        task=task,
+        edited=edited_modules(folder, str(settings["model"]["_target_"])),
     )
