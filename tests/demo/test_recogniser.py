@@ -14,6 +14,7 @@ from experiments.demo.page import page
 from experiments.demo.recogniser import SIDE, Recogniser
 from experiments.errors import InputError
 from experiments.inference.trained import Trained
+from experiments.tasks import Regression
 
 DRAWING = np.zeros((SIDE, SIDE), np.uint8)
 DRAWING[20:90, 50:60] = 255

@@ -14,6 +14,7 @@ from experiments.errors import InputError, RunError
 from experiments.exporting.export import export
 from experiments.exporting.place import check_can_export
 from experiments.exporting.source import Source
+from experiments.tasks import Regression
 
 pytestmark = pytest.mark.xdist_group("exporting")  # one run for all
 
