@@ -56,8 +56,9 @@ def test_what_cannot_be_registered_is_told(
 ) -> None:
     with pytest.raises(InputError, match="MLflow registers --format=mlflow or --format=onnx, not"):
         destination_of(run, "safetensors", "digits")
-    with pytest.raises(InputError, match="--register=a/b: a name in the registry holds"):
-        destination_of(run, "mlflow", "a/b")
+    for name in ("a/b", "a:b", "a@b", "anna's", " ", ".", "..a"):
+        with pytest.raises(InputError, match=r"^--register=.*: a name in the registry holds"):
+            destination_of(run, "mlflow", name)
 
 
 def test_a_refusing_store_keeps_the_export(

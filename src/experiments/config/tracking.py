@@ -53,8 +53,8 @@ def _check_tags(tags: object) -> object:
     return tags
 
 
-REGISTRY_NAME = r"[^/:@]*[^/:@\s][^/:@]*"
-"""the pattern of the names that MLflow's model registry takes"""
+REGISTRY_NAME = r"(?!\.\.|\.$)[^/:@']*[^/:@'\s][^/:@']*"
+"""the pattern of the names that MLflow's model registry takes, and its search too"""
 
 
 class Tracking(Strict):
@@ -88,7 +88,8 @@ class Tracking(Strict):
         if not re.fullmatch(REGISTRY_NAME, self.registry_name):
             raise ValueError(
                 f"tracking.register={self.registry_name}: a name in the registry holds a letter "
-                "or digit, and no /, : or @; for example tracking.register=digits"
+                "or digit, none of / : @ ', and no .. at its beginning; for example "
+                "tracking.register=digits"
             )
         if self.uri is None or not self.log_model:
             lacking = "uri" if self.uri is None else "log_model"

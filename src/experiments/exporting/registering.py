@@ -62,7 +62,8 @@ def destination_of(run: Summary, kind: str, name: str) -> Copy:
         )
     if not re.fullmatch(REGISTRY_NAME, name):
         raise InputError(
-            f"--register={name}: a name in the registry holds a letter or digit, and no /, : or @"
+            f"--register={name}: a name in the registry holds a letter or digit, none of / : @ ', "
+            "and no .. at its beginning; for example --register=digits"
         )
     synced = sync_one(run.folder)
     if synced.outcome == "failed":
