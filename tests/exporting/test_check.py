@@ -121,4 +121,4 @@ def test_a_module_that_cannot_stand_alone_is_refused(
     )
     settings["model"]["_target_"] = "flat.Net"
     folder = export(other, "safetensors", tmp_path / "new").folder
-    assert "and the modules experiments of the project" in (folder / "README.md").read_text()
+    assert "and from the place of the run: experiments" in (folder / "README.md").read_text()

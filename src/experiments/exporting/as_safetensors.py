@@ -24,6 +24,7 @@ from experiments.files.owners import owner_of
 from experiments.provenance.origin import version
 from experiments.registry.integrity import WEIGHTS
 from experiments.target_classes import resolve_model
+from experiments.target_classes.calling import with_tensors
 
 _CONFIG, _CODE, _LOADER, _README = "config.json", "model.py", "load_weights.py", "README.md"
 _OURS = "experiments"
@@ -60,15 +61,15 @@ def write(source: Source, folder: Path) -> None:
     if package == "torchvision":
         arguments.pop("weights", None)  # those of the file replace them
     needed = {each: version(each) for each in ("torch", "safetensors")}
-    modules: list[str] = []
     is_copied = package == _OURS or _is_the_users(maker)
     if is_copied:
         code = _source_of(maker, target)
         (folder / _CODE).write_text(code)
         packages, modules = _imported(code)
     else:
-        packages = [package]
+        packages, modules = _installed([package])
     needed |= {each: version(_distributions()[each][0]) for each in packages}
+    typed = with_tensors(maker, arguments)
     told = {
         "model": {
             "class": target,
@@ -76,6 +77,7 @@ def write(source: Source, folder: Path) -> None:
             "name": maker.__name__,
             "file": _CODE if is_copied else None,
             "arguments": arguments,
+            "tensors": [name for name, value in typed.items() if isinstance(value, Tensor)],
         },
         "shape": list(source.trained.shape),
         "normalisation": "images.float() / 127.5 - 1",
@@ -89,7 +91,7 @@ def write(source: Source, folder: Path) -> None:
 
 def _readme(source: Source, needed: dict[str, str], modules: list[str], *, is_copied: bool) -> str:
     trained = source.trained
-    others = f", and the modules {', '.join(modules)} of the project" if modules else ""
+    others = f", and from the place of the run: {', '.join(modules)}" if modules else ""
     return _TEXT.format(
         name=trained.name,
         data=trained.data,
@@ -155,6 +157,10 @@ def _imported(code: str) -> tuple[list[str], list[str]]:
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             names.add("." if node.level else str(node.module).partition(".")[0])
-    foreign = sorted(names - set(sys.stdlib_module_names))
-    installed = [name for name in foreign if name in _distributions() and name != _OURS]
-    return installed, [name for name in foreign if name not in installed]
+    return _installed(sorted(names - set(sys.stdlib_module_names)))
+
+
+def _installed(names: list[str]) -> tuple[list[str], list[str]]:
+    """Return the names that belong to installed packages, and the others."""
+    installed = [name for name in names if name in _distributions() and name != _OURS]
+    return installed, [name for name in names if name not in installed]
