@@ -57,9 +57,33 @@ def test_an_earlier_export_is_replaced_only_by_a_checked_one(
     with pytest.raises(RunError, match="297 of 297 test images"):
         export(noisy, "torch_export", place)
     assert {file: file.read_bytes() for file in place.iterdir()} == before
-    check_can_export("safetensors", place, int8=False)
+    check_can_export("torch_export", place, source.trained.id, int8=False)
+    export(source, "torch_export", place)
+    assert list(tmp_path.iterdir()) == [place]
+
+
+def test_nothing_but_the_same_export_is_replaced(source: Source, tmp_path: Path) -> None:
+    place, run = tmp_path / "export", source.trained.id
     export(source, "safetensors", place)
-    assert not (place / "model.pt2").exists()
+    (place / "__pycache__").mkdir()
+    (place / "__pycache__" / "model.cpython-311.pyc").write_bytes(b"")
+    check_can_export("safetensors", place, run, int8=False)
+    with pytest.raises(InputError, match=f"of run {run} as safetensors, not of {run} as mlflow"):
+        check_can_export("mlflow", place, run, int8=False)
+    with pytest.raises(InputError, match=f"of run {run} as safetensors, not of other as safet"):
+        check_can_export("safetensors", place, "other", int8=False)
+    (place / "mine").mkdir()
+    (place / "mine" / "notes.txt").write_text("mine")
+    (place / "link").symlink_to(tmp_path)
+    with pytest.raises(
+        InputError, match=r"files that no export has made \(link, mine/notes\.txt\)"
+    ):
+        check_can_export("safetensors", place, run, int8=False)
+    before = {file: file.read_bytes() for file in place.iterdir() if file.is_file()}
+    with pytest.raises(InputError, match="files that no export has made"):
+        export(source, "safetensors", place)  # they came after the first check
+    assert {file: file.read_bytes() for file in place.iterdir() if file.is_file()} == before
+    assert (place / "mine" / "notes.txt").read_text() == "mine"
     assert list(tmp_path.iterdir()) == [place]
 
 
@@ -75,19 +99,19 @@ def test_what_needs_no_model_is_checked_first(
 ) -> None:
     new = tmp_path / "new"
     with pytest.raises(InputError, match="--quantize=int8: is there for --format=onnx only"):
-        check_can_export("mlflow", new, int8=True)
+        check_can_export("mlflow", new, "run", int8=True)
     with pytest.raises(InputError, match="exists already and is no earlier export"):
-        check_can_export("mlflow", tmp_path, int8=False)
+        check_can_export("mlflow", tmp_path, "run", int8=False)
     (tmp_path / "metadata.json").write_text("[]")
     with pytest.raises(InputError, match="exists already and is no earlier export"):
-        check_can_export("mlflow", tmp_path, int8=False)
+        check_can_export("mlflow", tmp_path, "run", int8=False)
     there = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "onnxscript" else there(name)
     )
-    check_can_export("mlflow", new, int8=False)
+    check_can_export("mlflow", new, "run", int8=False)
     with pytest.raises(InputError, match=r"needs onnxscript; `pip install -c .* '\.\[export\]'`"):
-        check_can_export("onnx", new, int8=False)
+        check_can_export("onnx", new, "run", int8=False)
 
 
 def test_a_run_that_does_not_classify_has_no_accuracy(source: Source, tmp_path: Path) -> None:

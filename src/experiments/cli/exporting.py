@@ -66,7 +66,7 @@ def export(
 
     It takes images as the data set has them, bytes; the normalisation is part of the model (not of
     safetensors, which are weights). Before it is done, the written model answers all images of the
-    test as the run does. Made again, an export is replaced.
+    test as the run does. Made again, it replaces the earlier export of its run and format.
     """
     from experiments.catalog.find import find_run
     from experiments.exporting.place import check_can_export
@@ -74,7 +74,7 @@ def export(
 
     found = find_run(run, outputs)
     place = output or found.folder / "export" / kind
-    check_can_export(kind, place, int8=quantize is not None)
+    check_can_export(kind, place, found.id, int8=quantize is not None)
     trained = open_model(found)
     copy = None
     if register is not None:

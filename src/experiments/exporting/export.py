@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 from experiments.errors import InputError, unwritable
 from experiments.exporting.check import Agreement, check
-from experiments.exporting.place import KIND, METADATA
+from experiments.exporting.place import KIND, METADATA, check_place, files_of
 from experiments.exporting.source import Answer, Source
 from experiments.files.safe_writes import make_folder
 
@@ -38,7 +38,7 @@ class Exported:
 
 
 def export(source: Source, kind: str, output: Path, *, int8: bool = False) -> Exported:
-    """Export a run's model into a folder, which replaces an earlier export there.
+    """Export a run's model into a folder; it replaces an earlier one of its run and format there.
 
     Args:
         source: the run.
@@ -47,7 +47,8 @@ def export(source: Source, kind: str, output: Path, *, int8: bool = False) -> Ex
         int8: whether a quantised model is made as well; only for onnx.
 
     Raises:
-        InputError: the model cannot be exported in this format, or the place cannot be written.
+        InputError: the model cannot be exported in this format, or something else lies in the
+            place, or it cannot be written.
         RunError: the export does not give the answers of the run; nothing is left of it.
     """
     if int8 and not source.trained.classifies:
@@ -72,8 +73,10 @@ def export(source: Source, kind: str, output: Path, *, int8: bool = False) -> Ex
                 "check": asdict(agreement),
                 "accuracy": accuracy,
                 "int8_accuracy": quantised,
+                "files": sorted(files_of(staged)),
             }
             (staged / METADATA).write_text(json.dumps(told, indent=2) + "\n")
+            check_place(kind, output, source.trained.id)  # an export takes a while
             _put(staged, output, Path(aside) / "before")
     except OSError as error:
         raise unwritable(error, output) from error
