@@ -15,6 +15,7 @@ from experiments import journal
 from experiments.cli.explaining import explain
 from experiments.errors import InputError
 from experiments.explaining import attributions
+from experiments.explaining.folder import check_output
 from experiments.inference.trained import Trained
 
 pytestmark = pytest.mark.xdist_group("inference")
@@ -57,6 +58,10 @@ def test_elsewhere_it_is_only_files(
     assert complete.startswith("Integrated gradients are complete: ")
     assert Path(place).resolve() == (tmp_path / "told" / "index.html").resolve()
     assert (tmp_path / "told" / "attributions.png").exists()
+    check_output(tmp_path / "told")  # it may be replaced
+    (tmp_path / "told" / "summary.json").write_text('{"kind": "other"}')
+    with pytest.raises(InputError, match="holds other files"):
+        check_output(tmp_path / "told")
     assert not (members[0].folder / "explain").exists()
     assert journal.history(members[0].folder).artifacts == before
 
@@ -66,6 +71,8 @@ def test_mistakes_are_refused_and_nothing_is_made(
 ) -> None:
     run, text = members[0].id, tmp_path / "text.png"
     text.write_text("no image")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
     for arguments, output, said in (
         (("nowhere",), None, "nowhere: no run in outputs"),
         ((str(seeds_sweep / "outputs" / "sweep"),), None, "is a sweep; name one of its runs"),
@@ -73,6 +80,8 @@ def test_mistakes_are_refused_and_nothing_is_made(
         ((run, [tmp_path / "no.png"]), None, "there is no such file"),
         ((run,), text, "is a file; name a folder"),
         ((run,), tmp_path / "no" / "told", "make it first"),
+        ((run,), tmp_path, "holds other files, which might be overwritten; name a new"),
+        ((run,), link, "is a link; name the folder itself"),
     ):
         with pytest.raises(InputError, match=said):
             explain(*arguments, output=output)

@@ -56,6 +56,14 @@ def test_other_requests_are_refused(
     assert said in text
 
 
+def test_a_client_that_leaves_in_the_middle_of_a_drawing_says_nothing(address: str) -> None:
+    host, port = urlsplit(address).hostname, urlsplit(address).port
+    head = f"POST /answer HTTP/1.1\r\nHost: {host}\r\nContent-Type: {BINARY['Content-Type']}\r\n"
+    with socket.create_connection((host, port), timeout=60) as client:
+        client.sendall(f"{head}Content-Length: {len(DRAWING)}\r\n\r\n".encode() + DRAWING[:100])
+    assert ask(address, DRAWING, BINARY)[0] == 200  # the fixture sees that stderr stays empty
+
+
 def test_the_page_may_load_nothing_from_elsewhere_nor_be_framed(address: str) -> None:
     with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)) as here:
         here.request("GET", "/")

@@ -13,9 +13,10 @@ from mlflow.entities import Run
 
 from experiments import journal
 from experiments.catalog.described import describe
+from experiments.errors import InputError
 from experiments.journal import Journal
 from experiments.registry.identities import look_up
-from experiments.report.keep import keep, keep_files
+from experiments.report.keep import keep, keep_files, write_files
 from experiments.report.page import NAME
 from experiments.tracking.copies import Copies, ask_for
 from experiments.tracking.store import connect
@@ -165,3 +166,11 @@ def test_the_report_of_a_copy_does_not_replace_that_of_the_original(sweeps: Swee
     )
     assert (run.folder / NAME).read_text() == "<p>copied</p>"
     assert NAME not in journal.history(run.folder).artifacts
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "explain").symlink_to("foreign")
+    with pytest.raises(InputError, match="explain: is a link; remove it"):
+        write_files(tmp_path, {"explain/index.html": b"page"})
+    assert list((tmp_path / "foreign").iterdir()) == []

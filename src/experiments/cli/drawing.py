@@ -52,7 +52,6 @@ def demo(
 
         recogniser = Recogniser(members)
         made = page(recogniser)
-        listening.listen()  # before the address is told, so that it answers from now on
         address = f"http://{HOST}:{listening.getsockname()[1]}"
         typer.echo(f"Draw at {address} (Ctrl-C ends it)")
         if not no_browser:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from experiments.cli.options import OUTPUTS, Json, Outputs, Run
-from experiments.errors import InputError
 
 if TYPE_CHECKING:
     from experiments.delivery_process.sync import Synced
@@ -57,14 +56,17 @@ def explain(
     they are replaced.
     """
     from experiments.catalog.find import find_run
+    from experiments.explaining.folder import INDEX, check_output
+    from experiments.files.safe_writes import make_folder
     from experiments.inference.opening import open_models
 
     found = find_run(run, outputs)
-    _check(output)
+    if output:
+        check_output(output)
     (trained,) = open_models(str(found.folder), outputs)
     from experiments.explaining.attributions import check_installed
     from experiments.explaining.explanation import explain as explained
-    from experiments.explaining.page import INDEX, files_of
+    from experiments.explaining.page import files_of
     from experiments.inference.pictures import read_pictures
     from experiments.report.keep import keep_files, write_files
 
@@ -75,26 +77,14 @@ def explain(
         files = {f"{_FOLDER}/{name}": content for name, content in files_of(told).items()}
         kept = keep_files(found, files)
     else:
-        write_files(folder, files_of(told))
+        made = files_of(told)
+        make_folder(folder)
+        write_files(folder, made)
     (_print_json if as_json else _print)(told, folder, kept)
     if in_browser:
         import webbrowser
 
         webbrowser.open((folder / INDEX).absolute().as_uri())
-
-
-def _check(output: Path | None) -> None:
-    """Check that a folder can be made.
-
-    Raises:
-        InputError: it is a file, or its parent does not exist.
-    """
-    if output is None:
-        return
-    if output.exists() and not output.is_dir():
-        raise InputError(f"--output={output}: is a file; name a folder")
-    if not output.parent.is_dir():
-        raise InputError(f"--output={output}: there is no folder {output.parent}; make it first")
 
 
 def _print_json(told: Explanation, folder: Path, kept: Synced | None) -> None:
@@ -115,7 +105,8 @@ def _print_json(told: Explanation, folder: Path, kept: Synced | None) -> None:
 def _print(told: Explanation, folder: Path, kept: Synced | None) -> None:
     from experiments.catalog.texts import as_share
     from experiments.cli.reporting import problem_of
-    from experiments.explaining.page import INDEX, completeness, differs
+    from experiments.explaining.folder import INDEX
+    from experiments.explaining.page import completeness, differs
 
     accuracy = told.answers.correct / told.answers.total
     typer.echo(

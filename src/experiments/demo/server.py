@@ -11,7 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -70,10 +70,13 @@ def application(recogniser: Recogniser, page: Page) -> Starlette:
         if request.headers.get("Content-Type") != _BINARY:
             return _refusal(415, f"Content-Type: send {_BINARY}")
         body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > _BYTES:
-                return _refusal(413, f"the body is larger than {_BYTES:,} bytes")
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > _BYTES:
+                    return _refusal(413, f"the body is larger than {_BYTES:,} bytes")
+        except ClientDisconnect:
+            return _refusal(400, "the body ends too early")  # nobody reads it
         if len(body) != _BYTES:
             return _refusal(400, f"the body has {len(body):,} bytes; send {SIDE} x {SIDE}")
         try:

@@ -14,6 +14,7 @@ from experiments.explaining import drawing
 from experiments.explaining.attributions import BASELINE, TOLERANCE
 from experiments.explaining.charts import confidences, reliability
 from experiments.explaining.explanation import Attributed, Explanation
+from experiments.explaining.folder import INDEX, KIND, SUMMARY
 from experiments.report.charts import drawn as chart_file
 from experiments.report.mistakes import as_address, as_png, encoded
 from experiments.report.page import render
@@ -22,7 +23,6 @@ from experiments.report.run_charts import confusion_matrix
 if TYPE_CHECKING:
     import altair as alt
 
-INDEX, SUMMARY = "index.html", "summary.json"
 _MATRIX = 40  # classes
 _SAME = 1e-9  # accuracies that differ by less differ by a rounding error
 METHODS = {
@@ -49,13 +49,15 @@ def files_of(found: Explanation) -> dict[str, bytes]:
         figures["first_layer.png"] = encoded(image)
     told = json.dumps(summary(found), indent=2, ensure_ascii=False)
     page = _page(found, charts)
-    return {INDEX: page.encode(), **figures, SUMMARY: f"{told}\n".encode()}
+    # The summary comes first, so that the folder is known even if a kill leaves a part of it.
+    return {SUMMARY: f"{told}\n".encode(), INDEX: page.encode(), **figures}
 
 
 def summary(found: Explanation) -> dict[str, Any]:
     """Return the numbers of an explanation as plain data; a number that is NaN becomes None."""
     calibration = found.calibration
     return {
+        "kind": KIND,
         "run": found.trained.id,
         "data": found.trained.data,
         "images": found.answers.total,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 from experiments.errors import InputError
 
 HOST = "127.0.0.1"
 PORTS = 2**16
+_RESERVED = 1024  # ports, the first, that most systems keep for the administrator
 
 
 def bound(port: int, guess: str) -> socket.socket:
-    """Return a socket at a port of the loopback address, which the caller closes.
+    """Return a socket that listens at a port of the loopback address; the caller closes it.
 
     Args:
         port: the port; 0 for any free one.
@@ -26,10 +28,14 @@ def bound(port: int, guess: str) -> socket.socket:
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((HOST, port))
+        made.listen()  # with SO_REUSEADDR, a second socket is refused only once the first listens
     except OSError as error:
         made.close()
-        raise InputError(
-            f"--port={port}: cannot be used ({error.strerror}); perhaps {guess}; otherwise name "
-            f"another port, such as --port={port + 1}"
-        ) from error
+        near = port + 1 if port + 1 < PORTS else port - 1
+        advice = f"name another port, such as --port={near}"
+        if error.errno == errno.EADDRINUSE:
+            advice = f"perhaps {guess}; otherwise {advice}"
+        elif error.errno == errno.EACCES and port < _RESERVED:
+            advice = f"name a port from {_RESERVED} on, such as --port={port + _RESERVED}"
+        raise InputError(f"--port={port}: cannot be used ({error.strerror}); {advice}") from error
     return made

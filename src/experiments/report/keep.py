@@ -8,9 +8,8 @@ from pathlib import Path
 from experiments import journal
 from experiments.catalog.summary import Summary
 from experiments.delivery_process.sync import Synced, sync_one
-from experiments.errors import unwritable
 from experiments.files.locks import locked
-from experiments.files.safe_writes import write_atomically
+from experiments.files.safe_writes import make_folder, write_atomically
 from experiments.journal import History, InUseError, Journal
 from experiments.report.page import NAME
 from experiments.report.run_report import run_report
@@ -68,18 +67,16 @@ def keep_files(run: Summary, files: Mapping[str, bytes]) -> Synced:
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files below a folder, whose parents are made.
+    """Write files below an existing folder; the folders of their paths are made.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: a folder cannot be written, or a link lies in its place.
         RunError: the disk refuses a file.
     """
     for name, content in files.items():
         path = folder / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(error, path.parent) from error
+        if path.parent != folder:
+            make_folder(path.parent)
         write_atomically(path, content)
 
 
