@@ -58,6 +58,43 @@ def test_attributions_of_a_linear_model_are_exact(members: Sequence[Trained]) ->
         assert (found.steps, found.is_complete) == (32, True)
 
 
+def test_an_image_that_is_the_baseline_is_complete(members: Sequence[Trained]) -> None:
+    black = torch.zeros(1, 28, 28, dtype=torch.uint8)
+    (found,) = attributions_of(members[0], black, torch.tensor([4]))
+    assert (found.difference, found.error, found.steps) == (0, 0, 32)
+    assert found.is_complete
+
+
+class Watched(nn.Module):
+    """A linear model that notes the largest batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(49, 4)
+        self.most = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.most = max(self.most, len(x))
+        logits: Tensor = self.layer(x.flatten(1))
+        return logits
+
+
+@pytest.mark.parametrize("points", [1, 16, 40])
+def test_a_batch_is_bounded_by_its_pixels(
+    members: Sequence[Trained], monkeypatch: pytest.MonkeyPatch, points: int
+) -> None:
+    trained = with_model(members[0], Watched(), 7)
+    images, classes = images_of(7, 5), torch.tensor([0, 1, 2, 3, 0])
+    expected = attributions_of(trained, images, classes)
+    trained.model.most = 0
+    monkeypatch.setattr(attributions, "_AT_ONCE", points * 49 + 1)
+    found = attributions_of(trained, images, classes)
+    assert trained.model.most == points
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one.integrated_gradients, other.integrated_gradients, atol=1e-6)
+        assert torch.allclose(one.occlusion, other.occlusion, atol=1e-6)
+
+
 class Kink(nn.Module):
     """A logit that rises from 0 to 1 within a short part of the way, or at once."""
 

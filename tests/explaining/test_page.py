@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 
 from experiments import journal
 from experiments.errors import InputError
-from experiments.explaining import drawing
+from experiments.explaining import drawing, explanation
 from experiments.explaining.explanation import Explanation, explain
 from experiments.explaining.page import completeness, differs, files_of, summary
 from experiments.inference.data import examples_of
@@ -97,14 +97,45 @@ def test_pictures_are_attributed_in_place_of_test_images(
     members: Sequence[Trained], digits
 ) -> None:
     pixels = digits.test.images[0].numpy()
-    pictures = [Picture("light.png", pixels), Picture("dark.png", 255 - pixels, label=3)]
+    pictures = [Picture("no. 5.png", pixels), Picture("dark.png", 255 - pixels, label=3)]
     found = explain(members[0], pictures)
     light, dark = found.attributed
-    assert (light.origin, light.truth, light.is_inverted) == ("light.png", None, False)
+    assert (light.origin, light.truth, light.is_inverted) == ("no. 5.png", None, False)
     assert (dark.truth, dark.is_inverted) == (3, True)
     assert torch.equal(light.image, dark.image)
     assert light.answer == dark.answer
-    assert "light.png" in text_of(files_of(found)["index.html"].decode())
+    text = text_of(files_of(found)["index.html"].decode())
+    assert "no. 5.png" in text
+    assert "Pictures" in text
+    assert "Right answers" not in text
+    assert [each["is_picture"] for each in summary(found)["attributions"]["images"]] == [True] * 2
+
+
+def test_the_images_of_many_classes_are_limited(
+    members: Sequence[Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(explanation, "_MOST", 8)
+    found = explain(members[0], []).attributed
+    assert len(found) == 8
+    assert sum(each.is_mistake for each in found) == 6
+
+
+def test_names_that_the_font_lacks_become_numbers_in_the_figure(
+    explained: Explanation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = explained.attributed[0]
+    attributed = [first, dataclasses.replace(first, origin="数.png", is_picture=True)]
+    names = ["お"] * len(explained.names)
+    found = dataclasses.replace(explained, names=names, attributed=attributed)
+    written: list[str] = []
+
+    def note(_: object, rows: Sequence[tuple[str, object]]) -> bytes:
+        written.extend(text for text, _ in rows)
+        return b""
+
+    monkeypatch.setattr(drawing, "table", note)
+    files_of(found)
+    assert written == [f"{first.origin}: {first.answer}", f"picture 2: {first.answer}"]
 
 
 def test_too_many_pictures_are_refused(members: Sequence[Trained]) -> None:

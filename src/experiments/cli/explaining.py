@@ -116,7 +116,7 @@ def _print(told: Explanation, folder: Path, kept: Synced | None) -> None:
     if warning := differs(told):
         typer.echo(warning, err=True)
     for each in told.attributed:
-        if not each.origin.startswith("no. "):
+        if each.is_picture:
             note = ", inverted" if each.is_inverted else ""
             typer.echo(
                 f"{each.origin}: {told.names[each.answer]} ({as_share(each.confidence, 1)}{note})"

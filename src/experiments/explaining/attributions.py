@@ -25,7 +25,9 @@ BASELINE = "black"
 TOLERANCE = 0.01
 """so much may the completeness of integrated gradients be missed, relative to what it should be"""
 _FIRST_STEPS, _LAST_STEPS = 32, 1024  # of the path from the baseline to an image
-_AT_ONCE = 4096  # points of paths in a batch
+_AT_ONCE = 4096 * 28 * 28  # pixels in a batch
+_HIDDEN = 16  # squares of the occlusion in a batch, for each image
+_ROUNDING = 1e-5  # of the largest logit; a sum is not more exact
 _WINDOW = 7  # the occluding square has this share of the shorter side
 
 
@@ -44,7 +46,7 @@ class Attributions:
     difference: float
     """the logit minus that of the baseline"""
     error: float
-    """|sum of the integrated gradients - difference| / |difference|"""
+    """|sum of the integrated gradients - difference| / |difference|; 0 if it is but rounding"""
 
     @property
     def is_complete(self) -> bool:
@@ -80,29 +82,37 @@ def attributions_of(trained: Trained, images: Tensor, classes: Tensor) -> list[A
         InputError: Captum is not installed, or the model's code fails or has no gradient.
     """
     check_installed()
+    seed_all(derive(trained.seed, "test"))
+    at_once = max(1, _AT_ONCE // images[0].numel())
+    size = max(1, at_once // _HIDDEN)
+    parts = zip(torch.split(images, size), torch.split(classes, size), strict=True)
+    with explained("model: to attribute its answers", "bring back the code of the run"):
+        return [each for part in parts for each in _of_part(trained, *part, at_once)]
+
+
+def _of_part(trained: Trained, images: Tensor, classes: Tensor, at_once: int) -> list[Attributions]:
     from captum.attr import Occlusion, Saliency
 
     inputs = normalise(images)
     baseline = normalise(torch.zeros_like(images[:1]))
-    seed_all(derive(trained.seed, "test"))
-    with explained("model: to attribute its answers", "bring back the code of the run"):
-        with torch.no_grad():
-            start, end = trained.model(baseline), trained.model(inputs)
-        differences = end.gather(1, classes.unsqueeze(1)).squeeze(1) - start[0, classes]
-        gradients, errors, steps = _integrated(trained, inputs, baseline, classes, differences)
-        saliency = Saliency(trained.model).attribute(
-            inputs.clone().requires_grad_(), target=classes
-        )
-        side = max(1, min(inputs.shape[-2:]) // _WINDOW)
-        channels = inputs.shape[1]
-        occlusion = Occlusion(trained.model).attribute(
-            inputs,
-            sliding_window_shapes=(channels, side, side),
-            strides=(channels, max(1, side // 2), max(1, side // 2)),
-            baselines=float(baseline.flatten()[0]),
-            target=classes,
-            perturbations_per_eval=16,
-        )
+    with torch.no_grad():
+        start, end = trained.model(baseline), trained.model(inputs)
+    differences = end.gather(1, classes.unsqueeze(1)).squeeze(1) - start[0, classes]
+    rounding = _ROUNDING * torch.maximum(end.abs().amax(1), start.abs().amax())
+    gradients, errors, steps = _integrated(
+        trained, inputs, baseline, classes, differences, rounding, at_once
+    )
+    saliency = Saliency(trained.model).attribute(inputs.clone().requires_grad_(), target=classes)
+    side = max(1, min(inputs.shape[-2:]) // _WINDOW)
+    channels = inputs.shape[1]
+    occlusion = Occlusion(trained.model).attribute(
+        inputs,
+        sliding_window_shapes=(channels, side, side),
+        strides=(channels, max(1, side // 2), max(1, side // 2)),
+        baselines=float(baseline.flatten()[0]),
+        target=classes,
+        perturbations_per_eval=min(_HIDDEN, at_once),
+    )
     return [
         Attributions(*parts)
         for parts in zip(
@@ -118,7 +128,13 @@ def attributions_of(trained: Trained, images: Tensor, classes: Tensor) -> list[A
 
 
 def _integrated(
-    trained: Trained, inputs: Tensor, baseline: Tensor, classes: Tensor, differences: Tensor
+    trained: Trained,
+    inputs: Tensor,
+    baseline: Tensor,
+    classes: Tensor,
+    differences: Tensor,
+    rounding: Tensor,
+    at_once: int,
 ) -> tuple[Tensor, Tensor, Sequence[int]]:
     """Return integrated gradients (N, C, H, W), their errors (N) and their steps."""
     from captum.attr import IntegratedGradients
@@ -135,10 +151,12 @@ def _integrated(
             target=classes[left],
             n_steps=steps,
             method="riemann_middle",
-            internal_batch_size=_AT_ONCE,
+            internal_batch_size=at_once,
         ).detach()
         sums = found[left].double().flatten(1).sum(1)
-        errors[left] = ((sums - differences[left]).abs() / differences[left].abs()).float()
+        missed = (sums - differences[left]).abs().float()
+        error = missed / differences[left].abs()
+        errors[left] = torch.where(missed <= rounding[left], 0.0, error)
         taken[left] = steps
         steps *= 2
     return found, errors, taken.tolist()

@@ -20,7 +20,7 @@ from experiments.inference.trained import Trained
 from experiments.report.mistakes import Answers, answers_from
 
 _MISTAKES = 6  # with attributions
-_MOST = 100  # pictures on a page
+_MOST = 100  # images on a page, with attributions
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Attributed:
     confidence: float
     """the probability of the answer, 0 to 1"""
     attributions: Attributions
+    is_picture: bool
+    """whether it is a picture of the user's, in place of a test image"""
     is_inverted: bool = False
     """whether a picture was inverted, because the data has the other background"""
 
@@ -68,8 +70,8 @@ def explain(trained: Trained, pictures: Sequence[Picture]) -> Explanation:
 
     Args:
         trained: a classifier.
-        pictures: whose answers are attributed; without any, a right test image for each class and
-            the most confident mistakes.
+        pictures: whose answers are attributed; without any, a right test image for each class, up
+            to a limit, and the most confident mistakes.
 
     Raises:
         InputError: the run is no classifier, its data is not here, a picture cannot be used, there
@@ -91,7 +93,7 @@ def explain(trained: Trained, pictures: Sequence[Picture]) -> Explanation:
         places = _examples(labels, chosen, answers)
         origins = [f"no. {place}" for place in places]
         truths: list[int | None] = [*labels[places].tolist()]
-        attributed = _attributed(trained, images[places], origins, truths)
+        attributed = _attributed(trained, images[places], origins, truths, is_picture=False)
     metrics = journal.history(trained.folder).metrics
     return Explanation(
         trained=trained,
@@ -106,19 +108,23 @@ def explain(trained: Trained, pictures: Sequence[Picture]) -> Explanation:
 
 
 def _examples(labels: Tensor, chosen: Tensor, answers: Answers) -> list[int]:
-    """Return the places of a right answer for each class, the first, and of the worst mistakes."""
+    """Return the places of a right answer for each class, the first, and of the worst mistakes.
+
+    They are at most `_MOST`; the last classes are left out.
+    """
     right = chosen == labels
+    worst = [each.number for each in answers.worst[:_MISTAKES]]
     firsts = [
         int((right & (labels == label)).nonzero()[0])
-        for label in torch.unique(labels[right]).tolist()
+        for label in torch.unique(labels[right])[: _MOST - len(worst)].tolist()
     ]
-    return [*firsts, *(each.number for each in answers.worst[:_MISTAKES])]
+    return [*firsts, *worst]
 
 
 def _of_pictures(trained: Trained, pictures: Sequence[Picture]) -> list[Attributed]:
     ready = prepare(pictures, preparation(trained))
     origins, truths = zip(*((each.name, each.label) for each in pictures), strict=True)
-    return _attributed(trained, ready.images, origins, truths, ready.inverted)
+    return _attributed(trained, ready.images, origins, truths, ready.inverted, is_picture=True)
 
 
 def _attributed(
@@ -127,6 +133,8 @@ def _attributed(
     origins: Sequence[str],
     truths: Sequence[int | None],
     inverted: Sequence[bool] = (),
+    *,
+    is_picture: bool,
 ) -> list[Attributed]:
     confidences, chosen = trained.probabilities(images).max(1)
     return [
@@ -138,6 +146,7 @@ def _attributed(
             chosen.tolist(),
             confidences.tolist(),
             attributions_of(trained, images, chosen),
+            [is_picture] * len(images),
             inverted or [False] * len(images),
             strict=True,
         )

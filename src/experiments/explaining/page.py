@@ -118,6 +118,7 @@ def _told(each: Attributed, names: Sequence[str]) -> dict[str, Any]:
     own = each.attributions
     return {
         "image": each.origin,
+        "is_picture": each.is_picture,
         "class": None if each.truth is None else _name(names, each.truth),
         "answer": _name(names, each.answer),
         "confidence": each.confidence,
@@ -141,12 +142,19 @@ def _figure(found: Explanation) -> bytes:
     titles = ["image", *METHODS.values()]
     rows = [
         (
-            f"{each.origin.rpartition(os.sep)[2]}: {_name(found.names, each.answer)}",
+            _caption(number, each, found.names),
             [drawing.image_of(each.image), *(drawing.heat(values) for values in _maps(each))],
         )
-        for each in found.attributed
+        for number, each in enumerate(found.attributed, 1)
     ]
     return drawing.table(titles, rows)
+
+
+def _caption(number: int, each: Attributed, names: Sequence[str]) -> str:
+    """Return the file and the answer, for a font that knows hardly more than ASCII."""
+    file, answer = each.origin.rpartition(os.sep)[2], _name(names, each.answer)
+    file = file if file.isascii() else f"picture {number}"
+    return f"{file}: {answer if answer.isascii() else each.answer}"
 
 
 def _maps(each: Attributed) -> list[Any]:
@@ -204,12 +212,11 @@ def _groups(found: Explanation) -> list[tuple[str, list[dict[str, Any]]]]:
     """Return the attributed images under their headings."""
     headings: dict[str, list[dict[str, Any]]] = {
         "Pictures": [],
-        "One image of each class": [],
+        "Right answers, one to a class": [],
         "The worst mistakes": [],
     }
     for each in found.attributed:
-        is_picture = not each.origin.startswith("no. ")
-        kind = 0 if is_picture else 2 if each.is_mistake else 1
+        kind = 0 if each.is_picture else 2 if each.is_mistake else 1
         headings[list(headings)[kind]].append(_row(each, found.names))
     return [(heading, rows) for heading, rows in headings.items() if rows]
 
