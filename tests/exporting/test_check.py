@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.errors import InputError, RunError
+from experiments.exporting import as_onnx, as_onnx_int8
 from experiments.exporting.export import export
 from experiments.exporting.place import check_can_export
 from experiments.exporting.source import Source
@@ -146,3 +147,26 @@ def test_a_module_that_cannot_stand_alone_is_refused(
     settings["model"]["_target_"] = "flat.Net"
     folder = export(other, "safetensors", tmp_path / "new").folder
     assert "and from the place of the run: experiments" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("tool", "said"),
+    [
+        ("onnx.save_model", r"onnx cannot check and write it \(ValueError: too large\); --format="),
+        ("onnxruntime.quantization.quantize_static", r"quantise it \(ValueError: too large\); le"),
+    ],
+)
+def test_a_model_that_a_later_tool_refuses_is_named(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, said: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("too large")
+
+    monkeypatch.setattr(tool, refuse)
+    if tool == "onnx.save_model":
+        with pytest.raises(InputError, match=said):
+            as_onnx.write(source, tmp_path)
+        return
+    as_onnx.write(source, tmp_path)
+    with pytest.raises(InputError, match=said):
+        as_onnx_int8.write(source, tmp_path)

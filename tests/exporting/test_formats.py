@@ -14,7 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from experiments.exporting import as_onnx, as_torch_export
-from experiments.exporting.as_onnx_int8 import NAME
+from experiments.exporting.as_onnx_int8 import NAME, sample
 from experiments.exporting.check import TOLERANCE
 from experiments.exporting.export import export
 from experiments.exporting.source import Source
@@ -63,6 +63,15 @@ def test_onnx_has_an_8_bit_model_that_says_its_accuracy(source: Source, onnx: Pa
     assert (onnx / NAME).stat().st_size < (onnx / as_onnx.NAME).stat().st_size / 3
     alone = torch.cat([as_onnx.load_file(onnx / NAME)(image) for image in source.images.split(1)])
     assert torch.equal(alone, outputs)
+
+
+def test_a_calibration_sees_all_classes_of_sorted_and_of_alternating_data() -> None:
+    chosen = sample(60_000)
+    assert torch.equal(chosen, sample(60_000))
+    assert len(set(chosen.tolist())) == 10_000
+    for labels in (torch.arange(60_000) // 6000, torch.arange(60_000) % 10):
+        assert labels[chosen].bincount(minlength=10).min() > 900
+    assert sample(7).tolist() == list(range(7))
 
 
 def test_the_program_beside_onnx_answers_as_predict_does(

@@ -27,7 +27,8 @@ def write(source: Source, folder: Path) -> None:
     Beside it lies a program that tells the classes of pictures, if the run can do so.
 
     Raises:
-        InputError: the model cannot be traced, or has an operation that ONNX lacks.
+        InputError: the model cannot be traced, has an operation that ONNX lacks, or is too large
+            for one file.
     """
     import onnx
 
@@ -47,8 +48,9 @@ def write(source: Source, folder: Path) -> None:
             for key, value in source.description.items()
         },
     )
-    onnx.checker.check_model(made, full_check=True)
-    onnx.save_model(made, folder / NAME)
+    with untraceable("onnx", "check and write"):
+        onnx.checker.check_model(made, full_check=True)
+        onnx.save_model(made, folder / NAME)
     if source.description["preparation"] is not None:
         _write_program(folder)
 

@@ -14,15 +14,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from experiments.exporting.as_onnx import NAME as FULL
 from experiments.exporting.as_onnx import load_file
-from experiments.exporting.source import INPUT, Source
+from experiments.exporting.source import INPUT, Source, untraceable
 
 NAME = "model.int8.onnx"
 _CALIBRATION = 10_000  # images at most
 _BATCH = 100
 _LAYERS = ["Conv", "Gemm", "MatMul"]
+
+
+def sample(count: int) -> Tensor:
+    """Return the places of the images of a calibration among so many, the same each time.
+
+    They are drawn at random: the first images of a sorted data set have few classes, and so may
+    images at equal distances.
+    """
+    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    return drawn[:_CALIBRATION].sort().values
 
 
 class _Images:
@@ -40,14 +51,22 @@ class _Images:
 
 
 def write(source: Source, folder: Path) -> float:
-    """Write the quantised model beside the full one, with both accuracies; return its accuracy."""
+    """Write the quantised model beside the full one, with both accuracies; return its accuracy.
+
+    Raises:
+        InputError: the model cannot be quantised.
+    """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    images = source.training.images[:_CALIBRATION].reshape(-1, *source.trained.shape)
+    training = source.training.images
+    images = training[sample(len(training))].reshape(-1, *source.trained.shape)
     path = folder / NAME
-    with tempfile.TemporaryDirectory() as other:
+    with (
+        untraceable("onnxruntime", "quantise", "leave out --quantize=int8"),
+        tempfile.TemporaryDirectory() as other,
+    ):
         prepared = Path(other) / FULL
         quant_pre_process(folder / FULL, prepared, skip_symbolic_shape=True)
         quantize_static(

@@ -135,11 +135,15 @@ def source_of(run: Summary, trained: Trained) -> Source:
 
 
 @contextlib.contextmanager
-def untraceable(tracer: str) -> Iterator[None]:
-    """Turn an error of the code that traces a model into one line.
+def untraceable(
+    tool: str,
+    work: str = "trace",
+    remedy: str = "--format=safetensors exports its weights",
+) -> Iterator[None]:
+    """Turn an error of a tool that traces, checks or quantises a model into one line.
 
     Raises:
-        InputError: the model cannot be traced.
+        InputError: the tool cannot do its work with the model.
     """
     try:
         yield
@@ -148,6 +152,5 @@ def untraceable(tracer: str) -> Iterator[None]:
     except Exception as error:
         reason = f"{type(error).__name__}: {' '.join(text_of(error).split())}"
         raise InputError(
-            f"model: {tracer} cannot trace it ({shortened(reason, _LONGEST)}); "
-            "--format=safetensors exports its weights"
+            f"model: {tool} cannot {work} it ({shortened(reason, _LONGEST)}); {remedy}"
         ) from error
