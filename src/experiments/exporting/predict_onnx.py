@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from PIL import Image
 
-from experiments.inference.preparation import Preparation, pixels_of
+from experiments.inference.preparation import Preparation, read_pixels
 
 _SHOWN = 3  # so many classes of each picture
 
@@ -50,15 +49,12 @@ def predictions(model: Path, images: list[Path], background: str) -> list[dict[s
         background: that of the pictures: auto, dark or light.
 
     Raises:
-        OSError: a file cannot be read.
-        ValueError: a file is no image, or its pixels cannot be used.
+        OSError: there is no model.
+        ValueError: a picture cannot be read or used, or the model is none of ours.
     """
     if not model.is_file():
         raise FileNotFoundError(f"{model}: there is no such file; --model names it")
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    facts = session.get_modelmeta().custom_metadata_map
-    way = Preparation(**{**json.loads(facts["preparation"]), "background": background})
-    names = json.loads(facts["classes"])
+    session, way, names = _loaded(model, background)
     prepared = [way(_pixels(image)) for image in images]
     batch = np.stack([pixels for pixels, _ in prepared])
     logits = session.run(["logits"], {"images": batch})[0].astype(np.float64)
@@ -75,9 +71,32 @@ def predictions(model: Path, images: list[Path], background: str) -> list[dict[s
     ]
 
 
+def _loaded(
+    model: Path, background: str
+) -> tuple[onnxruntime.InferenceSession, Preparation, list[str]]:
+    """Return a model, the preparation of its pictures and the names of its classes."""
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    except Exception as error:  # those of ONNX Runtime have no class in common
+        raise ValueError(f"--model={model}: ONNX Runtime cannot load it ({error})") from error
+    facts = session.get_modelmeta().custom_metadata_map
+    try:
+        way = Preparation(**{**json.loads(facts["preparation"]), "background": background})
+        return session, way, list(json.loads(facts["classes"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"--model={model}: does not tell its classes and the preparation of pictures; name a "
+            "file of `experiments export --format onnx`, made of a run that classifies pictures"
+        ) from error
+
+
 def _pixels(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return pixels_of(image)
+    try:
+        return read_pixels(path)
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 if __name__ == "__main__":
