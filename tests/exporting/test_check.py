@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from experiments.catalog.summary import Summary
 from experiments.errors import InputError, RunError
 from experiments.exporting import as_onnx, as_onnx_int8
 from experiments.exporting.export import export
 from experiments.exporting.place import check_can_export
-from experiments.exporting.source import Source
-from experiments.tasks import Regression
+from experiments.exporting.source import Source, source_of
+from experiments.tasks import Classification, Regression
 
 pytestmark = pytest.mark.xdist_group("exporting")  # one run for all
 
@@ -122,6 +123,17 @@ def test_a_run_that_does_not_classify_has_no_accuracy(source: Source, tmp_path: 
     done = export(other, "onnx", tmp_path / "new")
     assert done.accuracy is None
     assert set(done.files) == {"metadata.json", "model.onnx"}
+
+
+class _Reversed(Classification):
+    def targets(self, images: Tensor, labels: Tensor) -> Tensor:
+        return 9 - labels
+
+
+def test_the_accuracy_is_that_of_the_tasks_own_targets(source: Source, run: Summary) -> None:
+    other = source_of(run, replace(source.trained, task=_Reversed()))
+    assert source.accuracy(source.expected) > 0.5
+    assert other.accuracy(source.expected.flip(1)) == source.accuracy(source.expected)
 
 
 def test_a_module_that_cannot_stand_alone_is_refused(

@@ -50,7 +50,8 @@ class Source:
     identity: str
     images: Tensor
     """uint8 (N, C, H, W)"""
-    labels: Tensor
+    targets: Tensor
+    """those of the run's task for these images"""
     expected: Tensor
     """the outputs of the run's model, float32 (N, ...)"""
     training: Split
@@ -91,7 +92,7 @@ class Source:
 
     def accuracy(self, outputs: Tensor) -> float:
         """Return the share of the test images for which outputs (N, K) name the right class."""
-        return float((outputs.argmax(1) == self.labels).double().mean())
+        return float((outputs.argmax(1) == self.targets).double().mean())
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -126,12 +127,13 @@ def source_of(run: Summary, trained: Trained) -> Source:
     """Return what the exports of a run need.
 
     Raises:
-        InputError: the data of the run is not here, or the model's own code fails.
+        InputError: the data of the run is not here, or the own code of the model or task fails.
     """
     data = data_of(trained)
     images = data.test.images.reshape(-1, *trained.shape)
     expected = trained.logits(images)
-    return Source(trained, run.identity, images, data.test.labels, expected, data.train)
+    targets = trained.targets(data.test.images, data.test.labels)
+    return Source(trained, run.identity, images, targets, expected, data.train)
 
 
 @contextlib.contextmanager
