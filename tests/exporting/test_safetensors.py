@@ -85,3 +85,12 @@ def test_the_callers_images_stay_as_they_are() -> None:
     images = torch.tensor([0.0, 255.0])
     assert normalise(images).tolist() == [-1, 1]
     assert images.tolist() == [0, 255]
+
+
+def test_an_export_holds_no_cache_of_python(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    done = export(source, "safetensors", tmp_path / "new")
+    assert {path.name for path in done.folder.rglob("*")} == set(done.files)
+    assert not sys.dont_write_bytecode

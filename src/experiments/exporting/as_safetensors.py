@@ -113,14 +113,17 @@ def load(folder: Path) -> Answer:
     spec = importlib.util.spec_from_file_location("exported_loader", folder / _LOADER)
     assert spec is not None and spec.loader is not None  # noqa: S101, PT018  (it is a .py file)
     loader = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loader)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # the folder is handed on
     try:
+        spec.loader.exec_module(loader)
         model = loader.load(folder)
     except Exception as error:
         raise RunError(
             f"model: its module cannot be loaded alone ({type(error).__name__}: {text_of(error)}), "
             "so nothing is exported; let it import nothing relative to its package"
         ) from error
+    finally:
+        sys.dont_write_bytecode = before
 
     def answer(images: Tensor) -> Tensor:
         with torch.no_grad():
