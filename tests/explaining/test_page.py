@@ -19,7 +19,7 @@ from experiments import journal
 from experiments.errors import InputError
 from experiments.explaining import drawing, explanation
 from experiments.explaining.explanation import Explanation, explain
-from experiments.explaining.page import completeness, differs, files_of, summary
+from experiments.explaining.page import completeness, files_of, summary
 from experiments.inference.data import examples_of
 from experiments.inference.pictures import Picture
 from experiments.inference.trained import Trained
@@ -145,9 +145,9 @@ def test_too_many_pictures_are_refused(members: Sequence[Trained]) -> None:
 
 
 def test_a_model_that_answers_otherwise_is_told(explained: Explanation) -> None:
-    assert differs(explained) == ""
+    assert explained.differs == ""
     other = dataclasses.replace(explained, recorded=0.125)
-    assert "at the end of the run it had 12.50 %" in differs(other)
+    assert "at the end of the run it had 12.50 %" in other.differs
 
 
 def test_attributions_that_are_not_complete_are_told(explained: Explanation) -> None:

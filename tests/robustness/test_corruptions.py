@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import Tensor
@@ -100,9 +102,25 @@ def test_a_dot_moves_as_far_as_documented(severity: int) -> None:
     assert lengths == {int(CORRUPTIONS["motion_blur"].strengths[severity - 1])}
 
 
+def test_the_sizes_of_a_square_lie_at_one_place() -> None:
+    found = [corrupted(BLACK, "occlusion", each, seed=0) > 0 for each in SEVERITIES]
+    for small, large in itertools.pairwise(found):
+        assert not (small & ~large).any()
+
+
+@pytest.mark.parametrize("name", ["translate", "rotate", "scale"])
+def test_the_ground_goes_on_where_an_image_is_moved(name: str, images: Tensor) -> None:
+    dark, pale = (corrupted(each, name, 5, seed=0).int() for each in (images, 255 - images))
+    assert ((255 - pale) - dark).abs().amax() <= 1
+    grey = torch.stack([GREY[:2], BLACK[:2]], 1)  # each channel has its own ground
+    assert torch.equal(corrupted(grey, name, 5, seed=0), grey)
+
+
 def test_names_are_checked() -> None:
     assert check_names(["all"]) == list(CORRUPTIONS)
     assert check_names(["scale", "rotate", "scale"]) == ["scale", "rotate"]
+    with pytest.raises(InputError, match=r"--corruptions=foo: there is no such corruption; choose"):
+        check_names(["all", "foo"])
     with pytest.raises(InputError, match=r"--corruptions=rotat: .* did you mean rotate\? choose"):
         check_names(["rotat"])
 

@@ -67,7 +67,7 @@ def test_a_run_that_answers_otherwise_is_told(
     monkeypatch.setattr(evaluation, "recorded_accuracy", lambda _: 0.125)
     found = evaluate(members[:1], own_examples(members[0]), names=[], severities=[], seed=0)
     (note,) = found.notes
-    assert "and at its end it had 12.50 %" in note
+    assert "and at the end of the run it had 12.50 %" in note
 
 
 def test_the_same_data_by_name_gives_the_same_scores(members: Sequence[Trained]) -> None:

@@ -106,14 +106,14 @@ def _print(told: Explanation, folder: Path, kept: Synced | None) -> None:
     from experiments.catalog.texts import as_share
     from experiments.cli.reporting import problem_of
     from experiments.explaining.folder import INDEX
-    from experiments.explaining.page import completeness, differs
+    from experiments.explaining.page import completeness
 
     accuracy = told.answers.correct / told.answers.total
     typer.echo(
         f"Test accuracy {as_share(accuracy)}, expected calibration error "
         f"{as_share(told.calibration.ece)}"
     )
-    if warning := differs(told):
+    if warning := told.differs:
         typer.echo(warning, err=True)
     for each in told.attributed:
         if each.is_picture:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from experiments import journal
 from experiments.errors import InputError
 from experiments.explaining.attributions import Attributions, attributions_of
 from experiments.explaining.first_layer import FirstLayer, first_layer
@@ -18,6 +17,7 @@ from experiments.inference.pictures import Picture
 from experiments.inference.prepared import preparation, prepare
 from experiments.inference.trained import Trained
 from experiments.report.mistakes import Answers, answers_from
+from experiments.robustness.recorded import differs, recorded_accuracy
 
 _MISTAKES = 6  # with attributions
 _MOST = 100  # images on a page, with attributions
@@ -64,6 +64,12 @@ class Explanation:
     recorded: float | None
     """the test accuracy at the end of the run"""
 
+    @property
+    def differs(self) -> str:
+        """A warning if the model does not answer as it did at the end of the run."""
+        now = self.answers.correct / self.answers.total
+        return differs("The model", now, self.recorded)
+
 
 def explain(trained: Trained, pictures: Sequence[Picture]) -> Explanation:
     """Return the explanation of a run.
@@ -94,7 +100,6 @@ def explain(trained: Trained, pictures: Sequence[Picture]) -> Explanation:
         origins = [f"no. {place}" for place in places]
         truths: list[int | None] = [*labels[places].tolist()]
         attributed = _attributed(trained, images[places], origins, truths, is_picture=False)
-    metrics = journal.history(trained.folder).metrics
     return Explanation(
         trained=trained,
         names=trained.names(max(probabilities.shape[1], len(answers.counts))),
@@ -103,7 +108,7 @@ def explain(trained: Trained, pictures: Sequence[Picture]) -> Explanation:
         calibration=calibration(confidences, chosen == labels),
         attributed=attributed,
         layer=first_layer(trained, images[:1]),
-        recorded=metrics.get("test_accuracy"),
+        recorded=recorded_accuracy(trained.folder),
     )
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import altair as alt
 
 _MATRIX = 40  # classes
-_SAME = 1e-9  # accuracies that differ by less differ by a rounding error
 METHODS = {
     "integrated_gradients": "integrated gradients",
     "saliency": "saliency",
@@ -83,17 +82,6 @@ def summary(found: Explanation) -> dict[str, Any]:
             "images": [_told(each, found.names) for each in found.attributed],
         },
     }
-
-
-def differs(found: Explanation) -> str:
-    """Return a warning if the model does not answer as it did at the end of the run."""
-    now = found.answers.correct / found.answers.total
-    if found.recorded is None or abs(found.recorded - now) < _SAME:
-        return ""
-    return (
-        f"The model now has a test accuracy of {as_share(now)}, and at the end of the run it had "
-        f"{as_share(found.recorded)}: its code, torch or the machine is another one"
-    )
 
 
 def completeness(attributed: Sequence[Attributed]) -> str:
@@ -174,7 +162,7 @@ def _page(found: Explanation, charts: Mapping[str, alt.TopLevelMixin]) -> str:
         worst_bin=(as_share(found.calibration.worst.gap), found.calibration.worst.count),
         confidence=as_share(found.calibration.confidence),
         bins=len(found.calibration.bins),
-        differs=differs(found),
+        differs=found.differs,
         classes=[
             (
                 name,

@@ -18,6 +18,7 @@ from experiments.report.page import NAME, render
 from experiments.report.points import Curve, curves_of
 from experiments.report.run_charts import confusion_matrix, curves_of_run
 from experiments.report.sweep_jobs import last_lines
+from experiments.robustness.recorded import differs as accuracy_differs
 
 if TYPE_CHECKING:
     import altair as alt
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _MATRIX = 40  # classes
 _CLASSES = "experiments.tasks.Classification"
-_SAME = 1e-9  # accuracies that differ by less differ by a rounding error
 _STATES = {
     "finished": "Finished",
     "running": "This run is still being trained; the report holds its journal up to now",
@@ -51,6 +51,10 @@ def run_report(run: Summary) -> str:
     answers, problem = _answers(run)
     if answers is not None and len(answers.counts) <= _MATRIX:
         drawn["confusion"] = confusion_matrix(answers.counts)
+    differs = ""
+    if answers is not None:
+        accuracy = answers.correct / answers.total
+        differs = accuracy_differs("The model", accuracy, run.metrics.get("test_accuracy"))
     return render(
         "run.html",
         drawn,
@@ -66,7 +70,7 @@ def run_report(run: Summary) -> str:
         answers=answers,
         classes=_by_class(answers) if answers else [],
         answers_problem=problem,
-        differs=_differs(run, answers) if answers else "",
+        differs=differs,
         log=last_lines(run.folder) if run.state in {"dead", "diverged"} else [],
         config_parts=parts_of(run.params),
         config=_config(run),
@@ -150,18 +154,6 @@ def _by_class(answers: Answers) -> list[tuple[str, int, str, str]]:
         said = "" if usual is None else f"{usual} ({wrong[usual]})"
         rows.append((str(truth), total, f"{100 * row[truth] / total:.1f} %" if total else "", said))
     return rows
-
-
-def _differs(run: Summary, answers: Answers) -> str:
-    """Return a warning if the model does not answer as it did at the end of the run."""
-    noted = run.metrics.get("test_accuracy")
-    now = answers.correct / answers.total
-    if noted is None or abs(noted - now) < _SAME:
-        return ""
-    return (
-        f"The model now has a test accuracy of {100 * now:.2f} %, and at the end of the run it had "
-        f"{100 * noted:.2f} %: its code, torch or the machine is another one"
-    )
 
 
 def _epochs(described: Description) -> str:

@@ -41,7 +41,7 @@ def corrupted(images: Tensor, name: str, severity: int, seed: int) -> Tensor:
     """Return corrupted images of the same form.
 
     Equal arguments give equal bits. The severities of a kind share their random numbers, so that
-    they differ in the strength alone.
+    they differ in the strength alone; those of `shot_noise` do not, whose draws depend on it.
 
     Args:
         images: bytes (N, H, W) or (N, C, H, W), on the CPU.
@@ -69,18 +69,16 @@ def check_names(names: Sequence[str]) -> list[str]:
     Raises:
         InputError: there is no such corruption.
     """
-    if "all" in names:
-        return list(CORRUPTIONS)
+    known = [*CORRUPTIONS, "all"]
     for name in names:
-        if name not in CORRUPTIONS:
-            known = [*CORRUPTIONS, "all"]
+        if name not in known:
             question = did_you_mean(name, known)
             near = f"{question} " if question.startswith("did") else ""
             raise InputError(
                 f"--corruptions={name}: there is no such corruption; {near}choose from "
                 f"{', '.join(known)}"
             )
-    return list(dict.fromkeys(names))
+    return list(CORRUPTIONS if "all" in names else dict.fromkeys(names))
 
 
 def _pixels(images: Tensor, strength: float) -> float:
@@ -145,19 +143,28 @@ def _motion_blur(images: Tensor, length: float, generator: Generator) -> Tensor:
 def _affine(
     images: Tensor, *, angle: float = 0, shift: Sequence[int] = (0, 0), scale: float = 1
 ) -> Tensor:
+    """Return images that are moved; the median of the border fills the ground."""
+    ground = _ground(images)
     moved: Tensor = transforms.affine(
-        images,
+        images - ground,  # its own fill is one for all images
         angle=angle,
         translate=[float(each) for each in shift],
         scale=scale,
         shear=[0.0, 0.0],
         interpolation=InterpolationMode.BILINEAR,
     )
-    return moved
+    return moved + ground
+
+
+def _ground(images: Tensor) -> Tensor:
+    """Return the median of the border of each image and channel, float32 (B, C, 1, 1)."""
+    rows, columns = images[:, :, [0, -1]], images[:, :, 1:-1, [0, -1]]
+    border = torch.cat([rows.flatten(2), columns.flatten(2)], 2)
+    return border.median(2).values[:, :, None, None]
 
 
 def _translate(images: Tensor, distance: float, generator: Generator) -> Tensor:
-    """Return images that are shifted in one of eight directions; the ground is black."""
+    """Return images that are shifted in one of eight directions."""
     by = max(1, round(_pixels(images, distance)))
     ways = [(x, y) for x in (-by, 0, by) for y in (-by, 0, by) if (x, y) != (0, 0)]
     return _by_choice(
@@ -191,8 +198,10 @@ def _occlusion(images: Tensor, side: float, generator: Generator) -> Tensor:
     """Return images with a grey square at a drawn place."""
     height, width = images.shape[-2:]
     size = min(max(1, round(_pixels(images, side))), height, width)
+    # A share of the way is drawn, so that all sizes lie at the same place.
     top, left = (
-        _drawn(images, length - size + 1, generator).view(-1, 1) for length in (height, width)
+        (torch.rand(len(images), 1, generator=generator) * (length - size + 1)).long()
+        for length in (height, width)
     )
     rows, columns = torch.arange(height), torch.arange(width)
     down = (rows >= top) & (rows < top + size)

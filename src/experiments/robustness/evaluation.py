@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from experiments.catalog.texts import as_share
 from experiments.inference.trained import Trained
 from experiments.robustness.corruptions import corrupted
-from experiments.robustness.examples import Examples, recorded_accuracy
+from experiments.robustness.examples import Examples
+from experiments.robustness.recorded import differs, recorded_accuracy
 from experiments.robustness.scores import Scores, scores_of
-
-_SAME = 1e-9  # accuracies that differ by less differ by a rounding error
 
 
 @dataclass(frozen=True)
@@ -73,14 +71,11 @@ def evaluate(
     """
     images, labels = examples.images, examples.labels
     clean = scores_of(runs, images, labels)
-    recorded = [recorded_accuracy(run) if examples.is_own else None for run in runs]
+    recorded = [recorded_accuracy(run.folder) if examples.is_own else None for run in runs]
     notes = [examples.note] if examples.note else []
     for run, then, now in zip(runs, recorded, clean.runs, strict=True):
-        if then is not None and abs(then - now.accuracy) >= _SAME:
-            notes.append(
-                f"{run.short} now has a test accuracy of {as_share(now.accuracy)}, and at its "
-                f"end it had {as_share(then)}: its code, torch or the machine is another one"
-            )
+        if warning := differs(run.short, now.accuracy, then):
+            notes.append(warning)
     return Evaluation(
         data=examples.data,
         count=len(labels),

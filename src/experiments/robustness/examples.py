@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from experiments import journal
 from experiments.errors import InputError
 from experiments.inference.class_names import class_names
 from experiments.inference.data import examples_of, load_data
@@ -77,8 +76,3 @@ def other_examples(trained: Trained, settings: Mapping[str, Any]) -> Examples:
             f"{trained.data} ({own_names[0]}, …)"
         )
     return Examples(name, images, labels, is_own=False, note=note)
-
-
-def recorded_accuracy(trained: Trained) -> float | None:
-    """Return the test accuracy at the end of a run; None if it has none."""
-    return journal.history(trained.folder).metrics.get("test_accuracy")
