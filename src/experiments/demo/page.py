@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
-import jinja2
 from markupsafe import Markup
 
 from experiments import journal
@@ -16,10 +12,11 @@ from experiments.catalog.texts import as_share
 from experiments.demo.recogniser import SIDE, Recogniser
 from experiments.inference.trained import Trained
 from experiments.redaction.hide import hidden_data
+from experiments.report.templating import digest, environment, source
 from experiments.report.theme import DARK, LIGHT, variables
 
 _ACCURACY = "test_accuracy"
-_TEMPLATES = files("experiments.demo") / "templates"
+_PACKAGE = "experiments.demo"
 
 
 @dataclass(frozen=True)
@@ -33,17 +30,9 @@ class Page:
 
 def page(recogniser: Recogniser) -> Page:
     """Return the page about the runs of a recogniser."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = environment.get_template("page.css").render(
-        light=variables(LIGHT), dark=variables(DARK)
-    )
-    script = _source("page.js")
+    templates = environment(_PACKAGE)
+    style = templates.get_template("page.css").render(light=variables(LIGHT), dark=variables(DARK))
+    script = source(_PACKAGE, "page.js")
     members = recogniser.members
     channels, height, width = members[0].shape
     told = {
@@ -53,7 +42,7 @@ def page(recogniser: Recogniser) -> Page:
         "height": height,
         "width": width,
     }
-    html = environment.get_template("page.html").render(
+    html = templates.get_template("page.html").render(
         style=Markup(style),  # noqa: S704  (the package's own text)
         script=Markup(script),  # noqa: S704
         told=told,
@@ -62,7 +51,7 @@ def page(recogniser: Recogniser) -> Page:
         **hidden_data({"title": title(members), "facts": facts(members)}),
     )
     policy = (
-        f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; "
+        f"default-src 'none'; script-src {digest(script)}; style-src {digest(style)}; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     )
@@ -86,11 +75,3 @@ def facts(members: Sequence[Trained]) -> str:
     if len(members) == 1:
         return f"Run {ids}, {told}."
     return f"An ensemble: the mean of the probabilities of {ids}. Each alone: {told}."
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _source(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import hashlib
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from experiments.redaction.hide import hidden_data
+from experiments.report.templating import digest, environment, source
 from experiments.report.theme import DARK, LIGHT, SERIES, config, variables
 
 if TYPE_CHECKING:
     import altair as alt
-    from jinja2 import Environment
 
 NAME = "report.html"
 """the file in the folder of a run or a sweep, and the artifact in MLflow"""
-_TEMPLATES = files("experiments.report") / "templates"
+_PACKAGE = "experiments.report"
 
 
 def render(template: str, charts: Mapping[str, alt.TopLevelMixin], **content: Any) -> str:
@@ -35,13 +32,12 @@ def render(template: str, charts: Mapping[str, alt.TopLevelMixin], **content: An
     from markupsafe import Markup
 
     script = bundle()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     colours = {"light": variables(LIGHT), "dark": variables(DARK), "series": SERIES}
-    page = _environment().get_template(template)
+    page = environment(_PACKAGE).get_template(template)
     return page.render(
         css=Markup(_text("page.css", **colours)),  # noqa: S704  (the package's own text)
         script=Markup(script),  # noqa: S704  (Vega and page.js)
-        policy=f"default-src 'none'; script-src 'sha256-{digest}'; "
+        policy=f"default-src 'none'; script-src {digest(script)}; "
         "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
         parts={
             "charts": {name: _spec(chart) for name, chart in charts.items()},
@@ -60,7 +56,7 @@ def bundle() -> str:
     import vl_convert
 
     version = "v" + ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    script = vl_convert.javascript_bundle(_source("page.js"), vl_version=version)
+    script = vl_convert.javascript_bundle(source(_PACKAGE, "page.js"), vl_version=version)
     # A browser would turn other line ends into \n, which changes the checksum in the policy.
     return str(script).replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script")
 
@@ -71,22 +67,5 @@ def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     return spec
 
 
-@functools.cache
-def _environment() -> Environment:
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _text(name: str, **values: Any) -> str:
-    return _environment().get_template(name).render(values)
-
-
-def _source(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+    return environment(_PACKAGE).get_template(name).render(values)
