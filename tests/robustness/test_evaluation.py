@@ -16,6 +16,7 @@ from experiments.inference.trained import Trained
 from experiments.robustness import evaluation, examples
 from experiments.robustness.evaluation import evaluate
 from experiments.robustness.examples import Examples, other_examples, own_examples
+from experiments.tasks import Classification
 
 pytestmark = pytest.mark.xdist_group("inference")
 
@@ -80,6 +81,19 @@ def test_the_same_data_by_name_gives_the_same_scores(members: Sequence[Trained])
         == evaluate([member], own_examples(member), names=[], severities=[], seed=0).clean
     )
     assert found.recorded == [None]
+
+
+def test_the_labels_of_other_data_are_those_of_the_task(members: Sequence[Trained]) -> None:
+    class Parity(Classification):
+        def targets(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            del images
+            return labels % 2
+
+    plain = other_examples(members[0], members[0].settings["data"])
+    trained = dataclasses.replace(members[0], task=Parity())
+    found = other_examples(trained, trained.settings["data"])
+    assert torch.equal(found.labels, plain.labels % 2)
+    assert torch.equal(own_examples(trained).labels, found.labels)
 
 
 UNFIT = {

@@ -23,7 +23,7 @@ class Examples:
     images: Tensor
     """bytes (N, H, W) or (N, C, H, W)"""
     labels: Tensor
-    """int64 (N)"""
+    """int64 (N), as the runs' task makes them"""
     is_own: bool
     """whether the runs themselves were tested on it"""
     note: str = ""
@@ -47,12 +47,13 @@ def other_examples(trained: Trained, settings: Mapping[str, Any]) -> Examples:
         settings: the values of a configuration's group `data`.
 
     Raises:
-        InputError: the data cannot be loaded, or has other images or classes than the run.
+        InputError: the data cannot be loaded, has other images or classes than the run, or the
+            code of the run's task fails.
     """
     test = load_data(settings, fetch=True).test
     target = str(settings["_target_"])
     name = target.rpartition(".")[2]
-    images, labels = test.images, test.labels
+    images = test.images
     shape = tuple(images.shape[1:]) if images.dim() == 4 else (1, *images.shape[1:])
     if shape != trained.shape:
         theirs, own = (" x ".join(map(str, each)) for each in (shape, trained.shape))
@@ -60,6 +61,7 @@ def other_examples(trained: Trained, settings: Mapping[str, Any]) -> Examples:
             f"--data: {name} has images of {theirs}, and {trained.short} was trained on {own}; "
             "choose data of that shape"
         )
+    labels = trained.targets(images, test.labels)
     if labels.is_floating_point():
         raise InputError(f"--data: {name} has numbers in place of classes; choose other data")
     known = trained.logits(images[:1]).shape[1]
