@@ -182,3 +182,10 @@ def test_a_model_that_a_later_tool_refuses_is_named(
     as_onnx.write(source, tmp_path)
     with pytest.raises(InputError, match=said):
         as_onnx_int8.write(source, tmp_path)
+
+
+def test_an_edited_model_is_not_exported(source: Source, tmp_path: Path) -> None:
+    other = replace(source, trained=replace(source.trained, edited=["my_models"]))
+    with pytest.raises(InputError, match="my_models has been edited since the training"):
+        export(other, "torch_export", tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []

@@ -51,6 +51,11 @@ def export(source: Source, kind: str, output: Path, *, int8: bool = False) -> Ex
             place, or it cannot be written.
         RunError: the export does not give the answers of the run; nothing is left of it.
     """
+    if edited := source.trained.edited:
+        raise InputError(
+            f"{source.trained.short}: {' and '.join(edited)} has been edited since the training, "
+            "and an export would be another model; restore the code, as in the run's commit"
+        )
     if int8 and not source.trained.classifies:
         raise InputError(
             "--quantize=int8: its loss is measured as accuracy, and the run does not classify; "

@@ -29,7 +29,16 @@ def open_models(reference: str, outputs: Path) -> list[Trained]:
     Raises:
         InputError: there is none, or a model cannot be loaded.
     """
-    return _opened(members_of(reference, outputs))
+    members = _opened(members_of(reference, outputs))
+    for member in members:
+        if member.edited:
+            _log.warning(
+                "%s: %s has been edited since the training, so the model may answer otherwise; "
+                "`experiments reproduce` restores the code",
+                member.short,
+                " and ".join(member.edited),
+            )
+    return members
 
 
 def open_model(run: Summary) -> Trained:
@@ -50,13 +59,4 @@ def _opened(runs: Sequence[Summary]) -> list[Trained]:
     from experiments.inference.ensemble import load_members
 
     sys.path.insert(0, str(Path.cwd()))
-    members = load_members([run.folder for run in runs])
-    for member in members:
-        if member.edited:
-            _log.warning(
-                "%s: %s has been edited since the training, so the model may answer otherwise; "
-                "`experiments reproduce` restores the code",
-                member.short,
-                " and ".join(member.edited),
-            )
-    return members
+    return load_members([run.folder for run in runs])
