@@ -164,6 +164,7 @@ def test_an_exception_ends_the_run_as_failed(tmp_path: Path, root: str) -> None:
     assert run.data.tags["failure"] == "ArithmeticError: in the middle of training"
 
 
+@pytest.mark.slow
 def test_a_model_that_calls_sys_exit_fails_the_run(tmp_path: Path, root: str) -> None:
     process = start(tmp_path, root, "Exiting")
     _, errors = process.communicate(timeout=60)

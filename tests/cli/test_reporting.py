@@ -17,6 +17,7 @@ def test_a_report_is_written_and_delivered(lab: Lab) -> None:
     assert "Test images" in (lab.folder / run["folder"] / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_report_is_told_as_json(lab: Lab) -> None:
     run = lab.data("ls", "seed=7")[0]
     file = lab.folder / run["folder"] / "report.html"
@@ -48,6 +49,7 @@ def test_a_report_elsewhere_is_a_file_only(lab: Lab) -> None:
     assert not (lab.folder / run["folder"] / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_store_out_of_reach_is_a_warning(lab: Lab) -> None:
     run = lab.data("ls", "seed=7")[0]
     (lab.folder / "mlflow.db").write_bytes(b"no database")

@@ -115,6 +115,7 @@ class Branching(SimpleNet):
 """
 
 
+@pytest.mark.slow
 def test_a_model_without_a_graph_is_refused_once_and_the_reason_told(
     tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,7 @@ def test_sync_leaves_a_run_without_tracking_alone(offline: Program, tmp_path: Pa
     assert done.stdout == "0 delivered, 0 failed, 0 still running, 1 had no need\n"
 
 
+@pytest.mark.slow
 def test_sync_is_told_as_json(offline: Program, tmp_path: Path) -> None:
     assert offline("tracking.uri=http://127.0.0.1:9").returncode == 0
     folder = str(run_folder(tmp_path).relative_to(tmp_path))

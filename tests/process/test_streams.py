@@ -104,6 +104,7 @@ def test_looking_may_be_cut_short(tmp_path: Path, arguments: tuple[str, ...]) ->
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ["nothing at all", pytest.param("a full disk", marks=pytest.mark.slow)]
 )

@@ -87,6 +87,7 @@ def test_names_of_the_user_are_text(chromium: Browser, tmp_path: Path) -> None:
         assert opened(chromium, page, tmp_path, 390, "light")["owned"] == 0
 
 
+@pytest.mark.slow
 def test_a_report_of_200_jobs_is_small(chromium: Browser, tmp_path: Path) -> None:
     page = page_of(found(made_up_sweep(tmp_path / "sweep", 200, 100)))
     assert len(page.encode()) < 3_000_000

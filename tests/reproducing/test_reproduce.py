@@ -87,6 +87,7 @@ def test_the_result_is_told_as_json(project: Project, dirty: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_changed_package_beside_the_project_is_named(project: Project) -> None:
     project.write("../beside/changed_net.py", NET.format(factor=1))
     run = project.train("beside", "model._target_=changed_net.Net", "trainer.epochs=1")
@@ -112,6 +113,7 @@ def test_a_changed_package_beside_the_project_is_named(project: Project) -> None
     assert told.stdout.startswith("Differ in the source of changed_net\n")
 
 
+@pytest.mark.slow
 def test_two_commands_at_once_train_two_runs(project: Project, dirty: Path) -> None:
     kept = project.reproduced()
     program = (sys.executable, "-m", "experiments", "reproduce", str(dirty), "--verify", "--keep")

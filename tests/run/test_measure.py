@@ -24,7 +24,9 @@ def starts(past: History) -> int:
     return sum(event["event"] in {"start", "continue"} for event in events)
 
 
-@pytest.mark.parametrize("best", [(), ("trainer.save_best=true",)])
+@pytest.mark.parametrize(
+    "best", [(), pytest.param(("trainer.save_best=true",), marks=pytest.mark.slow)]
+)
 def test_it_has_the_values_of_a_run_that_had_the_metric_from_the_first(
     offline, tmp_path: Path, best
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_second_signal_costs_no_bit(
     wait_until(lambda: compare(whole, result(tmp_path / "parts")) == [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signals",
     [

@@ -164,6 +164,7 @@ def test_a_run_deleted_while_it_trains_is_said_with_what_restores_it(
     assert client.search_runs(["1"], run_view_type=ViewType.DELETED_ONLY) == []
 
 
+@pytest.mark.slow
 def test_an_older_backup_gets_the_missing_part_of_a_run(start: Callable, tmp_path: Path) -> None:
     process = start("parts", held_after=50)
     wait_for_epoch(process, 2)

@@ -131,6 +131,7 @@ def test_continued_in_another_store_it_is_whole_in_both(start: Callable, tmp_pat
     assert_whole(tmp_path / "parts" / "mlflow.db")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "multirun", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["run", "sweep"]
 )
