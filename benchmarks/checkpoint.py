@@ -54,13 +54,15 @@ def measure(*overrides: str) -> tuple[list[float], list[float], list[float]]:
     with initialize_config_dir(str(Path("conf").absolute()), version_base="1.3"):
         base = ("tracking=none", f"trainer.epochs={EPOCHS}")
         config = checked(compose("config", [*base, *overrides], return_hydra_config=True))
-    checkpoint.Checkpoints.save = timed  # type: ignore[method-assign]
+    checkpoint.Checkpoints.save = timed  # type: ignore[method-assign, assignment]
     try:
         with tempfile.TemporaryDirectory(dir=".") as folder, Journal(Path(folder)) as journal:
             recorder = Timed(journal)
             train_and_test(
                 config=config,
                 parts=assemble(config),
+                identity="0" * 64,
+                overrides=overrides,
                 recorder=recorder,
                 folder=Path(folder),
                 check=lambda: None,

@@ -56,6 +56,7 @@ def main() -> None:
         try:
             for run_seed in RUNS:
                 run = train(["tracking=none", f"seed={run_seed}"], config_dir=conf)
+                assert run.folder is not None
                 trained = load_trained(run.folder)
                 for seed, pictures in drawn.items():
                     plain, centred = (

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.article import ArticleNet, loaders, train_epoch
-from benchmarks.epoch import ROOT, floor_seconds, ours_seconds
+from benchmarks.epoch import ROOT, classification, floor_seconds, ours_seconds
 from benchmarks.process import PROJECT
 from benchmarks.report import report, spread
 from benchmarks.sweep import sweep
@@ -56,9 +56,11 @@ def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, fused=True)
     return Lane(
         model=model,
+        task=classification(),
         optimizer=optimizer,
         schedule=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
         schedule_interval="epoch",
+        monitor="val_accuracy",
         train=load(MNIST, {"root": ROOT}).train,
         validation=None,
         epochs=epochs,

@@ -54,7 +54,8 @@ def _computing(folder: Path) -> list[float]:
     from experiments.tracking.store import connect
 
     uri = f"sqlite:///{folder}/mlflow.db"
-    client, taken = connect(uri), []
+    client = connect(uri)
+    taken: list[float] = []
     lacking = [path.parent for path in sorted(folder.glob("outputs/*/*/mlflow.json"))]
     for run in lacking:
         if len(taken) == MODELS or ask_for(run, uri, "mnist", None, Wishes(log_model=True)):

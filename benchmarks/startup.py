@@ -127,26 +127,27 @@ def main() -> None:
     """Measure and report."""
     with tempfile.TemporaryDirectory() as folder:
         rows = looking(folder)
-        header = (
+        columns = (
             *("command", "train.py, s", "bare Hydra app, empty conf/, s"),
             *("bare Hydra app, our conf/, s", "ratio to the same conf/", "to the empty one"),
         )
-        report("startup_looking", "The time of --help and --cfg job", header, rows)
+        report("startup_looking", "The time of --help and --cfg job", columns, rows)
         print("bar: < 1.2")
 
     with tempfile.TemporaryDirectory() as folder:
         first_step(folder, "warm-up")  # makes the database
         runs = [first_step(folder, f"run-{number}") for number in range(REPEATS)]
-        rows = [
+        steps: list[tuple[str, ...]] = [
             (f"from the command until {name}", spread([run[name] for run in runs]))
             for name in runs[0]
         ]
-        for modules in (("hydra",), ("torch",), ("mlflow",), ("hydra", "torch", "mlflow")):
+        groups: list[tuple[str, ...]] = [("hydra",), ("torch",), ("mlflow",)]
+        for modules in [*groups, ("hydra", "torch", "mlflow")]:
             taken = imports(*modules, folder=folder)
-            rows.append((f"for comparison: import {', '.join(modules)}", spread(taken)))
-        rows += split(folder)
+            steps.append((f"for comparison: import {', '.join(modules)}", spread(taken)))
+        steps += split(folder)
     header = ("python train.py on MNIST", "seconds")
-    report("startup", "From the command to the first training step", header, rows)
+    report("startup", "From the command to the first training step", header, steps)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def drawings(number: int, seed: int = 0) -> Iterator[Drawing]:
 
 def strokes_of(digit: int, chance: np.random.Generator) -> list[NDArray[np.float64]]:
     """Return the strokes of a digit in one of its styles, each point moved a little."""
-    style = STYLES[digit][chance.integers(len(STYLES[digit]))]
+    style = STYLES[digit][int(chance.integers(len(STYLES[digit])))]
     return [
         _smooth(np.array(stroke) + chance.normal(0, 0.018, (len(stroke), 2))) for stroke in style
     ]

@@ -66,7 +66,8 @@ def tiny_jobs() -> list[tuple[str, str, str]]:
 def two_workers() -> list[tuple[str, str, str]]:
     """Measure 16 jobs of 3 epochs of MNIST, one thread each, in turn and in pairs; return rows."""
     overrides = ("trainer.threads=1", "trainer.epochs=3", "seed=range(16)")
-    basic, joblib = [], []
+    basic: list[float] = []
+    joblib: list[float] = []
     for _ in range(REPEATS):
         for launcher, walls in (("basic", basic), ("processes", joblib)):
             with tempfile.TemporaryDirectory() as folder:
