@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from experiments.config import check
-from experiments.config.from_data import NAMES
+from experiments.config.from_data import sizes_of
 from experiments.config.model import SIZES
 from experiments.errors import InputError, did_you_mean, shortened
 
@@ -199,5 +199,5 @@ def test_a_size_of_the_data_that_the_model_does_not_take_is_no_parameter() -> No
     model = {"_target_": "my_models.Net", "inputs": None, "classes": 10, "depth": None}
     leaves = check(changed(model=model)).leaves()
     told = {key: value for key, value in leaves.items() if key.startswith("model.")}
-    assert SIZES == NAMES
+    assert sizes_of((1, 1, 1), 1).keys() == SIZES
     assert told == {"model._target_": "my_models.Net", "model.classes": "10", "model.depth": "null"}

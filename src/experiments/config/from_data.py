@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from experiments.config.model import ConvNet, SimpleNet
+from experiments.config.model import SIZES, ConvNet, SimpleNet
 from experiments.config.part import Part
 from experiments.config.schedule import Plateau
 
@@ -34,9 +34,7 @@ def sizes_of(image: tuple[int, int, int], outputs: int | None) -> dict[str, int]
     return found
 
 
-NAMES = frozenset(sizes_of((1, 1, 1), 1))
-"""the arguments of models that are sizes of the data"""
-FILLED_IN = frozenset({*(f"model.{name}" for name in NAMES), "schedule.mode"})
+FILLED_IN = frozenset({*(f"model.{name}" for name in SIZES), "schedule.mode"})
 """the keys that the program fills in if they are null or left out"""
 
 
@@ -48,7 +46,7 @@ def with_model(config: RunConfig, sizes: Mapping[str, int]) -> RunConfig:
 def with_values(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a model without the sizes that are null."""
     return {
-        name: value for name, value in arguments.items() if value is not None or name not in NAMES
+        name: value for name, value in arguments.items() if value is not None or name not in SIZES
     }
 
 

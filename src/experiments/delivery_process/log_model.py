@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments import journal
 from experiments.delivery_process.logged_models import create, finish, version_of
-from experiments.delivery_process.model_folder import save_model
+from experiments.delivery_process.model_folder import EXAMPLES, save_model
 from experiments.errors import InputError, shortened, text_of
 from experiments.files.locks import locked
 from experiments.journal import History
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 NAME = "model"
 """the name of the logged model in its run, so that `runs:/ID/model` names it"""
-_EXAMPLES = 2  # of one image, torch.export would take the batch size for fixed
 
 
 def log_models(client: MlflowClient, uri: str, folder: Path) -> list[str]:
@@ -113,7 +112,7 @@ def _log(client: MlflowClient, past: History, copy: Copy, run: Run, half: str | 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         try:
-            images = np.zeros((_EXAMPLES, *image_shape(past)), np.float32)
+            images = np.zeros((EXAMPLES, *image_shape(past)), np.float32)
             save_model(model, images, path, form)
         except OSError:  # of the disk, not of the model
             raise

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+EXAMPLES = 2
+"""so many images are enough, and of one, torch.export would take the batch size for fixed"""
+
+
 def save_model(
     model: nn.Module,
     images: np.ndarray,
@@ -26,8 +30,7 @@ def save_model(
 
     Args:
         model: takes images (B, C, H, W).
-        images: examples, (B, C, H, W) of the type that the model takes; at least two, since
-            torch.export takes a batch size of one for fixed.
+        images: examples, (B, C, H, W) of the type that the model takes; at least `EXAMPLES`.
         path: the folder to be made.
         form: the description that is filled in; None for a new one.
         metadata: further facts for the description.

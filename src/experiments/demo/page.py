@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from experiments import journal
 from experiments.catalog.texts import as_share
 from experiments.demo.recogniser import SIDE, Recogniser
 from experiments.inference.trained import Trained
 from experiments.redaction.hide import hidden_data
 from experiments.report.templating import digest, environment, source
 from experiments.report.theme import DARK, LIGHT, variables
+from experiments.robustness.recorded import recorded_accuracy
 
-_ACCURACY = "test_accuracy"
 _PACKAGE = "experiments.demo"
 
 
@@ -66,8 +65,8 @@ def title(members: Sequence[Trained]) -> str:
 def facts(members: Sequence[Trained]) -> str:
     """Return one line: the ids of the runs and their accuracy on the test images."""
     ids = ", ".join(member.short for member in members)
-    metrics = [journal.history(member.folder).metrics for member in members]
-    accuracies = [each[_ACCURACY] for each in metrics if _ACCURACY in each]
+    recorded = (recorded_accuracy(member.folder) for member in members)
+    accuracies = [each for each in recorded if each is not None]
     told = "no test accuracy recorded"
     if accuracies:
         ends = dict.fromkeys(as_share(each) for each in (min(accuracies), max(accuracies)))

@@ -15,6 +15,7 @@ from torch.export import Dim, ExportedProgram
 from experiments.catalog.summary import Summary
 from experiments.data.batches import normalise
 from experiments.data.splits import Split
+from experiments.delivery_process.model_folder import EXAMPLES
 from experiments.errors import InputError, shortened, text_of
 from experiments.inference.data import data_of
 from experiments.inference.prepared import preparation
@@ -24,7 +25,6 @@ from experiments.provenance.origin import version
 Answer = Callable[[Tensor], Tensor]
 """a model: uint8 (B, C, H, W) -> float32 (B, ...)"""
 INPUT = "images"
-_EXAMPLES = 2  # of one image, torch.export would take the batch size for fixed
 _LONGEST = 300  # characters of a reason
 _DRAWABLE = (1, 3)  # channels that a picture can be turned into
 
@@ -64,7 +64,7 @@ class Source:
     @property
     def examples(self) -> Tensor:
         """A few images of the test, uint8 (B, C, H, W)."""
-        return self.images[:_EXAMPLES].clone()  # a view would take all images into the file
+        return self.images[:EXAMPLES].clone()  # a view would take all images into the file
 
     @cached_property
     def program(self) -> ExportedProgram:

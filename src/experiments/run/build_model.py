@@ -28,7 +28,7 @@ from experiments.tasks import Classification, Task
 def model_on_cpu(config: RunConfig, task: Task, splits: Splits) -> tuple[nn.Module, dict[str, int]]:
     """Return a run's model with its initial weights, and the sizes that it takes from the data.
 
-    An argument with one of the names in `config.from_data.NAMES` is such a size, if the class or
+    An argument with one of the names in `config.model.SIZES` is such a size, if the class or
     function takes it and the configuration gives no value.
 
     Raises:
