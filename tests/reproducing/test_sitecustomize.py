@@ -40,8 +40,10 @@ def test_entries_of_the_present_code_lead_to_the_restored(tmp_path: Path) -> Non
     found = json.loads(path_of(tmp_path, *given))
     own = [entry for entry in found if entry.startswith(str(tmp_path))]
     assert own == [str(tmp_path / name) for name in ("code/src", "beside", "code/lib")]
-    installed = {os.path.realpath(entry) for entry in sys.path if "site-packages" in entry}
-    assert installed <= {os.path.realpath(entry) for entry in found}
+    # Asked of a new process: packages that other tests import may extend this one's path.
+    fresh = json.loads(command(sys.executable, "-c", PRINT, cwd=tmp_path).stdout)
+    installed = {os.path.realpath(entry) for entry in fresh if "site-packages" in entry}
+    assert installed and installed <= {os.path.realpath(entry) for entry in found}
 
 
 def test_a_child_process_has_the_same_path(tmp_path: Path) -> None:
