@@ -21,7 +21,8 @@ from experiments.data.splits import load
 from experiments.models import SimpleNet
 from experiments.run.load_torch import load_torch
 from experiments.tasks import Accuracy, Classification
-from experiments.training.loop import Position, fit
+from experiments.training.loop import fit
+from experiments.training.position import Position
 
 ROOT = str(Path("~/.pytorch/MNIST_data/").expanduser())
 BATCH, STEPS = 64, 938

@@ -26,7 +26,8 @@ from experiments.data.splits import load
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
 from experiments.run.load_torch import load_torch
-from experiments.training.loop import Position
+from experiments.training.gradients import Autograd
+from experiments.training.position import Position
 
 REPEATS = 3
 GRIDS = {
@@ -54,9 +55,10 @@ def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
     torch.manual_seed(seed)
     model = SimpleNet()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, fused=True)
+    task = classification()
     return Lane(
         model=model,
-        task=classification(),
+        task=task,
         optimizer=optimizer,
         schedule=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
         schedule_interval="epoch",
@@ -68,6 +70,7 @@ def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
         position=Position(),
         log=lambda metrics, _: seconds.append(metrics["epoch_seconds"]),
         after_epoch=lambda: None,
+        gradients=Autograd(model, task),
     )
 
 

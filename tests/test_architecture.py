@@ -200,7 +200,7 @@ def test_only_what_leads_runs_and_lanes_trains() -> None:
         for path in FILES
         if "experiments.training.loop" in set(imports(path, everywhere=True))
     }
-    assert importers == {"experiments.run.lifecycle", "experiments.lanes.training"}
+    assert importers == {"experiments.run.train_and_test", "experiments.lanes.training"}
 
 
 @pytest.mark.parametrize("arguments", ["--help", "--cfg job", "--cfg hydra", "--info defaults"])

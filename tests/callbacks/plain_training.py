@@ -16,7 +16,8 @@ from experiments.data.splits import Split, Splits
 from experiments.models import SimpleNet
 from experiments.randomness import seed_all
 from experiments.tasks import Classification, Task
-from experiments.training.loop import Position, fit
+from experiments.training.loop import fit
+from experiments.training.position import Position
 
 
 class StoppedError(Exception):

@@ -104,7 +104,7 @@ def test_what_computes_changes_the_identity(
 @pytest.mark.parametrize(
     ("name", "text", "other"),
     [
-        ("training/loop.py", "backward", "forward"),
+        ("training/gradients.py", "backward()", "forward()"),
         ("training/evaluation.py", "eval", "train"),
         ("models.py", "F.relu", "F.gelu"),
         ("lanes/stack.py", "vmap", "map"),

@@ -13,7 +13,9 @@ from experiments.data.splits import Splits
 from experiments.lanes.training import Lane, fit_lanes
 from experiments.models import SimpleNet
 from experiments.tasks import Task
-from experiments.training.loop import Position, fit
+from experiments.training.gradients import Autograd
+from experiments.training.loop import fit
+from experiments.training.position import Position
 from tests.made_tasks import classification
 
 
@@ -86,9 +88,10 @@ class Run:
         return torch.cat([value.float().flatten() for value in self.module.state_dict().values()])
 
     def lane(self, after_epoch: Callable[[], None] = lambda: None) -> Lane:
+        task = self.task()
         return Lane(
             model=self.module,
-            task=self.task(),
+            task=task,
             optimizer=self.steps,
             schedule=self.scheduler,
             schedule_interval="batch" if self.schedule is onecycle else "epoch",
@@ -100,6 +103,7 @@ class Run:
             position=self.position,
             log=self.log,
             after_epoch=after_epoch,
+            gradients=Autograd(self.module, task),
         )
 
     def alone(self) -> Run:

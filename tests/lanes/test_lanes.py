@@ -12,7 +12,7 @@ from torch import nn
 from experiments.data.splits import hold_out
 from experiments.lanes.stack import CannotStackError, layouts_of
 from experiments.models import ConvNet, SimpleNet
-from experiments.training.loop import Position
+from experiments.training.position import Position
 from tests.lanes.conftest import Normed, Run, adamw, onecycle, sgd, together
 from tests.made_tasks import classification
 

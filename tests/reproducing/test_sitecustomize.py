@@ -43,7 +43,8 @@ def test_entries_of_the_present_code_lead_to_the_restored(tmp_path: Path) -> Non
     # Asked of a new process: packages that other tests import may extend this one's path.
     fresh = json.loads(command(sys.executable, "-c", PRINT, cwd=tmp_path).stdout)
     installed = {os.path.realpath(entry) for entry in fresh if "site-packages" in entry}
-    assert installed and installed <= {os.path.realpath(entry) for entry in found}
+    assert installed
+    assert installed <= {os.path.realpath(entry) for entry in found}
 
 
 def test_a_child_process_has_the_same_path(tmp_path: Path) -> None:

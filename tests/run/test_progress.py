@@ -12,7 +12,7 @@ import pytest
 from experiments.process.logs import StdoutHandler
 from experiments.run import progress
 from experiments.run.progress import progress_bar
-from experiments.training.loop import Position
+from experiments.training.position import Position
 from tests.terminal import Terminal, shown_lines
 
 EPOCHS, BATCHES = 100, 4

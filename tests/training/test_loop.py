@@ -14,7 +14,8 @@ from experiments.data.splits import Split, Splits, hold_out
 from experiments.models import SimpleNet
 from experiments.randomness import generator
 from experiments.training.evaluation import Evaluation, evaluate
-from experiments.training.loop import Position, fit
+from experiments.training.loop import fit
+from experiments.training.position import Position
 from tests.made_tasks import classification
 
 test_accuracy.__test__ = False  # a function of the article, not a test

@@ -119,6 +119,7 @@ class Job:
             position=run.position,
             log=self._guarded(run.report),
             after_epoch=self._guarded(run.after_epoch),
+            gradients=run.gradients,
         )
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., None]:
@@ -142,8 +143,7 @@ class Job:
     def end(self, error: BaseException | None = None) -> None:
         """Close its run with the status that belongs to the error, if any."""
         recorder, self._recorder = self._recorder, None
-        if error is not None:
-            self.error = error
+        self.error = error or self.error
         try:
             if error is None:
                 self._exits.close()
@@ -245,6 +245,6 @@ def _left(jobs: Sequence[Job]) -> list[Job]:
 
 def _allow_many_files() -> None:
     """Raise the limit on open files to its maximum, because every lane holds a few."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -20,14 +20,9 @@ from experiments.lanes.stack import DRAWS, CannotStackError, Layouts, Stack, lay
 from experiments.randomness import derive, have_moved, random_state
 from experiments.tasks import Task
 from experiments.training.evaluation import Evaluation, evaluate
-from experiments.training.loop import (
-    Log,
-    Position,
-    begin_epoch,
-    end_epoch,
-    metrics_of,
-    train_epoch,
-)
+from experiments.training.gradients import Gradients
+from experiments.training.loop import Log, begin_epoch, end_epoch, metrics_of, train_epoch
+from experiments.training.position import Position
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
@@ -49,6 +44,8 @@ class Lane:
     position: Position
     log: Log
     after_epoch: Callable[[], None]
+    gradients: Gradients
+    """computes the gradients while it trains alone"""
 
     @property
     def is_done(self) -> bool:
@@ -159,7 +156,7 @@ def _train_alone(
 ) -> float:
     return train_epoch(
         model=lane.model,
-        task=lane.task,
+        gradients=lane.gradients,
         updates=Updates([lane.optimizer]),
         schedule=lane.schedule if lane.schedule_interval == "batch" else None,
         split=lane.train,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from experiments.run.build import Parts
-    from experiments.training.loop import Position
+    from experiments.training.position import Position
 
 _KEY = re.compile(r"[\w\-. /]+")  # the names that MLflow takes
 

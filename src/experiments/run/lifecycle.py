@@ -1,4 +1,4 @@
-"""The course of a run, from its last checkpoint to its end: train, save, stop, test."""
+"""The state of a run, from its last checkpoint to its end: what an epoch and the test change."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
 from experiments.run.callback_training import CallbackTraining
 from experiments.run.checkpoint import Checkpoints, check_can_hold, save_weights
-from experiments.run.gradient_clip import gradient_clip
+from experiments.run.choose_gradients import gradients_of
 from experiments.run.lines import epoch_line, place_of, test_line
 from experiments.run.measure_again import measure_again
-from experiments.run.progress import progress_bar
 from experiments.run.restore import check_journal, loss_state, restore
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
 from experiments.tracking import Recorder
 from experiments.tracking.current_run import end_active_run
 from experiments.training.best_epoch import Best
 from experiments.training.evaluation import Evaluation
-from experiments.training.loop import Position, fit
+from experiments.training.position import Position
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +47,7 @@ class Run:
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
         self.diverged = False
         self.position = Position()
+        self.gradients = gradients_of(config, parts)
         self.saved: str | None = None
         """the place of the last checkpoint, in words"""
         name = trainer.monitor.removeprefix("val_")
@@ -56,13 +56,15 @@ class Run:
         self._training = CallbackTraining(
             parts, lambda: self.position, recorder, folder, epochs=trainer.epochs
         )
-        self._moments = Moments(parts.callbacks, self._training, end_active_run)
+        self.moments = Moments(parts.callbacks, self._training, end_active_run)
         self._best_weights: dict[str, Tensor] = {}
-        self._metrics: Mapping[str, float] = {}
+        self.metrics: Mapping[str, float] = {}
+        """the metrics of the last epoch"""
         self._batches = count_batches(
             parts.splits.train, config.data.batch_size, trainer.limit_batches
         )
-        self._steps = -(-self._batches // trainer.accumulate_grad_batches)
+        self.steps = -(-self._batches // trainer.accumulate_grad_batches)
+        """the number of optimizer steps of an epoch"""
 
     def restore(self) -> None:
         """Restore the last checkpoint, if there is one, and begin the callbacks.
@@ -72,8 +74,8 @@ class Run:
         """
         state = self.checkpoints.load()
         if state is None:
-            self._moments.fit_start({})
-            check_can_hold(self._moments.states())
+            self.moments.fit_start({})
+            check_can_hold(self.moments.states())
             return
         check_journal(self._folder, state)
         restored = restore(
@@ -88,7 +90,7 @@ class Run:
         )
         self.position, self._best = restored.position, restored.best
         self._best_weights = restored.best_weights
-        self._moments.fit_start(state["callbacks"]["states"])
+        self.moments.fit_start(state["callbacks"]["states"])
         self._training.restore(state["callbacks"]["training"], Place(**state["journal"]))
         set_random_state(self.parts.device, state["random"])  # a callback may have drawn numbers
         self.saved = self._place
@@ -109,7 +111,7 @@ class Run:
                 "loss": loss_state(self.parts.task),
                 "callbacks": {
                     "training": self._training.state(),
-                    "states": self._moments.states(),
+                    "states": self.moments.states(),
                 },
                 "random": random_state(self.parts.device),
                 "position": dataclasses.asdict(self.position),
@@ -125,44 +127,9 @@ class Run:
         if self.position.batches and not self.diverged and self._is_finite(self.position.loss):
             self.save()
 
-    def train(self, check: Callable[[], None]) -> None:
-        """Train from the present position to the last epoch, or until an early stop."""
-        config, parts, position = self.config, self.parts, self.position
-        trainer, splits = config.trainer, parts.splits
-        shown = progress_bar(
-            position, lambda: self._metrics, epochs=trainer.epochs, batches=self._steps
-        )
-        with shown as advance:
-
-            def after_batch() -> None:
-                check()
-                advance()
-
-            fit(
-                model=parts.model,
-                task=parts.task,
-                optimizer=parts.optimizer,
-                schedule=parts.schedule,
-                schedule_interval=config.schedule.interval,
-                monitor=trainer.monitor,
-                train=splits.train,
-                validation=splits.validation,
-                epochs=trainer.epochs,
-                batch_size=config.data.batch_size,
-                accumulate=trainer.accumulate_grad_batches,
-                clip=gradient_clip(parts.model, trainer),
-                limit_batches=trainer.limit_batches,
-                seed=config.seed,
-                position=position,
-                moments=self._moments,
-                log=self.report,
-                after_epoch=self.after_epoch,
-                after_batch=after_batch,
-            )
-
     def report(self, metrics: Mapping[str, float], epoch: int) -> None:
         """Record an epoch's metrics, those of callbacks too, and print them in one line."""
-        self._metrics = metrics
+        self.metrics = metrics
         self._recorder.metrics(self._training.taken(metrics), epoch)
         best = "val_loss" in metrics and self._best.is_improved_by(metrics)
         _log.info(epoch_line(metrics, epoch), extra={"style": GOOD if best else None})
@@ -171,19 +138,19 @@ class Run:
         """Check the last epoch for divergence and for the best metric, and save a checkpoint."""
         trainer, position = self.config.trainer, self.position
         epoch = position.epoch - 1
-        if not self.diverged and not self._is_finite(self._metrics["train_loss"]):
+        if not self.diverged and not self._is_finite(self.metrics["train_loss"]):
             self.diverged = True
             self._recorder.tags(tags_of_divergence(epoch))
             _log.warning("Epoch %d: the loss or a weight is NaN or infinite", epoch)
         if self.diverged:
             position.stopped = trainer.stop_on_divergence
             return  # no checkpoint, so the last one is finite
-        if "val_loss" in self._metrics and self._best.update(self._metrics, epoch):
+        if "val_loss" in self.metrics and self._best.update(self.metrics, epoch):
             if trainer.save_best:
-                with self._moments.evaluated_weights(self.parts.model):
+                with self.moments.evaluated_weights(self.parts.model):
                     weights = self.parts.model.state_dict()
                     self._best_weights = {key: value.clone() for key, value in weights.items()}
-        elif "val_loss" in self._metrics and self._best.exhausted(epoch):
+        elif "val_loss" in self.metrics and self._best.exhausted(epoch):
             position.stopped = True
             _log.info(
                 "Stopped: %s has not improved since epoch %d", trainer.monitor, self._best.epoch
@@ -212,7 +179,7 @@ class Run:
         if self.config.trainer.save_best and self._best_weights:
             self.parts.model.load_state_dict(self._best_weights)
         else:
-            load_weights(self.parts.model, self._moments.weights(self.parts.model))
+            load_weights(self.parts.model, self.moments.weights(self.parts.model))
         self._validate(check)
         return True
 
@@ -237,7 +204,7 @@ class Run:
             )
         metrics = test.named("test")
         self._training.test = self.parts.splits.test
-        self._moments.test_end(metrics)
+        self.moments.test_end(metrics)
         self._recorder.metrics(self._training.taken(metrics), epoch)
         weights = self.parts.model.state_dict()
         sha256 = save_weights(weights, self._folder / WEIGHTS)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from experiments.training.evaluation import Evaluation
-    from experiments.training.loop import Position
+    from experiments.training.position import Position
 
 _HUGE = 1e6
 

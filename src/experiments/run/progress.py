@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from experiments.run.lines import loss
 
 if TYPE_CHECKING:
-    from experiments.training.loop import Position
+    from experiments.training.position import Position
 
 _REDRAW_SECONDS = 0.1
 _WIDE = 60  # columns; fewer leave no room for the metrics, which the lines above the bar have

@@ -27,7 +27,7 @@ from experiments.training.updates import parameters_of
 
 if TYPE_CHECKING:
     from experiments.tasks import Task
-    from experiments.training.loop import Position
+    from experiments.training.position import Position
 
 
 @dataclasses.dataclass(frozen=True)

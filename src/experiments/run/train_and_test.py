@@ -13,10 +13,13 @@ from experiments.registry.integrity import CHECKPOINTS
 from experiments.run.build import Parts
 from experiments.run.checkpoint import Checkpoints
 from experiments.run.early_end import explained
+from experiments.run.gradient_clip import gradient_clip
 from experiments.run.lifecycle import Run
+from experiments.run.progress import progress_bar
 from experiments.run.start_panel import print_start_panel
 from experiments.tracking import Recorder
 from experiments.training.evaluation import evaluate
+from experiments.training.loop import fit
 
 
 def train_and_test(
@@ -50,7 +53,7 @@ def train_and_test(
     print_start_panel(config, parts, overrides, folder, resumes=run.saved)
     with explained(config, folder, lambda: run.saved):
         try:
-            run.train(check)
+            _train(run, check)
             if run.prepare_test(check):
                 (test,) = evaluate(
                     models=[parts.model],
@@ -65,6 +68,41 @@ def train_and_test(
             run.save_within_epoch()
             raise
     return recorder.result
+
+
+def _train(run: Run, check: Callable[[], None]) -> None:
+    """Train from the present position to the last epoch, or until an early stop."""
+    config, parts, position = run.config, run.parts, run.position
+    trainer, splits = config.trainer, parts.splits
+    shown = progress_bar(position, lambda: run.metrics, epochs=trainer.epochs, batches=run.steps)
+    with shown as advance:
+
+        def after_batch() -> None:
+            check()
+            advance()
+
+        fit(
+            model=parts.model,
+            task=parts.task,
+            optimizer=parts.optimizer,
+            schedule=parts.schedule,
+            schedule_interval=config.schedule.interval,
+            monitor=trainer.monitor,
+            train=splits.train,
+            validation=splits.validation,
+            epochs=trainer.epochs,
+            batch_size=config.data.batch_size,
+            accumulate=trainer.accumulate_grad_batches,
+            clip=gradient_clip(parts.model, trainer),
+            limit_batches=trainer.limit_batches,
+            seed=config.seed,
+            position=position,
+            moments=run.moments,
+            gradients=run.gradients,
+            log=run.report,
+            after_epoch=run.after_epoch,
+            after_batch=after_batch,
+        )
 
 
 def tidy(folder: Path, result: Result) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -21,34 +20,12 @@ from experiments.data.splits import Split
 from experiments.randomness import derive, seed_all
 from experiments.tasks import Task
 from experiments.training.evaluation import evaluate, value_of
+from experiments.training.gradients import Autograd, Gradients
+from experiments.training.position import Position
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
 Log = Callable[[Mapping[str, float], int], None]
-
-
-@dataclass
-class Position:
-    """The position of a run in its training.
-
-    `fit` advances it. Copies of the position, the model, the optimizer, the schedule and
-    `random_state` suffice to resume a run.
-    """
-
-    epoch: int = 1
-    """the current epoch, counted from 1; one more than the last when all are done"""
-    batches: int = 0
-    """the number of batches trained in the current epoch"""
-    loss: float = 0.0
-    """the sum of the losses of these batches, exactly as on the device"""
-    lr: float = 0.0
-    """the learning rate at the beginning of the epoch"""
-    seconds: float = 0.0
-    """the training time of these batches, in seconds"""
-    steps: int = 0
-    """the number of optimizer steps since the first epoch"""
-    stopped: bool = False
-    """whether the training ends before its last epoch"""
 
 
 def fit(
@@ -72,6 +49,7 @@ def fit(
     accumulate: int = 1,
     clip: Callable[[], object] | None = None,
     moments: Moments = NO_CALLBACKS,
+    gradients: Gradients | None = None,
 ) -> None:
     """Train a model in place, from a position to the end.
 
@@ -102,13 +80,14 @@ def fit(
             step of an epoch may have fewer.
         clip: bounds the gradients of the parameters before each step; None for no bound.
         moments: the callbacks, called in the course of the training.
+        gradients: computes the losses and gradients of batches; None for torch's autograd.
     """
     updates = Updates([optimizer])
     while position.epoch <= epochs and not position.stopped:
         begin_epoch(position, schedule, seed)
         train_loss = train_epoch(
             model=model,
-            task=task,
+            gradients=gradients or Autograd(model, task),
             updates=updates,
             schedule=schedule if schedule_interval == "batch" else None,
             split=train,
@@ -163,7 +142,7 @@ def end_epoch(position: Position, metrics: Mapping[str, float], log: Log) -> Non
 def train_epoch(
     *,
     model: nn.Module,
-    task: Task,
+    gradients: Gradients,
     updates: Updates,
     schedule: LRScheduler | None,
     split: Split,
@@ -193,17 +172,13 @@ def train_epoch(
     )
     try:
         for images, labels in rest:
-            loss = task.loss(model(images), task.targets(images, labels))
-            if accumulate == 1:
-                loss.backward()  # type: ignore[no-untyped-call]
-            else:
-                first = position.batches // accumulate * accumulate
-                (loss / min(accumulate, count - first)).backward()  # type: ignore[no-untyped-call]
-            loss = loss.detach()
+            first = position.batches // accumulate * accumulate
+            loss = gradients.add(images, labels, min(accumulate, count - first))
             total += loss
             position.batches += 1
             if position.batches % accumulate and position.batches < count:
                 continue  # a stop in between would lose gradients
+            gradients.complete()
             moments.before_step()
             if clip is not None:
                 clip()
