@@ -19,6 +19,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = (
     *("errors", "redaction", "files", "process"),
     *(
+        "threads",
         "randomness",
         "target_classes",
         "models",
@@ -35,7 +36,7 @@ FLOORS = (
     *("reproducing", "report", "explaining", "demo"),
     *("app", "api", "cli"),
 )
-TORCH_ONLY = {"models", "randomness", "training", "data", "tasks", "callbacks"}
+TORCH_ONLY = {"models", "threads", "randomness", "training", "data", "tasks", "callbacks"}
 HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
 
 

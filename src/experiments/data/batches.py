@@ -12,6 +12,7 @@ from torch import Tensor
 
 from experiments.data.splits import Split
 from experiments.randomness import generator
+from experiments.threads import threads_for
 
 _BATCHES_AT_ONCE = 16  # one gather and one normalisation for so many batches, which fit the cache
 
@@ -47,8 +48,9 @@ def batches(
     step = batch_size * _BATCHES_AT_ONCE
     for start in range(skip * batch_size, count, step):
         chunk = slice(start, min(start + step, count))
-        images, labels = split.at(chunk if order is None else order[chunk])
-        parts = normalise(images), labels
+        with threads_for(step * split.images[0].numel()):
+            images, labels = split.at(chunk if order is None else order[chunk])
+            parts = normalise(images), labels
         yield from zip(*(torch.split(part, batch_size) for part in parts), strict=True)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import torch
+
 from experiments.config import RunConfig
+from experiments.data.batches import normalise
 from experiments.run.build import Parts
+from experiments.training.chain_gradients import chain_gradients
 from experiments.training.gradients import Autograd, Gradients
 
 
@@ -14,5 +18,8 @@ def gradients_of(config: RunConfig, parts: Parts) -> Gradients:
         config: the run's configuration.
         parts: the run's objects.
     """
-    del config
-    return Autograd(parts.model, parts.task)
+    train = parts.splits.train
+    few = torch.arange(min(config.data.batch_size, len(train)), device=parts.device)
+    images, labels = train.at(few)
+    chain = chain_gradients(parts.model, parts.task, normalise(images), labels)
+    return chain or Autograd(parts.model, parts.task)

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
+from experiments.threads import threads_for
 from experiments.training.fused_kernels import KERNELS, Kernel, suits_a_kernel
 from experiments.training.memory_layout import like
 
@@ -126,11 +127,13 @@ class _Call:
         self._places: list[tuple[int, int]] = []
         self._parameters: list[Tensor] = []
         self._states: list[list[Tensor]] = []
+        self._elements = 0
 
     def add(self, place: tuple[int, int], parameter: Tensor, states: Sequence[Tensor]) -> None:
         """Add a parameter, its states, and the place of its gradient: (optimizer, index)."""
         self._places.append(place)
         self._parameters.append(parameter)
+        self._elements += parameter.numel()
         self._states = self._states or [[] for _ in states]
         for kind, state in zip(self._states, states, strict=True):
             kind.append(state)
@@ -139,7 +142,8 @@ class _Call:
         """Step by gradients of each optimizer's parameters."""
         found = [gradients[number][index] for number, index in self._places]
         given = [gradient for gradient in found if gradient is not None]
-        self._kernel.run(self._parameters, given, self._states, **self._hyperparameters)
+        with threads_for(self._elements):
+            self._kernel.run(self._parameters, given, self._states, **self._hyperparameters)
 
 
 def _form(gradient: Tensor | None) -> object:
