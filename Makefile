@@ -1,7 +1,7 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-.PHONY: help setup train test test-all test-launchers test-faults check bench ui clean
+.PHONY: help setup train test test-all test-launchers test-faults check bench bench-check bench-jax ui clean
 
 # The first interpreter on this machine that is new enough; `make PYTHON=… setup` overrides it.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -49,9 +49,20 @@ check: $(READY) ## check format, lint and strict types
 bench: $(READY) ## measure against the article's loop; print tables, keep them in benchmarks/results
 	$(BIN)/python -m benchmarks
 
+bench-check: $(READY) ## compare speed with the kept results of this machine, in five minutes
+	$(BIN)/python -m benchmarks.check
+
+bench-jax: $(READY) .venv-jax/ready ## measure an epoch against the same training in JAX
+	$(BIN)/python -m benchmarks.jax_epoch
+
+.venv-jax/ready: benchmarks/jax_requirements.txt
+	$(BIN)/python -m venv .venv-jax
+	.venv-jax/bin/python -m pip install --disable-pip-version-check --progress-bar on -r $<
+	@touch $@
+
 ui: $(READY) ## compare the runs in the browser
 	$(BIN)/experiments ui
 
 clean: ## remove .venv and caches; never outputs/ or mlflow.db
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-jax build dist .mypy_cache .pytest_cache .ruff_cache
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

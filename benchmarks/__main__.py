@@ -1,4 +1,6 @@
-"""`make bench`: runs every benchmark in turn."""
+"""`make bench`: runs every benchmark in turn; fails at the end if one of them failed its aim."""
+
+import sys
 
 from benchmarks import (
     accuracy,
@@ -8,7 +10,9 @@ from benchmarks import (
     demo,
     drawn,
     epoch,
+    first_epoch,
     lanes,
+    lanes_epoch,
     logged_model,
     lookup,
     outage,
@@ -21,9 +25,9 @@ from benchmarks import (
 )
 
 SCRIPTS = (
-    *(startup, epoch, lanes, checkpoint, contention),
+    *(startup, epoch, first_epoch, lanes_epoch, lanes, checkpoint, contention),
     *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
     *(drawn, predict, demo),
 )
-for script in SCRIPTS:
-    script.main()
+missed = [script.main() for script in SCRIPTS]
+sys.exit("\n".join(filter(None, missed)) or None)

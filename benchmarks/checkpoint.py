@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-
 from benchmarks.report import report, spread
-from experiments.composition.hydra_config import checked
+from benchmarks.training import epoch_seconds, trained
 from experiments.journal import Journal, history
-from experiments.run.build import assemble
-from experiments.run.train_and_test import train_and_test
+from experiments.run.load_torch import load_torch
 from experiments.tracking import Recorder
 
 EPOCHS = 15
@@ -27,9 +23,9 @@ CASES = {
 class Timed(Recorder):
     """A recorder that notes the seconds of each report to the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, seconds: list[float]) -> None:
         super().__init__(journal, history(journal.folder), None)
-        self.seconds: list[float] = []
+        self.seconds = seconds
 
     def metrics(self, *arguments: object) -> None:
         """Record, and note the seconds."""
@@ -40,6 +36,7 @@ class Timed(Recorder):
 
 def measure(*overrides: str) -> tuple[list[float], list[float], list[float]]:
     """Return the seconds of each epoch, of its checkpoint and of its journal line."""
+    load_torch()
     from experiments.run import checkpoint
 
     saves: list[float] = []
@@ -51,27 +48,15 @@ def measure(*overrides: str) -> tuple[list[float], list[float], list[float]]:
         saves.append(time.perf_counter() - began)
         return path
 
-    with initialize_config_dir(str(Path("conf").absolute()), version_base="1.3"):
-        base = ("tracking=none", f"trainer.epochs={EPOCHS}")
-        config = checked(compose("config", [*base, *overrides], return_hydra_config=True))
     checkpoint.Checkpoints.save = timed  # type: ignore[method-assign, assignment]
+    lines: list[float] = []
     try:
-        with tempfile.TemporaryDirectory(dir=".") as folder, Journal(Path(folder)) as journal:
-            recorder = Timed(journal)
-            train_and_test(
-                config=config,
-                parts=assemble(config),
-                identity="0" * 64,
-                overrides=overrides,
-                recorder=recorder,
-                folder=Path(folder),
-                check=lambda: None,
-            )
-            points = history(Path(folder)).points
+        told = trained(
+            f"trainer.epochs={EPOCHS}", *overrides, recorder=lambda each: Timed(each, lines)
+        )
     finally:
         checkpoint.Checkpoints.save = original  # type: ignore[method-assign]
-    epochs = [points["epoch_seconds", epoch] for epoch in range(2, EPOCHS + 1)]
-    return epochs, saves[1:], recorder.seconds[1:EPOCHS]
+    return epoch_seconds(told)[1:], saves[1:], lines[1:EPOCHS]
 
 
 def main() -> None:

@@ -5,22 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
+from benchmarks.process import PROJECT
 from benchmarks.report import report, spread
 
-PROJECT = Path(__file__).parent.parent
 BATCHES, REPEATS = 94, 5  # a tenth of an epoch: with libgomp's default a whole one takes too long
 BUSY = "while True: sum(range(1_000_000))"
 TIMED = f"""
-from experiments.training.loop import fit
-from benchmarks import epoch
-def limited(**arguments):
-    fit(**arguments | {{"limit_batches": {BATCHES}}})
-import torch
-epoch.fit, epoch.EPOCHS = limited, {REPEATS}
-torch.set_num_threads(2)
-print(*epoch.ours_seconds())
+from benchmarks.training import epoch_seconds, trained
+told = trained("trainer.epochs={REPEATS + 1}", "trainer.limit_batches={BATCHES}")
+print(*epoch_seconds(told)[1:])
 """
 
 

@@ -15,18 +15,19 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmarks import article
+from benchmarks.ratios import TURNS, Ratio, Samples
 from benchmarks.report import report, spread
-from experiments.data import MNIST
-from experiments.data.splits import load
-from experiments.models import SimpleNet
+from benchmarks.training import epoch_seconds, trained
 from experiments.run.load_torch import load_torch
-from experiments.tasks import Accuracy, Classification
-from experiments.training.loop import fit
-from experiments.training.position import Position
 
 ROOT = str(Path("~/.pytorch/MNIST_data/").expanduser())
 BATCH, STEPS = 64, 938
-ROUNDS, EPOCHS = 5, 3  # each round: the floor, EPOCHS of train.py's loop, one of the article's
+EPOCHS = 3  # of train.py's loop in each turn
+FLOOR, OURS, ARTICLE = "five matrix products", "train.py's loop", "the article's loop"
+RATIOS = {
+    "an epoch / its matrix products": Ratio(OURS, FLOOR, aim=1.6),
+    "an epoch / the article's": Ratio(OURS, ARTICLE, aim=0.05),
+}
 
 
 def floor_seconds() -> float:
@@ -44,38 +45,9 @@ def floor_seconds() -> float:
     return time.perf_counter() - began
 
 
-def classification() -> Classification:
-    """Return the default task: cross-entropy and accuracy."""
-    task = Classification()
-    task.loss, task.metrics = torch.nn.CrossEntropyLoss(), {"accuracy": Accuracy()}
-    return task
-
-
 def ours_seconds() -> list[float]:
     """Return the seconds of each epoch of train.py's loop, without the first, which warms up."""
-    splits = load(MNIST, {"root": ROOT})
-    torch.manual_seed(0)
-    model = SimpleNet()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, fused=True)
-    seconds: list[float] = []
-    fit(
-        model=model,
-        task=classification(),
-        optimizer=optimizer,
-        schedule=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
-        schedule_interval="epoch",
-        train=splits.train,
-        validation=None,
-        epochs=EPOCHS + 1,
-        batch_size=BATCH,
-        limit_batches=None,
-        seed=0,
-        position=Position(),
-        log=lambda metrics, _: seconds.append(metrics["epoch_seconds"]),
-        after_epoch=lambda: None,
-        after_batch=lambda: None,
-    )
-    return seconds[1:]
+    return epoch_seconds(trained(f"trainer.epochs={EPOCHS + 1}"))[1:]
 
 
 def article_seconds(loader: DataLoader) -> float:
@@ -87,28 +59,26 @@ def article_seconds(loader: DataLoader) -> float:
     return time.perf_counter() - began
 
 
-def main() -> None:
-    """Measure and report."""
+def measure() -> Samples:
+    """Return the median seconds of each loop's epochs in each turn."""
     load_torch()
     torch.set_num_threads(2)
     loader = article.loaders(ROOT)[0]
-    floors: list[float] = []
-    ours: list[float] = []
-    theirs: list[float] = []
-    for _ in range(ROUNDS):
-        floors += [floor_seconds() for _ in range(3)]
-        ours += ours_seconds()
-        theirs.append(article_seconds(loader))
-    floor, our, their = map(statistics.median, (floors, ours, theirs))
-    rows = [
-        ("five matrix products", spread(floors), "1", ""),
-        ("train.py's loop", spread(ours), f"{our / floor:.1f}", f"{their / our:.1f}x"),
-        ("the article's loop", spread(theirs), f"{their / floor:.1f}", "1x"),
-    ]
-    header = ("an epoch of", "seconds", "times the floor", "faster than the article's loop")
+    seconds: dict[str, list[float]] = {FLOOR: [], OURS: [], ARTICLE: []}
+    for _ in range(TURNS):
+        seconds[FLOOR].append(statistics.median(floor_seconds() for _ in range(3)))
+        seconds[OURS].append(statistics.median(ours_seconds()))
+        seconds[ARTICLE].append(article_seconds(loader))
+    return seconds
+
+
+def main() -> None:
+    """Measure and report."""
+    seconds = measure()
+    rows = [(name, spread(values)) for name, values in seconds.items()]
     title = "One epoch of SimpleNet on MNIST, batch 64, momentum 0.9, 2 threads"
-    report("epoch", title, header, rows)
-    print("bars: >= 12x the article's loop, <= 3x the floor")
+    header = ("an epoch of", "seconds")
+    report("epoch", title, header, rows, seconds=seconds, ratios=RATIOS)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""A sweep as one stacked model: epochs, memory, results, and whole sweeps on each launcher.
+"""A sweep as one stacked model: memory, results, and whole sweeps on each launcher.
 
-`benchmarks.epoch` defines the floor, `benchmarks.article` names the article.
+`benchmarks.lanes_epoch` measures its epochs; `benchmarks.article` names the article.
 """
 
 from __future__ import annotations
 
-import itertools
 import statistics
 import subprocess
 import sys
@@ -16,28 +15,16 @@ from pathlib import Path
 import torch
 
 from benchmarks.article import ArticleNet, loaders, train_epoch
-from benchmarks.epoch import ROOT, classification, floor_seconds, ours_seconds
+from benchmarks.epoch import ROOT
+from benchmarks.lanes_epoch import lane
 from benchmarks.process import PROJECT
 from benchmarks.report import report, spread
 from benchmarks.sweep import sweep
 from experiments import journal
-from experiments.data import MNIST
-from experiments.data.splits import load
-from experiments.lanes.training import Lane, fit_lanes
-from experiments.models import SimpleNet
+from experiments.lanes.training import fit_lanes
 from experiments.run.load_torch import load_torch
-from experiments.training.gradients import Autograd
-from experiments.training.position import Position
 
 REPEATS = 3
-GRIDS = {
-    "16 lr x 1 seed": (16, 1),
-    "4 lr x 4 seeds": (4, 4),
-    "1 lr x 16 seeds": (1, 16),
-    "1 lr x 4 seeds": (1, 4),
-    "1 lr x 8 seeds": (1, 8),
-    "1 lr x 32 seeds": (1, 32),
-}
 LAUNCHERS = {
     "basic": ("hydra/launcher=basic",),
     "processes, 2 workers of 1 thread": ("hydra/launcher=processes", "trainer.threads=1"),
@@ -48,69 +35,6 @@ SWEEPS = {
     "16 lr x 1 seed": ("optimizer.lr=range(0.005,0.085,0.005)",),
     "4 lr x 4 seeds": ("optimizer.lr=0.01,0.02,0.04,0.08", "seed=range(4)"),
 }
-
-
-def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
-    """Return a lane of SimpleNet that appends its share of each epoch's seconds to `seconds`."""
-    torch.manual_seed(seed)
-    model = SimpleNet()
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9, fused=True)
-    task = classification()
-    return Lane(
-        model=model,
-        task=task,
-        optimizer=optimizer,
-        schedule=torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0),
-        schedule_interval="epoch",
-        monitor="val_accuracy",
-        train=load(MNIST, {"root": ROOT}).train,
-        validation=None,
-        epochs=epochs,
-        seed=seed,
-        position=Position(),
-        log=lambda metrics, _: seconds.append(metrics["epoch_seconds"]),
-        after_epoch=lambda: None,
-        gradients=Autograd(model, task),
-    )
-
-
-def stacked_seconds(rates: int, seeds: int) -> list[float]:
-    """Train a grid as one stack; return the seconds per model and epoch."""
-    seconds: list[float] = []
-    grid = itertools.product(range(rates), range(seeds))
-    lanes = [lane(0.01 * (1 + rate), seed, 2, seconds) for rate, seed in grid]
-    list(fit_lanes(lanes, batch_size=64, limit_batches=None, after_batch=lambda: None))
-    return seconds[len(lanes) :: len(lanes)]
-
-
-def epochs() -> None:
-    """Measure epochs in one process: the floor, a run alone, and grids as stacks."""
-    torch.set_num_threads(2)
-    floors: list[float] = []
-    alone: list[float] = []
-    stacked: dict[str, list[float]] = {name: [] for name in GRIDS}
-    for _ in range(REPEATS):
-        floors += [floor_seconds() for _ in range(3)]
-        alone += ours_seconds()
-        for name, grid in GRIDS.items():
-            stacked[name] += stacked_seconds(*grid)
-    floor, one = statistics.median(floors), statistics.median(alone)
-    rows = [
-        ("five matrix products", spread(floors, "{:.3f}"), "1", ""),
-        ("a run alone", spread(alone, "{:.3f}"), f"{one / floor:.2f}", "1x"),
-    ]
-    for name, seconds in stacked.items():
-        middle = statistics.median(seconds)
-        row = (spread(seconds, "{:.3f}"), f"{middle / floor:.2f}", f"{one / middle:.2f}x")
-        rows.append((f"stack of {name}", *row))
-    header = (
-        "MNIST, batch 64, 2 threads",
-        "s per model and epoch",
-        "times the floor",
-        "alone / it",
-    )
-    report("lanes_epoch", "An epoch of a model in a stack", header, rows)
-    print("bars: <= 2x the floor, aim 1.5x; a run alone <= 3x")
 
 
 def sweeps() -> None:
@@ -164,7 +88,7 @@ def memory() -> None:
 def memory_of(lanes: int) -> None:
     """Print this process's memory in KiB before a stack exists and at the peak of its training."""
     load_torch()
-    load(MNIST, {"root": ROOT})
+    lane(0.01, 0, 1, [])  # loads the data
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     kept = [lane(0.01, seed, 1, []) for seed in range(lanes)]
@@ -239,7 +163,6 @@ def differences(alone: journal.History, other: journal.History) -> tuple[list[fl
 def main() -> None:
     """Measure and report."""
     load_torch()
-    epochs()
     memory()
     sameness()
     sweeps()

@@ -1,19 +1,30 @@
-"""Reports of benchmarks: tables, printed and kept with date, hardware and versions."""
+"""Reports of benchmarks: tables, printed and kept with date, hardware and versions.
+
+A benchmark with ratios keeps its samples in a JSON file beside the table.
+"""
 
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ratios import Ratio, Samples, ratios_of
 from experiments.provenance.origin import environment, version
 
 RESULTS = Path(__file__).parent / "results"
+_LOAD = os.getloadavg()  # before this process measures
+_PACKAGES = ("torch", "hydra-core", "mlflow")
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
@@ -25,17 +36,90 @@ def spread(values: Sequence[float], form: str = "{:.2f}") -> str:
     return shown
 
 
-def report(theme: str, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table and keep it as results/<theme>_<hardware>_<yyyymm>.md."""
-    table = Table(*header, title=title, title_justify="left")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=130).print(table)
-    lines = [f"# {title}", "", _line(header), _line(["---"] * len(header)), *map(_line, rows)]
+def report(
+    theme: str,
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    seconds: Samples = _NONE,
+    ratios: Mapping[str, Ratio] = _NONE,
+) -> None:
+    """Print a table and keep it as results/<theme>_<hardware>_<yyyymm>.md.
+
+    Args:
+        theme: the name of the benchmark.
+        title: the title of the table.
+        header: the names of the columns.
+        rows: the cells.
+        seconds: the samples behind the ratios; with the ratios they are kept as JSON as well.
+        ratios: shown in a second table.
+    """
+    tables = [(header, rows)]
+    values = ratios_of(seconds, ratios)
+    if ratios:
+        aims = {name: "" if each.aim is None else f"<= {each.aim}" for name, each in ratios.items()}
+        found = [(name, spread(values[name], "{:.3g}"), aims[name]) for name in ratios]
+        tables.append((("ratio, turn by turn", "measured", "aim"), found))
+    lines = [f"# {title}"]
+    for columns, cells in tables:
+        table = Table(*columns, title=title if cells is rows else None, title_justify="left")
+        for row in cells:
+            table.add_row(*row)
+        Console(width=130).print(table)
+        lines += ["", _line(columns), _line(["---"] * len(columns)), *map(_line, cells)]
     lines += ["", f"{circumstances()} Median and range of n.", ""]
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{theme}_{_hardware()}_{datetime.date.today():%Y%m}.md"
     file.write_text("\n".join(lines))
+    if ratios:
+        samples = {"seconds": seconds, "ratios": values}
+        file.with_suffix(".json").write_text(json.dumps(_origin() | samples, indent=1) + "\n")
+
+
+def kept(theme: str) -> dict[str, Any] | None:
+    """Return the newest kept samples of a benchmark on this machine, as `report` writes them.
+
+    Args:
+        theme: the name of the benchmark.
+
+    Returns:
+        `ratios`, the samples by name, beside `seconds`, `date`, `load` and `versions`; None if this
+        machine has none.
+    """
+    files = sorted(RESULTS.glob(f"{theme}_{_hardware()}_*.json"))
+    return json.loads(files[-1].read_text()) if files else None
+
+
+def machine() -> str:
+    """Return the processor and the number of cores as text."""
+    told = environment()
+    return f"{told['processor']}, {told['cores']} cores"
+
+
+def load() -> float:
+    """Return the load of the last minute before this process measured, in processes."""
+    return _LOAD[0]
+
+
+def circumstances() -> str:
+    """Return the date, the machine and the versions of a measurement as text."""
+    told = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return f"{datetime.date.today()}, {machine()}, {told}."
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a measurement depends on, by name."""
+    return {"Python": environment()["python"]} | {name: version(name) for name in _PACKAGES}
+
+
+def _origin() -> dict[str, Any]:
+    return {
+        "date": str(datetime.date.today()),
+        "machine": machine(),
+        "load": _LOAD,
+        "versions": versions(),
+    }
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -43,15 +127,4 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _hardware() -> str:
-    told = environment()
-    return re.sub(r"\W+", "-", f"{told['processor']} {told['cores']} cores").strip("-").lower()
-
-
-def circumstances() -> str:
-    """Return the date, the machine and the versions of a measurement as text."""
-    told = environment()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "hydra-core", "mlflow"))
-    return (
-        f"{datetime.date.today()}, {told['processor']}, {told['cores']} cores, "
-        f"Python {told['python']}, {versions}."
-    )
+    return re.sub(r"\W+", "-", machine()).strip("-").lower()

@@ -10,11 +10,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.process import PROJECT, seconds
+from benchmarks.ratios import TURNS, Ratio, Samples
 from benchmarks.report import report, spread
 from experiments import journal
 
 REPEATS = 3
 TINY = ("data=digits", "trainer.epochs=1")
+JOB, TORCH = "a job beside its epoch", "import torch"
+RATIOS = {"a job beside its epoch / import torch": Ratio(JOB, TORCH)}
 
 
 def sweep(folder: str, *overrides: str) -> float:
@@ -34,6 +37,17 @@ def cost_of_a_job(folder: Path) -> float:
     ]
     between = [later - earlier for earlier, later in itertools.pairwise(ends)]
     return statistics.median(between) - statistics.median(epochs)
+
+
+def measure() -> Samples:
+    """Return the seconds of a job beside its epoch, in a sweep of 20, and of importing torch."""
+    taken: dict[str, list[float]] = {JOB: [], TORCH: []}
+    for _ in range(TURNS):
+        with tempfile.TemporaryDirectory() as folder:
+            sweep(folder, *TINY, "seed=range(20)", "tracking.log_model=false")
+            taken[JOB].append(cost_of_a_job(Path(folder)))
+            taken[TORCH].append(seconds(sys.executable, "-c", "import torch", folder=folder))
+    return taken
 
 
 def tiny_jobs() -> list[tuple[str, str, str]]:
@@ -83,7 +97,8 @@ def two_workers() -> list[tuple[str, str, str]]:
 def main() -> None:
     """Measure and report."""
     rows = [*tiny_jobs(), *two_workers()]
-    report("sweep", "Sweeps", ("what", "measured", "bar"), rows)
+    header = ("what", "measured", "bar")
+    report("sweep", "Sweeps", header, rows, seconds=measure(), ratios=RATIOS)
 
 
 if __name__ == "__main__":
