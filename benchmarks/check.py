@@ -12,8 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from benchmarks import epoch, first_epoch, lanes_epoch, startup, sweep
-from benchmarks.ratios import Finding, Ratio, Samples, compared, ratios_of
+from benchmarks.ratios import LEVEL, MARGIN, Finding, Ratio, Samples, compared, ratios_of
 from benchmarks.report import kept, load, machine, spread, versions
+
+RULE = (
+    f"Slower, faster: the new median is more than {MARGIN:.0%} beyond all kept values, and a test "
+    f"of ranks (Mann and Whitney) has p < {LEVEL}."
+)
 
 
 class Quick(Protocol):
@@ -70,6 +75,7 @@ def main() -> str | None:
         return None
     if load() > (os.cpu_count() or 1) / 4:
         print(f"Other processes are at work (load {load():.1f}); the ratios are less certain.")
+    print(RULE)
     findings = []
     for theme, benchmark in QUICK.items():
         told = before[theme]
