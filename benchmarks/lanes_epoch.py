@@ -15,7 +15,8 @@ from benchmarks.epoch import FLOOR, floor_seconds, ours_seconds
 from benchmarks.ratios import TURNS, Ratio, Samples
 from benchmarks.report import report, spread
 from benchmarks.training import composed
-from experiments.lanes.training import Lane, fit_lanes
+from experiments.lanes.lane import Lane
+from experiments.lanes.training import fit_lanes
 from experiments.run.build import assemble
 from experiments.run.choose_gradients import gradients_of
 from experiments.run.load_torch import load_torch

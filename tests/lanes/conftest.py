@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from experiments.data.splits import Splits
-from experiments.lanes.training import Lane, fit_lanes
+from experiments.lanes.lane import Lane
+from experiments.lanes.training import fit_lanes
 from experiments.models import SimpleNet
 from experiments.tasks import Task
 from experiments.training.gradients import Autograd

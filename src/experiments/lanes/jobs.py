@@ -15,7 +15,8 @@ from omegaconf import DictConfig
 
 from experiments.composition.hydra_config import checked
 from experiments.config import RunConfig
-from experiments.lanes.training import Lane, fit_lanes
+from experiments.lanes.lane import Lane
+from experiments.lanes.training import fit_lanes
 from experiments.process.logs import own_log
 from experiments.process.signals import Interrupted, interruptible
 from experiments.randomness import derive
@@ -144,11 +145,9 @@ class Job:
         """Close its run with the status that belongs to the error, if any."""
         recorder, self._recorder = self._recorder, None
         self.error = error or self.error
+        told = (type(error), error, error.__traceback__) if error else (None, None, None)
         try:
-            if error is None:
-                self._exits.close()
-            else:
-                self._exits.__exit__(type(error), error, error.__traceback__)
+            self._exits.__exit__(*told)
         except BaseException as raised:  # noqa: BLE001  (the given error, or a worse one)
             self.error = raised
         if self.error is None and recorder is not None:

@@ -18,6 +18,7 @@ from experiments.randomness import have_moved, random_state
 from experiments.run.build import Parts, assemble
 from experiments.run.restore import loss_state
 from experiments.tasks import Task
+from experiments.training.chain_gradients import chain_gradients
 
 _CACHE = 32 * 2**20  # bytes; larger caches are shared with other processes
 _MOST = 256
@@ -46,10 +47,14 @@ def examine(config: RunConfig, wanted: int | None) -> int:
     """
     parts = assemble(config)
     images, labels = _batch(parts, config.data.batch_size)
-    _check_sameness(parts.model, parts.task, images, labels)
+    is_chain = chain_gradients(parts.model, parts.task, images, labels) is not None
+    if not is_chain:
+        _check_sameness(parts.model, parts.task, images, labels)
     if wanted is not None:
         return wanted
     lanes = max(2, min(_MOST, _room(parts.device) // _bytes_of_a_lane(parts, images, labels)))
+    if is_chain:  # each lane computes as if it were alone
+        return lanes
     alone = _seconds(lambda: _step_alone(parts.model, parts.task, images, labels))
     models = _variants(parts.model, lanes)
     stack = Stack(models, parts.task, layouts_of(models, parts.task, images, labels))

@@ -5,61 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from experiments.data.batches import count_batches, normalise
-from experiments.data.splits import Split
+from experiments.data.batches import count_batches
 from experiments.lanes.batches import batch_at, orders_of
-from experiments.lanes.stack import DRAWS, CannotStackError, Layouts, Stack, layouts_of
+from experiments.lanes.lane import Lane
+from experiments.lanes.stack import DRAWS, CannotStackError
+from experiments.lanes.together import Together, layouts_for
 from experiments.randomness import derive, have_moved, random_state
-from experiments.tasks import Task
 from experiments.training.evaluation import Evaluation, evaluate
-from experiments.training.gradients import Gradients
-from experiments.training.loop import Log, begin_epoch, end_epoch, metrics_of, train_epoch
-from experiments.training.position import Position
+from experiments.training.loop import begin_epoch, end_epoch, metrics_of, train_epoch
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
-
-
-@dataclass(frozen=True)
-class Lane:
-    """One run in a stack, with the arguments that `experiments.training.loop.fit` takes."""
-
-    model: nn.Module
-    task: Task
-    optimizer: Optimizer
-    schedule: LRScheduler
-    schedule_interval: Literal["epoch", "batch"]
-    monitor: str
-    train: Split
-    validation: Split | None
-    epochs: int
-    seed: int
-    position: Position
-    log: Log
-    after_epoch: Callable[[], None]
-    gradients: Gradients
-    """computes the gradients while it trains alone"""
-
-    @property
-    def is_done(self) -> bool:
-        """Whether its last epoch is trained, or it has stopped early."""
-        return self.position.epoch > self.epochs or self.position.stopped
-
-
-@dataclass(frozen=True)
-class _Together:
-    """Lanes at the same batch of an epoch, and their stack."""
-
-    lanes: Sequence[Lane]
-    stack: Stack
-    updates: Updates
 
 
 def fit_lanes(
@@ -85,8 +43,8 @@ def fit_lanes(
     Raises:
         CannotStackError: the model does something that is impossible for all lanes at once.
     """
-    layouts = _layouts(lanes, batch_size) if len(lanes) > 1 else {}
-    together: _Together | None = None
+    layouts = layouts_for(lanes, batch_size)
+    together: Together | None = None
     running = [lane for lane in lanes if not lane.is_done]
     if len(running) < len(lanes):
         yield [lane for lane in lanes if lane.is_done]
@@ -100,7 +58,7 @@ def fit_lanes(
                 losses = [_train_alone(chosen[0], batch_size, limit_batches, after_batch)]
             else:
                 if together is None or together.lanes != chosen:
-                    together = _bring_together(chosen, layouts)
+                    together = Together(chosen, layouts)
                 losses = _train_epoch(together, batch_size, limit_batches, after_batch)
         results = _validate(chosen, limit_batches, after_batch)
         for lane, loss, result in zip(chosen, losses, results, strict=True):
@@ -136,19 +94,8 @@ def _drawing_nothing(lanes: Sequence[Lane]) -> Iterator[None]:
         raise CannotStackError(DRAWS)
 
 
-def _layouts(lanes: Sequence[Lane], batch_size: int) -> Layouts:
-    images, labels = lanes[0].train.at(torch.arange(batch_size, device=_device(lanes)))
-    models = [lane.model for lane in lanes]
-    return layouts_of(models, lanes[0].task, normalise(images), labels)
-
-
 def _device(lanes: Sequence[Lane]) -> torch.device:
     return lanes[0].train.labels.device
-
-
-def _bring_together(lanes: Sequence[Lane], layouts: Layouts) -> _Together:
-    stack = Stack([lane.model for lane in lanes], lanes[0].task, layouts)
-    return _Together(lanes, stack, Updates([lane.optimizer for lane in lanes]))
 
 
 def _train_alone(
@@ -169,15 +116,14 @@ def _train_alone(
 
 
 def _train_epoch(
-    together: _Together,
+    together: Together,
     batch_size: int,
     limit_batches: int | None,
     after_batch: Callable[[], None],
 ) -> list[float]:
     """Train lanes from their present batch to the epoch's end; return their mean batch losses."""
-    lanes, stack, updates = together.lanes, together.stack, together.updates
-    updates.refresh()
-    stack.train()
+    lanes, updates = together.lanes, together.updates
+    together.train()
     began = time.perf_counter()
     by_batch = [lane.schedule for lane in lanes if lane.schedule_interval == "batch"]
     split = lanes[0].train
@@ -191,13 +137,12 @@ def _train_epoch(
             images, labels = batch_at(
                 split, orders[:, batch * batch_size : (batch + 1) * batch_size]
             )
-            losses = stack.losses(images, labels)
-            updates.step_by(stack.gradients(losses))
+            losses = together.step(images, labels)
             for schedule in by_batch:
                 schedule.step()
             if by_batch:
                 updates.refresh()
-            totals += losses.detach()
+            totals += losses
             done += 1
             after_batch()
     finally:

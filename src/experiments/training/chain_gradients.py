@@ -28,6 +28,12 @@ _AGREE = 1e-5  # of a tensor's largest value; float32 rounds at 6e-8, and hundre
 
 _aten = torch.ops.aten
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # torch's compiler calls it too
+_LARGE = 2**21  # multiplications; below, a call of oneDNN costs more than it gains
+_ACTIVATE: Mapping[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu_,
+    "sigmoid": torch.sigmoid_,
+    "tanh": torch.tanh_,
+}
 _DERIVE: Mapping[Activation, Callable[[Tensor, Tensor], Tensor]] = {
     "relu": lambda gradient, value: _aten.threshold_backward.default(gradient, value, 0),
     "sigmoid": _aten.sigmoid_backward.default,
@@ -117,7 +123,7 @@ class ChainGradients:
         values = [images.flatten(1)]
         for parameters, activation in self._layers:
             weight, bias = parameters["weight"], parameters["bias"]
-            values.append(_product(values[-1], weight, bias, activation or "none"))
+            values.append(_product(values[-1], weight, bias, activation))
         return values
 
     def _backward(self, values: list[Tensor], gradient: Tensor) -> None:
@@ -139,14 +145,22 @@ class ChainGradients:
                 gradient = _product(gradient, weight.t())
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None, then: str = "none") -> Tensor:
+def _product(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation | None = None
+) -> Tensor:
     """Return x (B, I) times the transpose of a weight (O, I), plus a bias (O), then activated.
 
-    oneDNN computes it, with the same bits on any number of threads; MKL has other bits on each.
+    oneDNN gives the same bits on any number of threads. MKL does not, and computes small products
+    on one thread.
     """
-    assert _ONEDNN is not None  # noqa: S101  (`chain_gradients` has checked it)
-    product: Tensor = _ONEDNN.default(x, weight, bias, then, [], "")
-    return product
+    if len(weight) * x.numel() >= _LARGE:
+        product: Tensor = _ONEDNN.default(x, weight, bias, activation or "none", [], "")  # type: ignore[union-attr]
+        return product
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    product = x @ weight.t() if bias is None else torch.addmm(bias, x, weight.t())
+    torch.set_num_threads(threads)
+    return product if activation is None else _ACTIVATE[activation](product)
 
 
 def _loss_and_gradient(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,11 +21,9 @@ from experiments.randomness import derive, seed_all
 from experiments.tasks import Task
 from experiments.training.evaluation import evaluate, value_of
 from experiments.training.gradients import Autograd, Gradients
-from experiments.training.position import Position
+from experiments.training.position import Log, Position
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
-
-Log = Callable[[Mapping[str, float], int], None]
 
 
 def fit(

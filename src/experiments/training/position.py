@@ -1,8 +1,12 @@
-"""The position of a run in its training."""
+"""The position of a run in its training, and the log of its epochs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+Log = Callable[[Mapping[str, float], int], None]
+"""takes the metrics of an epoch, and the epoch, counted from 1"""
 
 
 @dataclass

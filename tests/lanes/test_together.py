@@ -1,0 +1,50 @@
+"""Lanes of linear layers have the bits that they have alone, whatever their neighbours are."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from experiments.data.batches import normalise
+from experiments.lanes.lane import Lane
+from experiments.lanes.training import fit_lanes
+from experiments.training.chain_gradients import chain_gradients
+from experiments.training.loop import fit
+from tests.lanes.conftest import Run, adamw, sgd
+from tests.lanes.test_lanes import SETTINGS
+
+
+def chain(run: Run) -> Lane:
+    lane = run.lane()
+    images, labels = lane.train.at(torch.arange(64))
+    gradients = chain_gradients(lane.model, lane.task, normalise(images), labels)
+    assert gradients is not None
+    return dataclasses.replace(lane, gradients=gradients)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [SETTINGS[name] for name in ("learning rates", "seeds", "options of SGD", "schedules")]
+    + [[{"optimizer": adamw}, {"optimizer": sgd}]],
+    ids=["learning rates", "seeds", "options of SGD", "schedules", "optimizers"],
+)
+def test_a_chain_has_the_bits_of_the_run_alone(digits, settings) -> None:
+    lanes = [Run(digits, **setting) for setting in settings]
+    list(
+        fit_lanes(
+            list(map(chain, lanes)), batch_size=64, limit_batches=None, after_batch=lambda: None
+        )
+    )
+    for lane, setting in zip(lanes, settings, strict=True):
+        alone = Run(digits, **setting)
+        given = chain(alone)
+        fit(
+            **{field.name: getattr(given, field.name) for field in dataclasses.fields(given)},
+            batch_size=64,
+            limit_batches=None,
+            after_batch=lambda: None,
+        )
+        assert lane.losses == alone.losses
+        assert torch.equal(lane.weights(), alone.weights())
