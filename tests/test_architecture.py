@@ -20,6 +20,7 @@ FLOORS = (
     *("errors", "redaction", "files", "process"),
     *(
         "randomness",
+        "distributed",
         "target_classes",
         "models",
         "config",
@@ -35,7 +36,15 @@ FLOORS = (
     *("reproducing", "report", "explaining", "demo"),
     *("app", "api", "cli"),
 )
-TORCH_ONLY = {"models", "randomness", "training", "data", "tasks", "callbacks"}
+TORCH_ONLY = {
+    "models",
+    "randomness",
+    "distributed",
+    "training",
+    "data",
+    "tasks",
+    "callbacks",
+}
 HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
 
 

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from experiments.config import RunConfig
+from experiments.randomness import derive, seed_all
 from experiments.run.build import Parts
 from experiments.training.gradients import Autograd, Gradients
+from experiments.training.position import Position
+from experiments.training.sharded import Sharded
+from experiments.training.shared_batches import Buffers, Shards
 
 
-def gradients_of(config: RunConfig, parts: Parts) -> Gradients:
+def gradients_of(config: RunConfig, parts: Parts, position: Callable[[], Position]) -> Gradients:
     """Return the gradients that a configuration asks for.
 
     Args:
         config: the run's configuration.
         parts: the run's objects.
+        position: returns the run's present position.
     """
-    del config
-    return Autograd(parts.model, parts.task)
+    inner = Autograd(parts.model, parts.task)
+    return _shared(inner, config, parts, position)
+
+
+def _shared(
+    inner: Gradients, config: RunConfig, parts: Parts, position: Callable[[], Position]
+) -> Gradients:
+    """Return gradients that the processes of a run compute together."""
+    shards, team = config.trainer.shards, parts.team
+
+    def seed(shard: int) -> None:
+        here = position()
+        seed_all(derive(config.seed, "shard", here.epoch, here.batches, shard))
+
+    if config.trainer.strategy == "ddp" or shards == 1:
+        return inner
+    buffers = Buffers(parts.model, parts.task.loss)
+    return Sharded(inner, parts.model, Shards(shards, team, seed, buffers), team)
