@@ -6,6 +6,7 @@ and a process that fails says so before it ends, so that one of them alone print
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import time
@@ -94,8 +95,9 @@ class Meeting:
     def wait_for_the_end(self) -> None:
         """Wait until rank 0 has done everything; torchrun signals all when one has ended."""
         deadline = time.monotonic() + _LAST_SECONDS
-        while not self.store.check([_ENDED]) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
+        with contextlib.suppress(RuntimeError):  # rank 0 has ended, and the store with it
+            while not self.store.check([_ENDED]) and time.monotonic() < deadline:
+                time.sleep(_POLL_SECONDS)
 
     def _tell(self, key: str, value: dict[str, Any]) -> None:
         self.store.set(key, json.dumps(value))

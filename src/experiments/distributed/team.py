@@ -5,6 +5,7 @@ On one process each exchange returns what it was given. So the same code trains 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
@@ -67,7 +68,7 @@ class Team:
         from torch.distributed import all_to_all_single
 
         found = torch.empty_like(parts)
-        self._try(lambda: all_to_all_single(found, parts))
+        self.attempt(lambda: all_to_all_single(found, parts))
         return found
 
     def gather(self, own: Tensor) -> Tensor:
@@ -81,7 +82,7 @@ class Team:
         from torch.distributed import all_gather_into_tensor
 
         found = own.new_empty(self.size * own.numel())
-        self._try(lambda: all_gather_into_tensor(found, own.view(-1)))
+        self.attempt(lambda: all_gather_into_tensor(found, own.view(-1)))
         return found.view(self.size, *own.shape)
 
     def gather_outputs(self, own: Tensor | None, device: torch.device) -> list[Tensor]:
@@ -131,7 +132,7 @@ class Team:
         from torch.distributed import broadcast
 
         flat = torch.cat([_bytes_of(each) for each in tensors])
-        self._try(lambda: broadcast(flat, 0))
+        self.attempt(lambda: broadcast(flat, 0))
         if not self.is_first:
             parts = torch.split(flat, [each.numel() * each.element_size() for each in tensors])
             for each, part in zip(tensors, parts, strict=True):
@@ -149,10 +150,20 @@ class Team:
         self.share([sent] if len(sent) else [])
         return sent.cpu().numpy().tobytes()
 
-    def _try(self, exchange: Callable[[], object]) -> None:
+    def attempt(self, exchange: Callable[[], object]) -> None:
+        """Call a function that exchanges data, alone or with other computations.
+
+        Raises:
+            RunError: a process has ended meanwhile.
+        """
         try:
             exchange()
         except RuntimeError as error:
+            from torch.distributed import DistError
+
+            # Gloo raises no class of its own; its texts begin with the place in its source.
+            if not isinstance(error, DistError) and "/gloo/" not in str(error):
+                raise
             raise self._lost() from error
 
     def _lost(self) -> RunError:
@@ -205,6 +216,7 @@ def leave() -> None:
         from torch.distributed import destroy_process_group, is_initialized
 
         if is_initialized():
+            gc.collect()  # a `DistributedDataParallel` in a circle would outlive its connections
             destroy_process_group()
 
 

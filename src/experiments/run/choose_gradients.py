@@ -35,7 +35,11 @@ def _shared(
         here = position()
         seed_all(derive(config.seed, "shard", here.epoch, here.batches, shard))
 
-    if config.trainer.strategy == "ddp" or shards == 1:
-        return inner
     buffers = Buffers(parts.model, parts.task.loss)
+    if config.trainer.strategy == "ddp" and team.size > 1:
+        from experiments.training.averaged import Averaged  # torch imports much for it
+
+        return Averaged(parts.model, parts.task, Shards(team.size, team, seed, buffers), team)
+    if shards == 1:
+        return inner
     return Sharded(inner, parts.model, Shards(shards, team, seed, buffers), team)
