@@ -83,4 +83,14 @@ class Normal(nn.Module):
 
     def forward(self, x):
         return self.body(x)
+
+class Picky(SimpleNet):
+    '''Fails in the tenth training step of one process.'''
+    steps = 0
+
+    def forward(self, x):
+        self.steps += self.training
+        if self.steps > 10 and os.environ["RANK"] == os.environ["RANK_OF_FAILURE"]:
+            raise ArithmeticError("only here")
+        return super().forward(x)
 """

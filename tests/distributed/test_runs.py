@@ -27,8 +27,10 @@ def test_torchrun_gives_the_bits_of_one_process(tmp_path: Path, root: str) -> No
     folder = tmp_path / "together"
     folder.mkdir()
     done = subprocess.run(
-        (*TORCHRUN, "--nproc-per-node=2", str(PROJECT / "train.py"), "data=digits")
-        + (f"data.root={root}", "tracking=none", "trainer.threads=1", *overrides),
+        (
+            *(*TORCHRUN, "--nproc-per-node=2", str(PROJECT / "train.py"), "data=digits"),
+            *(f"data.root={root}", "tracking=none", "trainer.threads=1", *overrides),
+        ),
         cwd=folder,
         env=clean_environment(),
         capture_output=True,

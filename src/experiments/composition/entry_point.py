@@ -19,7 +19,7 @@ from experiments.composition.tracebacks import (
     print_traceback,
     raised_by_hydra,
 )
-from experiments.distributed.world import is_first, silence_followers
+from experiments.distributed.world import is_first, keep_one_voice
 from experiments.errors import RunError
 from experiments.process.colour import print_error
 from experiments.process.streams import guarded_output
@@ -75,7 +75,7 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     @raised_by_hydra()
     def entry() -> Any:
         try:
-            silence_followers()
+            keep_one_voice()
             check_arguments(sys.argv[1:])
             spare_repeated_work()
             return main()

@@ -75,7 +75,8 @@ class Meeting:
     def fail(self, error: BaseException) -> None:
         """Say that this process ends with an error, before the others notice its end."""
         text = shortened(f"{type(error).__name__}: {text_of(error)}", 400)
-        self._tell(_FAILED, {"rank": self.place.rank, "text": text})
+        with contextlib.suppress(RuntimeError):  # rank 0 has ended, and the store with it
+            self._tell(_FAILED, {"rank": self.place.rank, "text": text})
 
     def failure(self) -> str | None:
         """Return which process has failed and why, None if none has said so."""

@@ -170,15 +170,18 @@ class Team:
         """Return the error for an exchange that has failed because a process has ended."""
         end_by_oneself()
         assert self._met is not None  # noqa: S101  (a team of one has no exchange)
+        goes_on = "everything saved before is intact: repeat the command, which resumes the run"
         try:
             failure, speaks = self._met.failure(), self._met.speaks_first()
-        except RuntimeError:  # the store has ended with the process that held it
-            failure, speaks = None, True
+        except RuntimeError:  # without torchrun rank 0 holds the store
+            return RunError(
+                f"rank {self.rank} of {self.size}: rank 0 has ended, after a line if it could give "
+                f"the reason; {goes_on}"
+            )
         if failure is None and speaks:
             return RunError(
                 f"rank {self.rank} of {self.size}: another process of the run has ended without a "
-                "word, such as one that was killed; everything saved before is intact: repeat the "
-                "command, which resumes the run"
+                f"word, such as one that was killed; {goes_on}"
             )
         return ElsewhereError(failure or "another process of the run was lost")
 

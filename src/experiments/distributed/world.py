@@ -58,8 +58,14 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1"
 
 
-def silence_followers() -> None:
-    """Drop the standard output of each process but the first, also that of a user's own code."""
+def keep_one_voice() -> None:
+    """Drop the standard output of each process but the first, also that of a user's own code.
+
+    Torch's C++ code would also report each connection to a process that has ended, in many lines.
+    Call this before torch is imported.
+    """
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if not is_first():
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
