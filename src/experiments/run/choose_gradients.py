@@ -7,6 +7,7 @@ from collections.abc import Callable
 from experiments.config import RunConfig
 from experiments.randomness import derive, seed_all
 from experiments.run.build import Parts
+from experiments.training.averaged import Averaged
 from experiments.training.gradients import Autograd, Gradients
 from experiments.training.position import Position
 from experiments.training.sharded import Sharded
@@ -37,8 +38,6 @@ def _shared(
 
     buffers = Buffers(parts.model, parts.task.loss)
     if config.trainer.strategy == "ddp" and team.size > 1:
-        from experiments.training.averaged import Averaged  # torch imports much for it
-
         return Averaged(parts.model, parts.task, Shards(team.size, team, seed, buffers), team)
     if shards == 1:
         return inner

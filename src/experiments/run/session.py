@@ -174,6 +174,7 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
             tags=tags(source)
             | Objective.of_task(config.task).tags
             | {"data_sha256": parts.splits.sha256, "device": str(parts.device)}
+            | ({"processes": str(parts.team.size)} if parts.team.size > 1 else {})
             | {MEASURES: json.dumps(prepared.ingredients.measures)},
             given=_given(config, request),
             dataset=described(parts.splits, config),
