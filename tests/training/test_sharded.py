@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -36,9 +35,9 @@ def batch(size: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture
-def model() -> Iterator[nn.Module]:
+def model() -> nn.Module:
     torch.manual_seed(0)
-    yield Transposed(inputs=64, hidden=[16], classes=10)
+    return Transposed(inputs=64, hidden=[16], classes=10)
 
 
 @pytest.mark.parametrize("size", [64, 61, 5, 3, 1])  # 4 shards: equal, unequal, some empty
@@ -91,12 +90,8 @@ class Counting(nn.CrossEntropyLoss):
 def test_buffers_are_those_after_shard_0() -> None:
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10))
     images, labels = batch(9)
-    alone, first = (
-        copy.deepcopy(model),
-        [torch.tensor_split(each, 4)[0] for each in (images, labels)],
-    )
-    task = task_with(Counting())
-    Autograd(alone, task_with(nn.CrossEntropyLoss())).add(*first, 1)
+    alone, task = copy.deepcopy(model), task_with(Counting())
+    Autograd(alone, task_with(nn.CrossEntropyLoss())).add(images[:3], labels[:3], 1)
     gradients = sharded(model, task, 4)
     gradients.add(images, labels, 1)
     gradients.complete()
@@ -125,5 +120,5 @@ def test_random_numbers_depend_on_the_shard_and_not_on_those_before() -> None:
 def test_sparse_gradients_are_refused() -> None:
     model = nn.Sequential(nn.Embedding(4, 3, sparse=True), nn.Flatten(), nn.Linear(6, 10))
     gradients = sharded(model, task_with(nn.CrossEntropyLoss()), 2)
-    with pytest.raises(RunError, match=r"sparse gradients .* set sparse=False"):
+    with pytest.raises(RunError, match="sparse gradients, which shards cannot sum; set sparse="):
         gradients.add(torch.tensor([[0, 1], [2, 3]]), torch.tensor([1, 2]), 1)
