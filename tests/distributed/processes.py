@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiments import journal
 from tests.conftest import PROJECT, clean_environment, run_folder
-from tests.programs import OWN, cleaned_up
+from tests.programs import OWN, cleaned_up, provide_database
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 
@@ -27,7 +27,9 @@ def start_all(
     """Start the processes of a run, in the order of their ranks; a single one without torch's."""
     folder.mkdir(exist_ok=True)
     (folder / "own.py").write_text(OWN + MODELS)
-    usual = ("data=digits", f"data.root={root}", "tracking=none", "trainer.threads=1")
+    usual = ["data=digits", f"data.root={root}", "trainer.threads=1"]
+    usual += [] if any(each.startswith("tracking") for each in overrides) else ["tracking=none"]
+    provide_database(folder, usual)
     places = [{}] if count == 1 else _places(count)
     return [
         cleaned_up(
@@ -83,6 +85,12 @@ class Normal(nn.Module):
 
     def forward(self, x):
         return self.body(x)
+
+class Restless(SimpleNet):
+    '''Draws random numbers in evaluations too.'''
+
+    def forward(self, x):
+        return nn.functional.dropout(super().forward(x), 0.2)
 
 class Picky(SimpleNet):
     '''Fails in the tenth training step of one process.'''

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from tests.conftest import run_folder
+from tests.conftest import cases, run_folder
 from tests.distributed.processes import ends_of, start_all, train_together
 from tests.programs import holding, release, wait_for_epoch
 
@@ -55,7 +55,7 @@ def test_a_signal_to_any_process_stops_all_with_one_checkpoint(
     assert_continued(tmp_path, root, count, whole)
 
 
-@pytest.mark.parametrize(("killed", "count"), [(1, 4), pytest.param(0, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("killed", "count"), [(1, 1), pytest.param(0, 4, marks=pytest.mark.slow)])
 def test_a_killed_process_ends_the_other_with_one_line(
     tmp_path: Path, root: str, whole: journal.History, killed: int, count: int
 ) -> None:
@@ -90,16 +90,15 @@ def test_an_error_is_reported_by_its_process_alone(tmp_path: Path, root: str, ra
 
 @pytest.mark.parametrize(
     ("overrides", "line"),
-    [
-        (
-            ["trainer.shards=3"],
-            "trainer.shards=3: cannot be shared by 2 processes; set trainer.shards=4",
-        ),
-        (["trainer.shard=2"], "trainer.shard: unknown key; did you mean trainer.shards?"),
-        (["-m", "trainer.shards=2,4"], "-m: needs one process, and torchrun has started 2;"),
-        (["trainer.shards=2", "trainer.strategy=ddp"], "trainer.shards=2: has no effect with"),
-    ],
-    ids=["shards", "key", "sweep", "ddp"],
+    cases(
+        {
+            "shards": (["trainer.shards=3"], "trainer.shards=3: cannot be shared by 2 processes;"),
+            "sweep": (["-m", "seed=1,2"], "-m: needs one process, and torchrun has started 2;"),
+            "key": (["trainer.shard=2"], "trainer.shard: unknown key; did you mean trainer.shards"),
+            "ddp": (["trainer.shards=2", "trainer.strategy=ddp"], "trainer.shards=2: has no eff"),
+        },
+        usual=2,
+    ),
 )
 def test_a_mistake_is_one_line_of_the_first_process(
     tmp_path: Path, root: str, overrides: Sequence[str], line: str

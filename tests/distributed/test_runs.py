@@ -9,15 +9,17 @@ import pytest
 
 from experiments import journal
 from experiments.journal.points import without_times
+from experiments.run.verify_resume import result
 from tests.conftest import PROJECT, cases, clean_environment, run_folder
 from tests.distributed.processes import TORCHRUN, train_together
+from tests.programs import wait_until
 
 NORMAL = ("model._target_=own.Normal", "model.hidden=[32]", "optimizer.lr=0.05")
 EVERYTHING = (
     *NORMAL,
     *("trainer.epochs=6", "trainer.shards=4", "data.batch_size=61", "data.validation_size=150"),
     *("trainer.accumulate_grad_batches=2", "trainer.gradient_clip_val=1.0", "trainer.patience=1"),
-    *("schedule=plateau", "callbacks=ema", "trainer.save_best=true"),
+    *("schedule=plateau", "callbacks=[ema,grad_norm]", "trainer.save_best=true"),
 )
 
 
@@ -59,6 +61,28 @@ def test_dropout_batch_normalisation_and_early_stops_are_the_same(
     assert together.tags["weights_sha256"] == alone.tags["weights_sha256"]
     assert without_times(together.points) == without_times(alone.points)
     assert {"best_epoch", "val_accuracy"} <= {name for name, _ in alone.points}
+    assert ("val_loss", 6) not in alone.points  # it has stopped early
+    (folder,) = (tmp_path / str(count)).glob("outputs/2*/*")  # not one for each process
+    kept = {path.relative_to(folder) for path in folder.rglob("*")}
+    assert kept == {path.relative_to(alone.folder) for path in alone.folder.rglob("*")}
+
+
+@pytest.mark.slow
+def test_random_numbers_in_an_evaluation_are_the_same(tmp_path: Path, root: str) -> None:
+    overrides = ("model._target_=own.Restless", "trainer.epochs=1", "trainer.shards=2")
+    alone, together = (
+        train_together(tmp_path / str(number), root, number, *overrides, "data.validation_size=300")
+        for number in (1, 2)
+    )
+    assert without_times(together.points) == without_times(alone.points)
+
+
+@pytest.mark.slow
+def test_mlflow_has_one_run(tmp_path: Path, root: str) -> None:
+    overrides = ("trainer.epochs=1", "trainer.shards=2", "tracking=mlflow")
+    train_together(tmp_path, root, 2, *overrides)
+    wait_until(lambda: result(tmp_path).stored)
+    assert len(result(tmp_path).run_ids) == 1
 
 
 def test_ddp_is_close_and_another_run(tmp_path: Path, root: str) -> None:
