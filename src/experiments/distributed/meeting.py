@@ -58,6 +58,10 @@ class Meeting:
         rank = self.place.rank
         self._tell(f"{rank}", {"outcome": outcome, "identity": identity})
         told = [self._ask(f"{each}") for each in range(self.place.size)]
+        self._tell(f"{rank} has heard", {})
+        if not rank:  # without torchrun the store ends with rank 0
+            for each in range(self.place.size):
+                self._ask(f"{each} has heard")
         refused = [each for each, one in enumerate(told) if one["outcome"] == "refused"]
         if refused[:1] == [rank]:
             return  # the caller raises its own error
@@ -107,7 +111,10 @@ class Meeting:
         deadline = time.monotonic() + _PATIENCE.total_seconds()
         while not self.store.check([key]):
             if time.monotonic() > deadline:
-                raise InputError(f"rank {key} has not come within {_PATIENCE}; start all processes")
+                raise InputError(
+                    f"WORLD_SIZE={self.place.size}: nothing from rank {key} within {_PATIENCE}; "
+                    "start all processes"
+                )
             time.sleep(_POLL_SECONDS)
         told: dict[str, Any] = json.loads(self.store.get(key))
         return told
