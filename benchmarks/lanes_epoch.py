@@ -56,7 +56,7 @@ def lane(lr: float, seed: int, epochs: int, seconds: list[float]) -> Lane:
         position=Position(),
         log=lambda metrics, _: seconds.append(metrics["epoch_seconds"]),
         after_epoch=lambda: None,
-        gradients=gradients_of(config, parts),
+        gradients=gradients_of(config, parts, Position),
     )
 
 

@@ -21,6 +21,7 @@ FLOORS = (
     *(
         "threads",
         "randomness",
+        "distributed",
         "target_classes",
         "models",
         "config",
@@ -36,7 +37,16 @@ FLOORS = (
     *("reproducing", "report", "explaining", "demo"),
     *("app", "api", "cli"),
 )
-TORCH_ONLY = {"models", "threads", "randomness", "training", "data", "tasks", "callbacks"}
+TORCH_ONLY = {
+    "models",
+    "threads",
+    "randomness",
+    "distributed",
+    "training",
+    "data",
+    "tasks",
+    "callbacks",
+}
 HEAVY = {"torch", "torchvision", "mlflow", "sklearn", "numpy", "pandas", "rich"}
 
 

@@ -11,6 +11,9 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments.composition.entry_point import Refused, past_hydra
 from experiments.composition.hydra_config import check_hydra, checked, log_of, own
+from experiments.distributed.meeting import agreeing, alone, ending_together
+from experiments.distributed.world import world
+from experiments.errors import InputError
 from experiments.process.signals import postpone
 
 if TYPE_CHECKING:
@@ -33,6 +36,18 @@ class Preflight(Callback):
     passed: ClassVar[tuple[DictConfig, Prepared] | None] = None
     """the composed configuration and its run; Hydra itself can pass no object on to `run`"""
 
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Refuse a sweep in several processes.
+
+        Raises:
+            Refused: there are several; its `error` gives the reason.
+        """
+        del config
+        try:
+            alone("-m", "start `python train.py -m …`, or single runs with torchrun")
+        except InputError as error:
+            raise Refused(error) from error
+
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Check values, classes, device, data, folders and tracking; look up the earlier run.
 
@@ -43,16 +58,22 @@ class Preflight(Callback):
         from experiments.run.prepare import prepare
 
         try:
-            check_hydra(config)
-            log_of(config)
-            prepared = prepare(checked(config), config.hydra.run.dir)
-            lines: list[str] = []
-            if prepared.finished:
-                from experiments.run.request import request_of
-                from experiments.run.session import report, with_metrics
+            if world().rank:
+                from experiments.run.follow import follow
 
-                prepared = with_metrics(prepared)
-                lines = report(prepared, request_of(config.hydra))
+                follow(config)
+            with agreeing() as agree:
+                check_hydra(config)
+                log_of(config)
+                prepared = prepare(checked(config), config.hydra.run.dir)
+                lines: list[str] = []
+                if prepared.finished:
+                    from experiments.run.request import request_of
+                    from experiments.run.session import report, with_metrics
+
+                    prepared = with_metrics(prepared)
+                    lines = report(prepared, request_of(config.hydra))
+                agree(prepared.identity, is_finished=prepared.finished is not None)
         except Exception as error:
             raise Refused(error) from error
         if prepared.finished:
@@ -88,7 +109,10 @@ def run(cfg: DictConfig) -> float:
 
     request = request_of(HydraConfig.get())
     own_folder = None if request.sweep else Path(request.folder)
-    with removed_if_refused(own_folder):  # a job's stays: the sweep's verdict names its log
+    with (
+        removed_if_refused(own_folder),
+        ending_together(),
+    ):  # a job's stays: the sweep's verdict names its log
         prepared = Preflight.take(cfg)
         if prepared is None:
             prepared = prepare_job(checked(cfg), request)

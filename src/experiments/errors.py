@@ -24,6 +24,10 @@ class RunError(Exception):
     """A cause outside the program stopped a run. Its text is one line with advice; exit code 1."""
 
 
+class ElsewhereError(RunError):
+    """Another process of the run has failed and prints the reason; this one ends without a line."""
+
+
 _MISUSE = {
     errno.ELOOP: "is a link; remove it, since somebody else may have put it there",
     errno.EISDIR: "is a folder; remove it",

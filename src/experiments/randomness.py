@@ -17,13 +17,21 @@ import torch
 from torch import Tensor
 
 Purpose = Literal[
-    "import", "data", "weights", "shuffle", "forward", "evaluation", "test", "validation"
+    "import", "data", "weights", "shuffle", "forward", "shard", "evaluation", "test", "validation"
 ]
 
 
-def derive(seed: int, purpose: Purpose, epoch: int = 0) -> int:
-    """Return a 63-bit seed: the first bytes of the SHA-256 of "seed/purpose/epoch"."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
+def derive(seed: int, purpose: Purpose, epoch: int = 0, *within: int) -> int:
+    """Return a 63-bit seed: the first bytes of the SHA-256 of "seed/purpose/epoch".
+
+    Args:
+        seed: the seed of the run.
+        purpose: what the random numbers are for.
+        epoch: the epoch, counted from 1; 0 for numbers that belong to none.
+        within: the place inside the epoch, such as a batch and a shard of it, also joined by "/".
+    """
+    place = "/".join(map(str, (seed, purpose, epoch, *within)))
+    digest = hashlib.sha256(place.encode()).digest()
     return int.from_bytes(digest[:8]) >> 1
 
 

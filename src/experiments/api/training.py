@@ -15,6 +15,7 @@ from experiments.api.project import CONFIG, checked_overrides, composed, find_co
 from experiments.app import Finished, run
 from experiments.catalog.summary import summary_of
 from experiments.composition.hydra_config import checked
+from experiments.distributed.meeting import alone
 from experiments.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,11 +84,13 @@ def train(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None
             the current folder and above it.
 
     Raises:
-        InputError: an override, a value, a file or a class is a mistake; nothing was created.
+        InputError: an override, a value, a file or a class is a mistake, or torchrun has started
+            several processes; nothing was created.
         RunError: a cause outside the program stopped the run, such as a full disk.
         KeyboardInterrupt: Ctrl-C stopped the run, which has saved a checkpoint; the same call
             resumes it.
     """
+    alone("experiments.train", "start train.py with torchrun for a run in several processes")
     given, conf = checked_overrides(overrides), find_conf(config_dir)
     with hydra_in(conf) as hydra:
         targets = targets_of(checked(composed(hydra, given)).model_dump())

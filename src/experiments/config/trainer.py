@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.config.types import Count, NonNegative, Positive, Strict
 
@@ -41,6 +41,21 @@ class Trainer(Strict):
     """the change of the monitored metric that an improvement must exceed"""
     save_best: bool = Field(examples=["true"])
     """whether the weights of the best epoch are tested and kept, not those of the last"""
+    shards: Count = Field(examples=[4])
+    """the number of pieces of a batch that processes share; the result depends on it, and not on
+    the number of processes"""
+    strategy: Literal["shards", "ddp"] = Field(examples=["shards"])
+    """how processes share a batch: by shards, or by DistributedDataParallel, which is faster and
+    depends on the number of processes"""
+
+    @model_validator(mode="after")
+    def _shards_are_used(self) -> Trainer:
+        if self.strategy == "ddp" and self.shards > 1:
+            raise ValueError(
+                f"trainer.shards={self.shards}: has no effect with trainer.strategy=ddp; leave it "
+                "1, or choose trainer.strategy=shards"
+            )
+        return self
 
     @field_validator("device")
     @classmethod

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from experiments.distributed.world import world
 from experiments.errors import InputError
 from experiments.identity.canonical import plain, sha256_of_data
 from experiments.identity.measures import measures_of, steer
@@ -103,6 +104,9 @@ def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingre
         InputError: the source of a class cannot be found.
     """
     values = config.model_dump(exclude=BESIDE)
+    if config.trainer.strategy == "ddp":  # an all-reduce adds in another order for each number
+        size = world().size
+        values["trainer"]["strategy"] = f"ddp on {size} processes" if size > 1 else "shards"
     if not steer(config):
         for group, keys in _STEERING.items():
             for key in keys:

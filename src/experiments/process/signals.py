@@ -44,6 +44,7 @@ class _Request:
 
 
 _request = _Request()
+_ends_by_itself = False
 _program_s: dict[int, Any] | None = None  # its handlers, inside `within_a_program`
 
 
@@ -70,6 +71,20 @@ def postpone() -> None:
 def is_asked() -> bool:
     """Return whether the process is asked to stop."""
     return _request.signum is not None
+
+
+def asked() -> int:
+    """Return the number of the signal that asks the process to stop; 0 for none."""
+    return _request.signum or 0
+
+
+def end_by_oneself() -> None:
+    """Ignore SIGTERM from now on, because the process ends anyway, and has a line to print.
+
+    torchrun sends it to all processes as soon as one has ended.
+    """
+    global _ends_by_itself
+    _ends_by_itself = True
 
 
 def stop() -> None:
@@ -165,6 +180,8 @@ def _heeded() -> list[signal.Signals]:
 
 
 def _postpone(signum: int, _frame: FrameType | None) -> None:
+    if _ends_by_itself and signum == signal.SIGTERM:
+        return
     _note(signum)
     # `logging` and `print` are not reentrant.
     said = f"{signal.Signals(signum).name}: stopping; once more to stop at once\n"
@@ -192,6 +209,8 @@ def _note(signum: int) -> None:
 
 
 def _end(signum: int, _frame: FrameType | None = None) -> None:
+    if _ends_by_itself and signum == signal.SIGTERM:
+        return
     with contextlib.suppress(OSError):
         if os.isatty(1):
             os.write(1, _SHOW_CURSOR)

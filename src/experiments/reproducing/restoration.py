@@ -59,8 +59,11 @@ def changed_ingredients(record: Record, again: Record, code: Code) -> Iterator[s
     if not again.ingredients:
         return  # it ended before it recorded them, and its points tell
     written = leaves(record.config)
+    counted_config = leaves(record.ingredients.get("config", {}))
     for key in changed_keys(record, again):
-        if "${" in str(written.get(key)):
+        if key == "trainer.strategy" and " on " in str(counted_config.get(key)):
+            yield f"the run was trained by {counted_config[key]}; here it was trained by one"
+        elif "${" in str(written.get(key)):
             yield f"{key} comes from the environment ({written[key]}), where its value has changed"
         else:
             yield f"{key} is not the run's"

@@ -18,10 +18,13 @@ from experiments.config import DataPart, RunConfig, Trainer
 from experiments.data.batches import count_batches
 from experiments.data.datasets import IdxImages
 from experiments.data.splits import Splits, hold_out, load
+from experiments.distributed.team import ALONE, Team
+from experiments.distributed.world import world
 from experiments.errors import InputError
 from experiments.run.build_model import model_on_cpu
 from experiments.run.build_schedule import build_schedule, nested_in
 from experiments.run.build_task import build_callbacks, build_task
+from experiments.run.processes import check_dense, check_processes, device_of_process
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
 from experiments.target_classes import build, explained, resolve, resolve_model
 from experiments.target_classes.loading import weights_only
@@ -43,6 +46,8 @@ class Parts:
     """the classes of all parts, and of the model's modules"""
     sizes: Mapping[str, int]
     """the arguments that the model took from the data"""
+    team: Team = ALONE
+    """the processes that train the run"""
 
     @property
     def device_kind(self) -> str:
@@ -61,6 +66,7 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
         InputError: a class, an argument, the device or the data cannot be used, the model does not
             fit the data, or a first step fails.
     """
+    check_processes(config.trainer)
     resolve("optimizer", config.optimizer.target, Optimizer)  # before the data is loaded
     resolve("schedule", config.schedule.target, LRScheduler)
     resolve_model("model", config.model.target)
@@ -68,6 +74,7 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
     splits = hold_out(_load(config.data, device), config.data.validation_size, config.seed)
     task = build_task(config.task, splits)
     model, sizes = build_model(config, task, splits)
+    check_dense(config.trainer, model)
     callbacks = build_callbacks(config)
     steps = count_steps(config, splits.train)
     if not tried:
@@ -163,6 +170,8 @@ def _device_name(wanted: str) -> str:
     there += ["cpu"]
     if wanted == "auto":
         return there[0]
+    if world().size > 1 and not (wanted == "auto" and len(there) == 1):
+        return device_of_process(wanted, there)
     name = "cuda:0" if wanted == "cuda" else wanted
     if name not in there:
         raise InputError(

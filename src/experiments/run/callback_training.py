@@ -42,6 +42,7 @@ class CallbackTraining(Training):
         self.test, self.epochs = None, epochs
         self._position, self._recorder, self._folder = position, recorder, folder
         self.stop_reason: str | None = None
+        self._records = parts.team.is_first
 
     @property
     def epoch(self) -> int:
@@ -70,13 +71,17 @@ class CallbackTraining(Training):
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Save a figure of matplotlib in the run's folder, and record it as an artifact."""
-        figure.savefig(self._place(name))
-        self._recorder.artifacts(name)
+        check_name(name)
+        if self._records:
+            figure.savefig(self._place(name))
+            self._recorder.artifacts(name)
 
     def log_artifact(self, file: Path, name: str) -> None:
         """Copy a file into the run's folder under a name, and record it as an artifact."""
-        shutil.copyfile(file, self._place(name))
-        self._recorder.artifacts(name)
+        check_name(name)
+        if self._records:
+            shutil.copyfile(file, self._place(name))
+            self._recorder.artifacts(name)
 
     def stop(self, reason: str) -> None:
         """End the training after the current epoch; the test follows."""
@@ -112,7 +117,6 @@ class CallbackTraining(Training):
 
     def _place(self, name: str) -> Path:
         """Return the path of an artifact, in a folder that exists."""
-        check_name(name)
         path = self._folder / name
         make_folder(path.parent)
         return path

@@ -82,6 +82,15 @@ class Checkpoints:
         Raises:
             InputError: all are damaged, or one is undamaged but unusable for this run or version.
         """
+        found = self.newest()
+        return None if found is None else self.read(*found)
+
+    def newest(self) -> tuple[Path, bytes] | None:
+        """Return the place and the content of the newest undamaged checkpoint, None without one.
+
+        Raises:
+            InputError: all are damaged.
+        """
         with _writing(self.folder):
             for staged in self.folder.glob(".*.partial"):
                 staged.unlink()  # left by a process that was killed
@@ -91,7 +100,7 @@ class Checkpoints:
             except OSError as error:
                 raise unreadable(error, path) from error
             if path.stem.partition("-")[2] == _digest(content):
-                return self._read(path, content)
+                return path, content
             _log.warning(
                 "%s: is damaged (its SHA-256 is not the one in its name); taking the one before",
                 os.path.relpath(path),
@@ -119,7 +128,12 @@ class Checkpoints:
 
         return sorted(self.folder.glob("*.safetensors"), key=age, reverse=True)
 
-    def _read(self, path: Path, content: bytes) -> dict[str, Any]:
+    def read(self, path: Path, content: bytes) -> dict[str, Any]:
+        """Return the state in the content of a checkpoint.
+
+        Raises:
+            InputError: it is unusable for this run or version.
+        """
         try:
             metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
             header = json.loads(metadata["__metadata__"][_HEADER])

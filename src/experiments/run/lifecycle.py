@@ -20,12 +20,14 @@ from experiments.registry.earlier import WARNING
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.run.build import Parts
 from experiments.run.callback_training import CallbackTraining
-from experiments.run.checkpoint import Checkpoints, check_can_hold, save_weights
+from experiments.run.checkpoint import check_can_hold, save_weights
 from experiments.run.choose_gradients import gradients_of
+from experiments.run.keep_in_step import check_agreement, names_of_first
 from experiments.run.lines import epoch_line, place_of, test_line
 from experiments.run.measure_again import measure_again
 from experiments.run.restore import check_journal, loss_state, restore
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
+from experiments.run.shared_checkpoints import SharedCheckpoints
 from experiments.tracking import Recorder
 from experiments.tracking.current_run import end_active_run
 from experiments.training.best_epoch import Best
@@ -44,10 +46,12 @@ class Run:
         self.config, self.parts = config, parts
         self._recorder, self._folder = recorder, folder
         trainer = config.trainer
-        self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
+        self.checkpoints = SharedCheckpoints(
+            folder / CHECKPOINTS, identity, parts.team, parts.device
+        )
         self.diverged = False
         self.position = Position()
-        self.gradients = gradients_of(config, parts)
+        self.gradients = gradients_of(config, parts, lambda: self.position)
         self.saved: str | None = None
         """the place of the last checkpoint, in words"""
         name = trainer.monitor.removeprefix("val_")
@@ -77,7 +81,8 @@ class Run:
             self.moments.fit_start({})
             check_can_hold(self.moments.states())
             return
-        check_journal(self._folder, state)
+        if self.parts.team.is_first:
+            check_journal(self._folder, state)
         restored = restore(
             self.checkpoints.folder,
             state,
@@ -138,6 +143,9 @@ class Run:
         """Check the last epoch for divergence and for the best metric, and save a checkpoint."""
         trainer, position = self.config.trainer, self.position
         epoch = position.epoch - 1
+        self._training.stop_reason = check_agreement(
+            self.parts.team, self.parts.model, self._training.stop_reason, epoch
+        )
         if not self.diverged and not self._is_finite(self.metrics["train_loss"]):
             self.diverged = True
             self._recorder.tags(tags_of_divergence(epoch))
@@ -186,7 +194,8 @@ class Run:
     def _validate(self, check: Callable[[], None]) -> None:
         """Measure the metrics without any validation value, of a run resumed after its epochs."""
         has, epoch = self._recorder.result.metrics, self.position.epoch - 1
-        if lacking := [name for name in self.parts.task.metrics if f"val_{name}" not in has]:
+        lacking = [name for name in self.parts.task.metrics if f"val_{name}" not in has]
+        if lacking := names_of_first(self.parts.team, lacking, self.parts.device):
             told = self.config, self.parts
             found = measure_again(lacking, "validation", *told, epoch=epoch, after_batch=check)
             self._recorder.metrics(found, epoch)
@@ -207,9 +216,10 @@ class Run:
         self.moments.test_end(metrics)
         self._recorder.metrics(self._training.taken(metrics), epoch)
         weights = self.parts.model.state_dict()
-        sha256 = save_weights(weights, self._folder / WEIGHTS)
-        self._recorder.tags({"weights_sha256": sha256})
-        self._recorder.artifacts(WEIGHTS)
+        if self.parts.team.is_first:
+            sha256 = save_weights(weights, self._folder / WEIGHTS)
+            self._recorder.tags({"weights_sha256": sha256})
+            self._recorder.artifacts(WEIGHTS)
         warning = warning_about(test, self.parts.task, self.parts.splits.test.labels)
         _log.info(test_line(test), extra={"style": None if warning else GOOD})
         if warning:

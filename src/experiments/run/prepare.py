@@ -78,7 +78,7 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
 
         check_store(config.tracking.uri)
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    parts = _assemble(config, tried=planned)
+    parts = assembled(config, tried=planned)
     ingredients = ingredients_of(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     refuse_unseen(parts.classes, ingredients.source.keys() | ingredients.measured_by)
     identity = ingredients.identity
@@ -105,7 +105,8 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
     return prepared
 
 
-def _assemble(config: RunConfig, *, tried: bool) -> Parts:
+def assembled(config: RunConfig, *, tried: bool = False) -> Parts:
+    """Build everything that a run needs, as `run.build.assemble` does, and import torch for it."""
     load_torch()
     from experiments.run.build import assemble
     from experiments.tracking.current_run import trial

@@ -14,6 +14,7 @@ from pathlib import Path
 from experiments import journal
 from experiments.config import RunConfig
 from experiments.config.from_data import with_model
+from experiments.distributed.team import join, leave
 from experiments.errors import InputError, RunError
 from experiments.process.signals import interruptible
 from experiments.provenance.origin import ORIGIN, commit_of_command, tags, write_origin
@@ -173,6 +174,7 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
             tags=tags(source)
             | Objective.of_task(config.task).tags
             | {"data_sha256": parts.splits.sha256, "device": str(parts.device)}
+            | ({"processes": str(parts.team.size)} if parts.team.size > 1 else {})
             | {MEASURES: json.dumps(prepared.ingredients.measures)},
             given=_given(config, request),
             dataset=described(parts.splits, config),
@@ -197,6 +199,8 @@ def train(prepared: Prepared, request: Request) -> float:
         Interrupted: a signal has stopped the run, which has saved a checkpoint.
         RuntimeError: a part of the run called `sys.exit`.
     """
+    team = join(prepared.parts.device)
+    prepared = replace(prepared, parts=replace(prepared.parts, team=team))
     with interruptible() as check, recorded(prepared, request) as recorder:
         result = train_and_test(
             config=prepared.config,
@@ -205,6 +209,7 @@ def train(prepared: Prepared, request: Request) -> float:
             overrides=request.shown,
             recorder=recorder,
             folder=prepared.folder,
-            check=check,
+            check=check if team.size == 1 else team.check,
         )
+    leave()
     return result.objective

@@ -70,6 +70,10 @@ def facts(
         "data": f"{_class(config.data.target)}: {', '.join(told)} images",
         "epochs": f"{trainer.epochs} of {batches:,} batches, batch size {config.data.batch_size}",
     }
+    if parts.team.size > 1:
+        found["processes"] = f"{parts.team.size}, strategy {trainer.strategy}"
+    if trainer.shards > 1:
+        found["shards"] = f"{trainer.shards} of each batch"
     if short_names(overrides):
         found["overrides"] = run_name(overrides)
     found["folder"] = os.path.relpath(folder)

@@ -62,6 +62,7 @@ def train_and_test(
                     split=parts.splits.test,
                     limit_batches=config.trainer.limit_batches,
                     after_batch=check,
+                    team=parts.team,
                 )
                 run.keep(test)
         except Interrupted:
@@ -102,6 +103,7 @@ def _train(run: Run, check: Callable[[], None]) -> None:
             log=run.report,
             after_epoch=run.after_epoch,
             after_batch=after_batch,
+            team=parts.team,
         )
 
 

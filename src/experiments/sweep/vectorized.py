@@ -163,6 +163,8 @@ def _must_be_alone(config: RunConfig) -> str | None:
         return "trainer.gradient_clip_val bounds the gradients of one run at a time"
     if trainer.accumulate_grad_batches > 1:
         return "trainer.accumulate_grad_batches keeps the gradients of one run at a time"
+    if trainer.shards > 1:
+        return "trainer.shards cuts the batches of one run at a time"
     return None
 
 

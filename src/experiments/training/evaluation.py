@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from experiments.data.batches import batches
 from experiments.data.splits import Split
+from experiments.distributed.team import ALONE, Team
 from experiments.randomness import have_moved, random_state, seed_all
 from experiments.tasks import Loss, Metric, Task
 
@@ -41,11 +43,16 @@ def evaluate(
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
+    team: Team = ALONE,
 ) -> list[Evaluation]:
     """Return the evaluation of each model on a split, in batches of `EVALUATION_BATCH`.
 
     The models share the batches. If a model draws random numbers, each model is evaluated alone,
     with the random numbers of its seed.
+
+    Of N processes, rank r computes the outputs of each N-th batch, from batch r on. All then have
+    all outputs, and the same result. If the model draws random numbers, each process computes all
+    batches, since the numbers of a batch follow those of the batch before.
 
     Args:
         models: each takes float32 (B, C, H, W) and returns the outputs of the task, on the split's
@@ -55,11 +62,17 @@ def evaluate(
         split: the examples.
         limit_batches: the largest number of batches; None for all.
         after_batch: called after every batch; an exception of it ends the evaluation.
+        team: the processes that share the batches of one model.
     """
     device = split.labels.device
     seed_all(seeds[0])
     before = random_state(device)
-    found = _evaluate(models, task, split, limit_batches, after_batch)
+    found = _evaluate(models, task, split, limit_batches, after_batch, team)
+    if team.size > 1:
+        moved = torch.tensor([have_moved(device, before)], device=device, dtype=torch.uint8)
+        if team.gather(moved).any():
+            seed_all(seeds[0])
+            found = _evaluate(models, task, split, limit_batches, after_batch, ALONE)
     if len(models) > 1 and have_moved(device, before):
         each = [
             evaluate(
@@ -82,6 +95,7 @@ def _evaluate(
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
+    team: Team,
 ) -> list[Evaluation]:
     for model in models:
         model.eval()
@@ -94,10 +108,9 @@ def _evaluate(
         _left_alone(task.loss),
         torch.no_grad(),
     ):  # tensors that a model keeps from `inference_mode` would break training
-        for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
+        for images, labels, answers in _answered(models, split, limit_batches, team):
             targets = task.targets(images, labels)
-            for number, model in enumerate(models):
-                outputs = model(images)
+            for number, outputs in enumerate(answers):
                 losses[number] += task.loss(outputs, targets) * len(labels)
                 for metric in metrics[number].values():
                     metric.update(outputs, targets)
@@ -111,6 +124,23 @@ def _evaluate(
             )
             for loss, own in zip(losses, metrics, strict=True)
         ]
+
+
+def _answered(
+    models: Sequence[nn.Module], split: Split, limit: int | None, team: Team
+) -> Iterator[tuple[Tensor, Tensor, list[Tensor]]]:
+    """Yield the images, the labels and each model's outputs of all batches, in their order."""
+    rest = batches(split, EVALUATION_BATCH, limit=limit)
+    if team.size == 1:
+        for images, labels in rest:
+            yield images, labels, [model(images) for model in models]
+        return
+    (model,) = models
+    while turn := list(itertools.islice(rest, team.size)):
+        own = model(turn[team.rank][0]) if team.rank < len(turn) else None
+        outputs = team.gather_outputs(own, split.labels.device)
+        for (images, labels), each in zip(turn, outputs, strict=True):
+            yield images, labels, [each]
 
 
 @contextmanager

@@ -21,7 +21,8 @@ class Gradients(Protocol):
             count: the number of batches whose mean gradient makes an optimizer step.
 
         Returns:
-            The mean loss of the batch, a scalar without a graph.
+            The mean loss of the batch, a scalar without a graph; it may have its value only after
+            `complete`.
         """
 
     def complete(self) -> None:

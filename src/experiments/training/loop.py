@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from experiments.callbacks.moments import NO_CALLBACKS, Moments
 from experiments.data.batches import batches, count_batches, order_of
 from experiments.data.splits import Split
+from experiments.distributed.team import ALONE, Team
 from experiments.randomness import derive, seed_all
 from experiments.tasks import Task
 from experiments.training.evaluation import evaluate, value_of
@@ -48,6 +49,7 @@ def fit(
     clip: Callable[[], object] | None = None,
     moments: Moments = NO_CALLBACKS,
     gradients: Gradients | None = None,
+    team: Team = ALONE,
 ) -> None:
     """Train a model in place, from a position to the end.
 
@@ -79,6 +81,7 @@ def fit(
         clip: bounds the gradients of the parameters before each step; None for no bound.
         moments: the callbacks, called in the course of the training.
         gradients: computes the losses and gradients of batches; None for torch's autograd.
+        team: the processes that share the batches of an evaluation.
     """
     updates = Updates([optimizer])
     while position.epoch <= epochs and not position.stopped:
@@ -108,6 +111,7 @@ def fit(
                     split=validation,
                     limit_batches=limit_batches,
                     after_batch=after_batch,
+                    team=team,
                 )
                 metrics |= result.named("val")
             moments.epoch_end(metrics)
@@ -168,15 +172,19 @@ def train_epoch(
         limit=limit_batches,
         skip=position.batches,
     )
+    losses: list[Tensor] = []
     try:
         for images, labels in rest:
             first = position.batches // accumulate * accumulate
             loss = gradients.add(images, labels, min(accumulate, count - first))
-            total += loss
+            losses.append(loss)
             position.batches += 1
             if position.batches % accumulate and position.batches < count:
                 continue  # a stop in between would lose gradients
             gradients.complete()
+            for each in losses:
+                total += each
+            losses.clear()
             moments.before_step()
             if clip is not None:
                 clip()
