@@ -40,6 +40,8 @@ VALUES = {
         "device": "auto",
         "threads": 2,
         "deterministic": True,
+        "precision": "float32",
+        "matmul_precision": "highest",
         "limit_batches": None,
         "gradient_clip_val": None,
         "gradient_clip_algorithm": "norm",

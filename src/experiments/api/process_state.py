@@ -53,7 +53,7 @@ def _defaults() -> Iterator[None]:
 
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
     precision = torch.get_float32_matmul_precision()
-    tuned = torch.backends.cudnn.benchmark
+    tuned, convolves_in_tf32 = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
     torch.set_default_dtype(torch.float32)
     if device.type != "cpu":  # a default device, even the CPU, costs time at every call of torch
         torch.set_default_device(None)
@@ -67,6 +67,7 @@ def _defaults() -> Iterator[None]:
             torch.set_default_device(device)
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = tuned
+        torch.backends.cudnn.allow_tf32 = convolves_in_tf32
 
 
 def _flushes_denormals() -> bool:

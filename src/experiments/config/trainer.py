@@ -21,6 +21,10 @@ class Trainer(Strict):
     """the number of CPU threads that torch uses"""
     deterministic: bool = Field(examples=["true"])
     """whether operations without a repeatable kernel are refused"""
+    precision: Literal["float32", "bf16-mixed", "fp16-mixed"] = Field(examples=["bf16-mixed"])
+    """the precision of the forward pass and the loss; 16 bits where torch.autocast allows it"""
+    matmul_precision: Literal["highest", "high", "medium"] = Field(examples=["high"])
+    """the precision of products of float32 matrices; high and medium use TF32 on a GPU"""
     limit_batches: Count | None = Field(examples=[5])
     """the largest number of batches in an epoch and in a test; null for all"""
     gradient_clip_val: Positive | None = Field(examples=[1.0])

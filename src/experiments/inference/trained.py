@@ -23,6 +23,7 @@ from experiments.target_classes import build, explained, resolve
 from experiments.tasks import Classification, Task
 from experiments.tracking.tag_names import NAME
 from experiments.training.evaluation import EVALUATION_BATCH
+from experiments.training.precision import Precision, computing_in, outputs_of
 
 _OF_TASK = frozenset({"_target_", "loss", "metrics", "objective"})  # the others are arguments
 
@@ -66,6 +67,12 @@ class Trained:
         """The seed of the run."""
         return int(self.settings["seed"])
 
+    @property
+    def precision(self) -> Precision:
+        """The precision that the run computed in; runs of older versions computed in float32."""
+        found: Precision = self.settings["trainer"].get("precision", "float32")
+        return found
+
     def logits(self, images: Tensor) -> Tensor:
         """Return the model's outputs, in batches, as the test of the run computes them.
 
@@ -82,10 +89,10 @@ class Trained:
         with (
             explained("model: to answer images", "bring back the code of the run"),
             torch.no_grad(),
+            computing_in(self.precision, images.device),
         ):
-            return torch.cat(
-                [self.model(normalise(part)) for part in torch.split(images, EVALUATION_BATCH)]
-            )
+            parts = map(normalise, torch.split(images, EVALUATION_BATCH))
+            return torch.cat([outputs_of(self.model, part) for part in parts])
 
     def targets(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return the targets of the run's task, such as the classes, for bytes and their labels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Mapping, Sized
@@ -22,6 +23,7 @@ from experiments.errors import InputError
 from experiments.run.build_model import model_on_cpu
 from experiments.run.build_schedule import build_schedule, nested_in
 from experiments.run.build_task import build_callbacks, build_task
+from experiments.run.numerics import set_precision
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
 from experiments.target_classes import build, explained, resolve, resolve_model
 from experiments.target_classes.loading import weights_only
@@ -71,7 +73,9 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
     callbacks = build_callbacks(config)
     steps = count_steps(config, splits.train)
     if not tried:
-        try_on_a_copy(model, task, splits.train, lambda copy: build_updates(config, copy, steps))
+        precision = config.trainer.precision
+        build = functools.partial(build_updates, config, total_steps=steps)
+        try_on_a_copy(model, task, splits.train, build, precision)
     optimizer, schedule = build_updates(config, model, steps)
     schedules = [schedule, *nested_in(schedule)]
     objects = [optimizer, *schedules, task, task.loss, *task.metrics.values(), *callbacks.values()]
@@ -146,6 +150,7 @@ def _kind(device: torch.device) -> str:
 
 
 def _prepare_torch(trainer: Trainer) -> torch.device:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it as CUDA starts
     torch.set_num_threads(trainer.threads)
     device = torch.device(_device_name(trainer.device))
     # On the CPU torch's kernels are deterministic anyway; the switch would only slow them.
@@ -153,7 +158,7 @@ def _prepare_torch(trainer: Trainer) -> torch.device:
     if wanted != torch.are_deterministic_algorithms_enabled():  # setting it loads torch's compiler
         torch.use_deterministic_algorithms(wanted)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
+    set_precision(trainer, device)
     return device
 
 

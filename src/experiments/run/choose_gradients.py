@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from experiments.config import RunConfig
 from experiments.run.build import Parts
-from experiments.training.gradients import Autograd, Gradients
+from experiments.training.gradients import Autograd, Gradients, ScaledAutograd
 
 
 def gradients_of(config: RunConfig, parts: Parts) -> Gradients:
@@ -14,5 +14,7 @@ def gradients_of(config: RunConfig, parts: Parts) -> Gradients:
         config: the run's configuration.
         parts: the run's objects.
     """
-    del config
-    return Autograd(parts.model, parts.task)
+    precision = config.trainer.precision
+    if precision == "fp16-mixed":
+        return ScaledAutograd(parts.model, parts.task, parts.optimizer, parts.device)
+    return Autograd(parts.model, parts.task, precision)

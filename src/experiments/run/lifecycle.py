@@ -30,6 +30,7 @@ from experiments.tracking import Recorder
 from experiments.tracking.current_run import end_active_run
 from experiments.training.best_epoch import Best
 from experiments.training.evaluation import Evaluation
+from experiments.training.gradients import scaler_state
 from experiments.training.position import Position
 
 _log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class Run:
             self.checkpoints.folder,
             state,
             self.parts,
+            self.gradients.scaler,
             (self.position, self._best),
             steered=steer(self.config),
             epochs=self.config.trainer.epochs,
@@ -109,6 +111,7 @@ class Run:
                 "optimizer": self.parts.optimizer.state_dict(),
                 "schedule": self.parts.schedule.state_dict(),
                 "loss": loss_state(self.parts.task),
+                "scaler": scaler_state(self.gradients.scaler),
                 "callbacks": {
                     "training": self._training.state(),
                     "states": self.moments.states(),

@@ -78,5 +78,6 @@ def measure_again(
         split=split,
         limit_batches=config.trainer.limit_batches,
         after_batch=after_batch,
+        precision=config.trainer.precision,
     )
     return {f"{'test' if is_test else 'val'}_{key}": value for key, value in found.metrics.items()}

@@ -62,6 +62,7 @@ def train_and_test(
                     split=parts.splits.test,
                     limit_batches=config.trainer.limit_batches,
                     after_batch=check,
+                    precision=config.trainer.precision,
                 )
                 run.keep(test)
         except Interrupted:
@@ -99,6 +100,7 @@ def _train(run: Run, check: Callable[[], None]) -> None:
             position=position,
             moments=run.moments,
             gradients=run.gradients,
+            precision=trainer.precision,
             log=run.report,
             after_epoch=run.after_epoch,
             after_batch=after_batch,

@@ -25,7 +25,7 @@ from experiments.sweep.task import Task
 from experiments.worker.client import WorkerDiedError, worker
 
 # The settings of the trainer that lanes share.
-_COMMON = ("device", "threads", "deterministic", "limit_batches")
+_COMMON = ("device", "threads", "deterministic", "matmul_precision", "limit_batches")
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,8 @@ def _must_be_alone(config: RunConfig) -> str | None:
         return "trainer.gradient_clip_val bounds the gradients of one run at a time"
     if trainer.accumulate_grad_batches > 1:
         return "trainer.accumulate_grad_batches keeps the gradients of one run at a time"
+    if trainer.precision != "float32":
+        return f"trainer.precision={trainer.precision}, and lanes compute in float32"
     return None
 
 

@@ -14,6 +14,7 @@ from experiments.data.batches import batches
 from experiments.data.splits import Split
 from experiments.randomness import have_moved, random_state, seed_all
 from experiments.tasks import Loss, Metric, Task
+from experiments.training.precision import Precision, computing_in, outputs_of
 
 EVALUATION_BATCH = 1000  # affects only the speed, as no gradients are kept
 
@@ -41,6 +42,7 @@ def evaluate(
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
+    precision: Precision = "float32",
 ) -> list[Evaluation]:
     """Return the evaluation of each model on a split, in batches of `EVALUATION_BATCH`.
 
@@ -55,11 +57,12 @@ def evaluate(
         split: the examples.
         limit_batches: the largest number of batches; None for all.
         after_batch: called after every batch; an exception of it ends the evaluation.
+        precision: that of the models and the loss; the loss and the metrics get float32 outputs.
     """
     device = split.labels.device
     seed_all(seeds[0])
     before = random_state(device)
-    found = _evaluate(models, task, split, limit_batches, after_batch)
+    found = _evaluate(models, task, split, limit_batches, after_batch, precision)
     if len(models) > 1 and have_moved(device, before):
         each = [
             evaluate(
@@ -69,6 +72,7 @@ def evaluate(
                 split=split,
                 limit_batches=limit_batches,
                 after_batch=after_batch,
+                precision=precision,
             )
             for model, seed in zip(models, seeds, strict=True)
         ]
@@ -82,6 +86,7 @@ def _evaluate(
     split: Split,
     limit_batches: int | None,
     after_batch: Callable[[], None],
+    precision: Precision,
 ) -> list[Evaluation]:
     for model in models:
         model.eval()
@@ -97,8 +102,9 @@ def _evaluate(
         for images, labels in batches(split, EVALUATION_BATCH, limit=limit_batches):
             targets = task.targets(images, labels)
             for number, model in enumerate(models):
-                outputs = model(images)
-                losses[number] += task.loss(outputs, targets) * len(labels)
+                with computing_in(precision, images.device):
+                    outputs = outputs_of(model, images)
+                    losses[number] += task.loss(outputs, targets) * len(labels)
                 for metric in metrics[number].values():
                     metric.update(outputs, targets)
             total += len(labels)

@@ -22,6 +22,7 @@ from experiments.tasks import Task
 from experiments.training.evaluation import evaluate, value_of
 from experiments.training.gradients import Autograd, Gradients
 from experiments.training.position import Position
+from experiments.training.precision import Precision
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
@@ -50,6 +51,7 @@ def fit(
     clip: Callable[[], object] | None = None,
     moments: Moments = NO_CALLBACKS,
     gradients: Gradients | None = None,
+    precision: Precision = "float32",
 ) -> None:
     """Train a model in place, from a position to the end.
 
@@ -81,13 +83,15 @@ def fit(
         clip: bounds the gradients of the parameters before each step; None for no bound.
         moments: the callbacks, called in the course of the training.
         gradients: computes the losses and gradients of batches; None for torch's autograd.
+        precision: that of the evaluation, and of the training by autograd.
     """
-    updates = Updates([optimizer])
+    gradients = gradients or Autograd(model, task, precision)
+    updates = Updates([optimizer], gradients.scaler)
     while position.epoch <= epochs and not position.stopped:
         begin_epoch(position, schedule, seed)
         train_loss = train_epoch(
             model=model,
-            gradients=gradients or Autograd(model, task),
+            gradients=gradients,
             updates=updates,
             schedule=schedule if schedule_interval == "batch" else None,
             split=train,
@@ -110,6 +114,7 @@ def fit(
                     split=validation,
                     limit_batches=limit_batches,
                     after_batch=after_batch,
+                    precision=precision,
                 )
                 metrics |= result.named("val")
             moments.epoch_end(metrics)

@@ -61,9 +61,10 @@ class _Trials:
         updates = build_updates(config, model, count_steps(config, training))
         tried = config.optimizer, config.schedule, config.task
         parts = [_form(part.model_dump()) for part in tried]
-        kind = canonical([key, parts, config.trainer.deterministic])
+        trainer = config.trainer
+        kind = canonical([key, parts, trainer.deterministic, trainer.precision])
         if kind not in self._stepped:
-            compute_gradients(model, task, splits.train)
+            compute_gradients(model, task, splits.train, trainer.precision)
             step(*updates)
             self._stepped.add(kind)
 
