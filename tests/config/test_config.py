@@ -42,6 +42,7 @@ VALUES = {
         "deterministic": True,
         "precision": "float32",
         "matmul_precision": "highest",
+        "compile": None,
         "limit_batches": None,
         "gradient_clip_val": None,
         "gradient_clip_algorithm": "norm",

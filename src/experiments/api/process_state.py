@@ -22,6 +22,7 @@ def like_a_new_process() -> Iterator[None]:
     import torch
 
     from experiments.randomness import random_state, set_random_state
+    from experiments.run.compiling import restore_settings
 
     is_on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     device = torch.device("cuda" if is_on_gpu else "cpu")
@@ -39,6 +40,7 @@ def like_a_new_process() -> Iterator[None]:
             if is_enabled != torch.are_deterministic_algorithms_enabled() or warns:
                 torch.use_deterministic_algorithms(is_enabled, warn_only=warns)
             torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
+            restore_settings()
             torch.set_num_threads(threads)
             torch.set_flush_denormal(flushed)
             set_random_state(device, numbers)

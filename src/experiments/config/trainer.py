@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from experiments.config.types import Count, NonNegative, Positive, Strict
 
@@ -25,6 +25,10 @@ class Trainer(Strict):
     """the precision of the forward pass and the loss; 16 bits where torch.autocast allows it"""
     matmul_precision: Literal["highest", "high", "medium"] = Field(examples=["high"])
     """the precision of products of float32 matrices; high and medium use TF32 on a GPU"""
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
+        examples=["default"]
+    )
+    """the mode in which torch.compile compiles the model; null for none"""
     limit_batches: Count | None = Field(examples=[5])
     """the largest number of batches in an epoch and in a test; null for all"""
     gradient_clip_val: Positive | None = Field(examples=[1.0])
@@ -52,3 +56,19 @@ class Trainer(Strict):
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
             raise ValueError(f"trainer.device={device}: choose from auto, cpu, cuda, cuda:N or mps")
         return device
+
+    @model_validator(mode="after")
+    def _compiles_repeatably(self) -> Trainer:
+        if self.compile == "max-autotune" and self.deterministic:
+            raise ValueError(
+                "trainer.compile=max-autotune: chooses kernels by their speed at the moment, so it "
+                "has not the same bits each time; choose default or reduce-overhead, or set "
+                "trainer.deterministic=false"
+            )
+        if self.compile in {"reduce-overhead", "max-autotune"} and self.accumulate_grad_batches > 1:
+            raise ValueError(
+                f"trainer.compile={self.compile}: has gradients in the memory of CUDA graphs, "
+                "which each batch overwrites; choose trainer.compile=default, or "
+                "trainer.accumulate_grad_batches=1"
+            )
+        return self

@@ -23,6 +23,7 @@ from experiments.errors import InputError
 from experiments.run.build_model import model_on_cpu
 from experiments.run.build_schedule import build_schedule, nested_in
 from experiments.run.build_task import build_callbacks, build_task
+from experiments.run.compiling import compile_model, obstacle
 from experiments.run.numerics import set_precision
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
 from experiments.target_classes import build, explained, resolve, resolve_model
@@ -45,6 +46,8 @@ class Parts:
     """the classes of all parts, and of the model's modules"""
     sizes: Mapping[str, int]
     """the arguments that the model took from the data"""
+    not_compiled: str | None = None
+    """the reason why the model is not compiled although the configuration asks for it"""
 
     @property
     def device_kind(self) -> str:
@@ -57,7 +60,7 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
 
     Args:
         config: the run's configuration.
-        tried: whether a first step of the same parts was tried before.
+        tried: whether a first step of the same parts was tried before, compiled if asked for.
 
     Raises:
         InputError: a class, an argument, the device or the data cannot be used, the model does not
@@ -76,12 +79,26 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
         precision = config.trainer.precision
         build = functools.partial(build_updates, config, total_steps=steps)
         try_on_a_copy(model, task, splits.train, build, precision)
+    not_compiled = None
+    if config.trainer.compile is not None:
+        not_compiled = None if tried else obstacle(config, model, task, splits.train)
+        if not_compiled is None:
+            compile_model(model, config)
     optimizer, schedule = build_updates(config, model, steps)
     schedules = [schedule, *nested_in(schedule)]
     objects = [optimizer, *schedules, task, task.loss, *task.metrics.values(), *callbacks.values()]
     classes = {_data_set(config.data), *map(type, [*objects, *model.modules()])}
     return Parts(
-        model, task, optimizer, schedule, callbacks, splits, device, frozenset(classes), sizes
+        model,
+        task,
+        optimizer,
+        schedule,
+        callbacks,
+        splits,
+        device,
+        frozenset(classes),
+        sizes,
+        not_compiled,
     )
 
 

@@ -165,6 +165,8 @@ def _must_be_alone(config: RunConfig) -> str | None:
         return "trainer.accumulate_grad_batches keeps the gradients of one run at a time"
     if trainer.precision != "float32":
         return f"trainer.precision={trainer.precision}, and lanes compute in float32"
+    if trainer.compile is not None:
+        return f"trainer.compile={trainer.compile} compiles the model of one run at a time"
     return None
 
 

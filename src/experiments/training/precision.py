@@ -30,5 +30,10 @@ def outputs_of(model: nn.Module, images: Tensor) -> Tensor:
         model: takes `images`.
         images: float32 (B, C, H, W).
     """
-    outputs: Tensor = model(images)
+    if model._compiled_call_impl is not None and images.is_cuda:
+        # Outputs in the memory of CUDA graphs are valid until the next step.
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        outputs: Tensor = model(images).clone()
+    else:
+        outputs = model(images)
     return outputs.float() if outputs.dtype in _FORMATS.values() else outputs
