@@ -47,6 +47,7 @@ VALUES = {
         "gradient_clip_val": None,
         "gradient_clip_algorithm": "norm",
         "accumulate_grad_batches": 1,
+        "profile": None,
         "checkpoint_every": 1,
         "stop_on_divergence": True,
         "monitor": "val_loss",

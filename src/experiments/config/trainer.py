@@ -37,6 +37,8 @@ class Trainer(Strict):
     """whether the bound is for the norm of all gradients together, or for each value"""
     accumulate_grad_batches: Count = Field(examples=[1])
     """the number of batches whose mean gradient makes one optimizer step"""
+    profile: Count | None = Field(examples=[20])
+    """the number of optimizer steps to profile after a warm-up of five; null for none"""
     checkpoint_every: Count = Field(examples=[1])
     """the number of epochs from one checkpoint to the next"""
     stop_on_divergence: bool = Field(examples=["true"])

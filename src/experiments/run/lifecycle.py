@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from torch import Tensor
@@ -24,6 +25,7 @@ from experiments.run.checkpoint import Checkpoints, check_can_hold, save_weights
 from experiments.run.choose_gradients import gradients_of
 from experiments.run.lines import epoch_line, place_of, test_line
 from experiments.run.measure_again import measure_again
+from experiments.run.profile import Profile
 from experiments.run.restore import check_journal, loss_state, restore
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
 from experiments.tracking import Recorder
@@ -31,6 +33,7 @@ from experiments.tracking.current_run import end_active_run
 from experiments.training.best_epoch import Best
 from experiments.training.evaluation import Evaluation
 from experiments.training.gradients import scaler_state
+from experiments.training.marks import NO_MARKS, Marks
 from experiments.training.position import Position
 
 _log = logging.getLogger(__name__)
@@ -48,7 +51,11 @@ class Run:
         self.checkpoints = Checkpoints(folder / CHECKPOINTS, identity)
         self.diverged = False
         self.position = Position()
-        self.gradients = gradients_of(config, parts)
+        self._profile = None
+        if trainer.profile is not None:
+            self._profile = Profile(trainer.profile, parts.device, recorder, folder)
+        self.marks: Marks = self._profile or NO_MARKS
+        self.gradients = gradients_of(config, parts, self.marks)
         self.saved: str | None = None
         """the place of the last checkpoint, in words"""
         name = trainer.monitor.removeprefix("val_")
@@ -101,6 +108,10 @@ class Run:
     @property
     def _place(self) -> str:
         return place_of(self.position, epochs=self.config.trainer.epochs, batches=self._batches)
+
+    def profiling(self) -> AbstractContextManager[object]:
+        """Return the context of a training, in which its first steps are profiled if asked for."""
+        return self._profile.running() if self._profile is not None else nullcontext()
 
     def save(self) -> None:
         """Write a checkpoint of the run's present state."""

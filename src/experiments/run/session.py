@@ -134,7 +134,8 @@ def report(prepared: Prepared, request: Request) -> list[str]:
     if finished.warning and not finished.diverged:
         result += f", {finished.warning.partition(':')[0]}"
     links = links_for_run(folder) if folder is not None and request.sweep is None else []
-    line = f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
+    again = f"force=true trains {'and profiles it' if config.trainer.profile else 'it anew'}"
+    line = f"Finished before: {result} ({', '.join(places)}); {again}{later}"
     return [*prepared.warnings, line, *links]
 
 

@@ -167,6 +167,8 @@ def _must_be_alone(config: RunConfig) -> str | None:
         return f"trainer.precision={trainer.precision}, and lanes compute in float32"
     if trainer.compile is not None:
         return f"trainer.compile={trainer.compile} compiles the model of one run at a time"
+    if trainer.profile is not None:
+        return "trainer.profile profiles the steps of one run at a time"
     return None
 
 

@@ -10,6 +10,7 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from experiments.tasks import Task
+from experiments.training.marks import BACKWARD, FORWARD, NO_MARKS, Marks
 from experiments.training.precision import Precision, computing_in, outputs_of
 
 
@@ -39,8 +40,15 @@ class Gradients(Protocol):
 class Autograd:
     """Gradients by torch's autograd, in float32 or mixed precision."""
 
-    def __init__(self, model: nn.Module, task: Task, precision: Precision = "float32") -> None:
-        self._model, self._task, self._precision = model, task, precision
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        precision: Precision = "float32",
+        marks: Marks = NO_MARKS,
+    ) -> None:
+        self._model, self._task = model, task
+        self._precision, self._marks = precision, marks
 
     @property
     def scaler(self) -> GradScaler | None:
@@ -49,10 +57,11 @@ class Autograd:
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the model forward and backward."""
-        with computing_in(self._precision, images.device):
+        with self._marks.phase(FORWARD), computing_in(self._precision, images.device):
             outputs = outputs_of(self._model, images)
             loss = self._task.loss(outputs, self._task.targets(images, labels))
-        self._backward(loss / count if count > 1 else loss)
+        with self._marks.phase(BACKWARD):
+            self._backward(loss / count if count > 1 else loss)
         return loss.detach()
 
     def complete(self) -> None:
@@ -71,9 +80,14 @@ class ScaledAutograd(Autograd):
     """
 
     def __init__(
-        self, model: nn.Module, task: Task, optimizer: Optimizer, device: torch.device
+        self,
+        model: nn.Module,
+        task: Task,
+        optimizer: Optimizer,
+        device: torch.device,
+        marks: Marks = NO_MARKS,
     ) -> None:
-        super().__init__(model, task, "fp16-mixed")
+        super().__init__(model, task, "fp16-mixed", marks)
         self._optimizer, self._scaler = optimizer, GradScaler(device.type)
 
     @property
