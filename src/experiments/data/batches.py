@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sized
 import torch
 from torch import Tensor
 
-from experiments.data.splits import Split
+from experiments.data.splits import Split, on_device
 from experiments.randomness import generator
 
 _BATCHES_AT_ONCE = 16  # one gather and one normalisation for so many batches, which fit the cache
@@ -61,4 +61,4 @@ def count_batches(split: Sized, batch_size: int, limit: int | None = None) -> in
 def order_of(split: Split, seed: int, epoch: int) -> Tensor:
     """Return the order in which an epoch visits a split's examples, int64 (N)."""
     order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
-    return order.to(split.labels.device)
+    return on_device(order, split.labels.device)
