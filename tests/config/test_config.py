@@ -68,7 +68,7 @@ VALUES = {
     "seed": 0,
     "force": False,
     "outputs": "outputs",
-    "sweep": {"plan_only": False, "fail_fast": False, "max_jobs": 1000},
+    "sweep": {"plan_only": False, "fail_fast": False, "max_jobs": 1000, "gpus_per_job": None},
 }
 
 
