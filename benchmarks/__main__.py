@@ -15,13 +15,14 @@ from benchmarks import (
     predict,
     process,
     reports,
+    settings,
     startup,
     sweep,
     verdict,
 )
 
 SCRIPTS = (
-    *(startup, epoch, lanes, checkpoint, contention),
+    *(startup, epoch, settings, lanes, checkpoint, contention),
     *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
     *(drawn, predict, demo),
 )
