@@ -73,11 +73,12 @@ class Trained:
         found: Precision = self.settings["trainer"].get("precision", "float32")
         return found
 
-    def logits(self, images: Tensor) -> Tensor:
+    def logits(self, images: Tensor, precision: Precision | None = None) -> Tensor:
         """Return the model's outputs, in batches, as the test of the run computes them.
 
         Args:
             images: bytes (N, C, H, W) or (N, H, W), on the CPU.
+            precision: another precision than that of the run.
 
         Returns:
             float32 (N, K), logits of K classes if the model classifies.
@@ -89,7 +90,7 @@ class Trained:
         with (
             explained("model: to answer images", "bring back the code of the run"),
             torch.no_grad(),
-            computing_in(self.precision, images.device),
+            computing_in(precision or self.precision, images.device),
         ):
             parts = map(normalise, torch.split(images, EVALUATION_BATCH))
             return torch.cat([outputs_of(self.model, part) for part in parts])
