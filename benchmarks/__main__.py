@@ -19,13 +19,14 @@ from benchmarks import (
     predict,
     process,
     reports,
+    settings,
     startup,
     sweep,
     verdict,
 )
 
 SCRIPTS = (
-    *(startup, epoch, first_epoch, lanes_epoch, lanes, checkpoint, contention),
+    *(startup, epoch, first_epoch, lanes_epoch, lanes, settings, checkpoint, contention),
     *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
     *(drawn, predict, demo),
 )

@@ -40,10 +40,14 @@ VALUES = {
         "device": "auto",
         "threads": 2,
         "deterministic": True,
+        "precision": "float32",
+        "matmul_precision": "highest",
+        "compile": None,
         "limit_batches": None,
         "gradient_clip_val": None,
         "gradient_clip_algorithm": "norm",
         "accumulate_grad_batches": 1,
+        "profile": None,
         "checkpoint_every": 1,
         "stop_on_divergence": True,
         "monitor": "val_loss",
@@ -64,7 +68,7 @@ VALUES = {
     "seed": 0,
     "force": False,
     "outputs": "outputs",
-    "sweep": {"plan_only": False, "fail_fast": False, "max_jobs": 1000},
+    "sweep": {"plan_only": False, "fail_fast": False, "max_jobs": 1000, "gpus_per_job": None},
 }
 
 

@@ -189,3 +189,16 @@ def test_an_edited_model_is_not_exported(source: Source, tmp_path: Path) -> None
     with pytest.raises(InputError, match="my_models has been edited since the training"):
         export(other, "torch_export", tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_in_mixed_precision_answers_in_it_and_is_exported_in_float32(
+    run: Summary, source: Source
+) -> None:
+    plain = source.trained
+    trainer = {**plain.settings["trainer"], "precision": "bf16-mixed"}
+    mixed = replace(plain, settings={**plain.settings, "trainer": trainer})
+    answers = mixed.logits(source.images)
+    assert answers.dtype == torch.float32
+    assert not torch.equal(answers, source.expected)
+    torch.testing.assert_close(answers, source.expected, rtol=0.05, atol=0.05)
+    assert torch.equal(source_of(run, mixed).expected, source.expected)

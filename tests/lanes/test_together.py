@@ -11,6 +11,7 @@ from experiments.data.batches import normalise
 from experiments.lanes.lane import Lane
 from experiments.lanes.training import fit_lanes
 from experiments.training.chain_gradients import chain_gradients
+from experiments.training.gradients import Autograd
 from experiments.training.loop import fit
 from tests.lanes.conftest import Run, adamw, sgd
 from tests.lanes.test_lanes import SETTINGS
@@ -19,7 +20,7 @@ from tests.lanes.test_lanes import SETTINGS
 def chain(run: Run) -> Lane:
     lane = run.lane()
     images, labels = lane.train.at(torch.arange(64))
-    gradients = chain_gradients(lane.model, lane.task, normalise(images), labels)
+    gradients = chain_gradients(Autograd(lane.model, lane.task), normalise(images), labels)
     assert gradients is not None
     return dataclasses.replace(lane, gradients=gradients)
 

@@ -84,3 +84,27 @@ def test_the_trial_repeats_no_warning_that_its_few_images_cause() -> None:
     with pytest.warns(UserWarning, match="No positive samples"):
         compute_gradients(model(), task, split(LABELS))
     try_on_a_copy(model(), task, split(LABELS), build)  # warnings are errors here
+
+
+def test_an_operation_without_a_repeatable_kernel_is_named_with_the_remedy() -> None:
+    class Putting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(4, 3)
+
+        def forward(self, x):
+            y = self.last(x.flatten(1))
+            return y.clone().put_(torch.tensor([0]), y[0, :1])  # unrepeatable on every device
+
+    task = made(Classification(), nn.CrossEntropyLoss())
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(
+            InputError,
+            match=r"^trainer\.deterministic=true: Putting calls put_, which has no repeatable "
+            r"kernel on the device; replace it, or set trainer\.deterministic=false$",
+        ):
+            compute_gradients(Putting(), task, split(LABELS))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    compute_gradients(Putting(), task, split(LABELS))

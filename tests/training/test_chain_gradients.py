@@ -44,6 +44,10 @@ def model_of(*hidden: int, activation: type[nn.Module] = nn.ReLU, bias: bool = T
     return nn.Sequential(*parts, nn.Linear(widths[-1], 10, bias=bias))
 
 
+def made(model: nn.Module, task: Task, images: Tensor, labels: Tensor) -> ChainGradients | None:
+    return chain_gradients(Autograd(model, task), images, labels)
+
+
 def gradients_of(model: nn.Module, gradients: Gradients, *batches: tuple[Tensor, Tensor]):
     losses = [gradients.add(*each, len(batches)) for each in batches]
     found = [each.grad for each in model.parameters()]
@@ -65,7 +69,7 @@ def gradients_of(model: nn.Module, gradients: Gradients, *batches: tuple[Tensor,
 )
 def test_agrees_with_autograd(model: nn.Module, loss: nn.Module, kind: type[Task]) -> None:
     task, other = task_of(loss, kind), copy.deepcopy(model)
-    chain = chain_gradients(model, task, *batch())
+    chain = made(model, task, *batch())
     assert isinstance(chain, ChainGradients)
     for sizes in ((64,), (1,), (64, 32, 7)):
         batches = [batch(size, seed=size) for size in sizes]
@@ -82,7 +86,7 @@ def test_the_bits_are_equal_on_any_number_of_threads(hidden: tuple[int, ...]) ->
     found = []
     for threads in (1, 2, 3, 4):
         torch.set_num_threads(threads)
-        chain = chain_gradients(model, task, *batch())
+        chain = made(model, task, *batch())
         assert chain is not None
         found.append([gradients_of(model, chain, batch(size)) for size in (64, 32, 100)])
     for other in found[1:]:
@@ -92,7 +96,7 @@ def test_the_bits_are_equal_on_any_number_of_threads(hidden: tuple[int, ...]) ->
 
 def test_a_callback_that_hooks_or_freezes_is_obeyed() -> None:
     model, task, calls = SimpleNet(), task_of(nn.CrossEntropyLoss()), []
-    chain = chain_gradients(model, task, *batch())
+    chain = made(model, task, *batch())
     assert chain is not None
     handle = model.fc1.register_forward_hook(lambda *_: calls.append(1))
     gradients_of(model, chain, batch())
@@ -109,7 +113,7 @@ def test_a_callback_that_hooks_or_freezes_is_obeyed() -> None:
 
 def test_new_parameters_and_weights_are_seen() -> None:
     model, task = SimpleNet(), task_of(nn.CrossEntropyLoss())
-    chain = chain_gradients(model, task, *batch())
+    chain = made(model, task, *batch())
     assert chain is not None
     other = SimpleNet()
     model.load_state_dict(other.state_dict())
@@ -129,10 +133,10 @@ class InPlace(nn.Module):
 
 
 def test_the_trial_leaves_no_trace_and_refuses_what_differs() -> None:
-    assert chain_gradients(ConvNet(), task_of(nn.CrossEntropyLoss()), *batch()) is None
-    assert chain_gradients(SimpleNet(), task_of(InPlace()), *batch()) is None
+    assert made(ConvNet(), task_of(nn.CrossEntropyLoss()), *batch()) is None
+    assert made(SimpleNet(), task_of(InPlace()), *batch()) is None
     model, before = SimpleNet(), torch.get_rng_state()
-    assert chain_gradients(model, task_of(nn.CrossEntropyLoss()), *batch(pixels=27)) is None
-    assert chain_gradients(model, task_of(nn.CrossEntropyLoss()), *batch()) is not None
+    assert made(model, task_of(nn.CrossEntropyLoss()), *batch(pixels=27)) is None
+    assert made(model, task_of(nn.CrossEntropyLoss()), *batch()) is not None
     assert torch.equal(torch.get_rng_state(), before)
     assert all(each.grad is None for each in model.parameters())

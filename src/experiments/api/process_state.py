@@ -22,6 +22,7 @@ def like_a_new_process() -> Iterator[None]:
     import torch
 
     from experiments.randomness import random_state, set_random_state
+    from experiments.run.compiling import restore_settings
 
     is_on_gpu = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     device = torch.device("cuda" if is_on_gpu else "cpu")
@@ -39,6 +40,7 @@ def like_a_new_process() -> Iterator[None]:
             if is_enabled != torch.are_deterministic_algorithms_enabled() or warns:
                 torch.use_deterministic_algorithms(is_enabled, warn_only=warns)
             torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
+            restore_settings()
             torch.set_num_threads(threads)
             torch.set_flush_denormal(flushed)
             set_random_state(device, numbers)
@@ -53,7 +55,7 @@ def _defaults() -> Iterator[None]:
 
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
     precision = torch.get_float32_matmul_precision()
-    tuned = torch.backends.cudnn.benchmark
+    tuned, convolves_in_tf32 = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
     torch.set_default_dtype(torch.float32)
     if device.type != "cpu":  # a default device, even the CPU, costs time at every call of torch
         torch.set_default_device(None)
@@ -67,6 +69,7 @@ def _defaults() -> Iterator[None]:
             torch.set_default_device(device)
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = tuned
+        torch.backends.cudnn.allow_tf32 = convolves_in_tf32
 
 
 def _flushes_denormals() -> bool:

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.composition.environment import from_environment
 from experiments.composition.hydra_errors import TOO_DEEP, in_one_line
 from experiments.errors import InputError
+from experiments.process.gpus import visible_gpus
 from experiments.redaction.hide import remember_secrets_of
 
 if TYPE_CHECKING:
@@ -30,14 +31,32 @@ OmegaConf.register_new_resolver("is_set", lambda value: value is not None, repla
 OmegaConf.register_new_resolver(
     "chosen", lambda group, *, _root_: _chosen(group, _root_), replace=True
 )
-OmegaConf.register_new_resolver("workers", lambda threads: workers(threads), replace=True)
+OmegaConf.register_new_resolver("workers", lambda *given: workers(*given), replace=True)
+OmegaConf.register_new_resolver(
+    "gpus_per_job", lambda device, wanted: gpus_per_job(device, wanted), replace=True
+)
 
 
-def workers(threads: int) -> int:
-    """Return the number of processes, of `threads` threads each, that fit the cores; at least 1."""
+def workers(threads: int, device: str = "cpu", gpus: int | None = None) -> int:
+    """Return the number of processes that fit this machine, at least 1.
+
+    Args:
+        threads: the number of threads of each, which get cores of their own.
+        device: the device of each; if it is any GPU and there are GPUs, they get their own.
+        gpus: the number of GPUs of each; None for one.
+    """
     allowed = getattr(os, "sched_getaffinity", None)  # a container or a scheduler may limit us
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    return max(1, cores // threads)
+    found = visible_gpus() if device in {"auto", "cuda"} else ()
+    by_gpus = len(found) // (gpus or 1) if found else cores
+    return max(1, min(cores // threads, by_gpus))
+
+
+def gpus_per_job(device: str, wanted: int | None) -> int:
+    """Return the number of GPUs for a job; by default 1 if it may have one and one is here."""
+    if device not in {"auto", "cuda"}:
+        return 0
+    return wanted or min(1, len(visible_gpus()))
 
 
 def _chosen(group: str, root: Any) -> str:

@@ -16,3 +16,5 @@ class Sweep(Strict):
     """whether no further job begins after a job has failed"""
     max_jobs: Count = Field(examples=[5000])
     """the largest number of jobs that a sweep may have"""
+    gpus_per_job: Count | None = Field(examples=[1])
+    """the number of GPUs that a job of a launcher with processes sees; null for one, if any"""

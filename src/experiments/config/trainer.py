@@ -21,6 +21,14 @@ class Trainer(Strict):
     """the number of CPU threads that torch uses"""
     deterministic: bool = Field(examples=["true"])
     """whether operations without a repeatable kernel are refused"""
+    precision: Literal["float32", "bf16-mixed", "fp16-mixed"] = Field(examples=["bf16-mixed"])
+    """the precision of the forward pass and the loss; 16 bits where torch.autocast allows it"""
+    matmul_precision: Literal["highest", "high", "medium"] = Field(examples=["high"])
+    """the precision of products of float32 matrices; high and medium use TF32 on a GPU"""
+    compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
+        examples=["default"]
+    )
+    """the mode in which torch.compile compiles the model; null for none"""
     limit_batches: Count | None = Field(examples=[5])
     """the largest number of batches in an epoch and in a test; null for all"""
     gradient_clip_val: Positive | None = Field(examples=[1.0])
@@ -29,6 +37,8 @@ class Trainer(Strict):
     """whether the bound is for the norm of all gradients together, or for each value"""
     accumulate_grad_batches: Count = Field(examples=[1])
     """the number of batches whose mean gradient makes one optimizer step"""
+    profile: Count | None = Field(examples=[20])
+    """the number of optimizer steps to profile after a warm-up of five; null for none"""
     checkpoint_every: Count = Field(examples=[1])
     """the number of epochs from one checkpoint to the next"""
     stop_on_divergence: bool = Field(examples=["true"])
@@ -63,3 +73,19 @@ class Trainer(Strict):
         if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
             raise ValueError(f"trainer.device={device}: choose from auto, cpu, cuda, cuda:N or mps")
         return device
+
+    @model_validator(mode="after")
+    def _compiles_repeatably(self) -> Trainer:
+        if self.compile == "max-autotune" and self.deterministic:
+            raise ValueError(
+                "trainer.compile=max-autotune: chooses kernels by their speed at the moment, so it "
+                "has not the same bits each time; choose default or reduce-overhead, or set "
+                "trainer.deterministic=false"
+            )
+        if self.compile in {"reduce-overhead", "max-autotune"} and self.accumulate_grad_batches > 1:
+            raise ValueError(
+                f"trainer.compile={self.compile}: has gradients in the memory of CUDA graphs, "
+                "which each batch overwrites; choose trainer.compile=default, or "
+                "trainer.accumulate_grad_batches=1"
+            )
+        return self

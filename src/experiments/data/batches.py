@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sized
 import torch
 from torch import Tensor
 
-from experiments.data.splits import Split
+from experiments.data.splits import Split, on_device
 from experiments.randomness import generator
 from experiments.threads import threads_for
 
@@ -63,4 +63,4 @@ def count_batches(split: Sized, batch_size: int, limit: int | None = None) -> in
 def order_of(split: Split, seed: int, epoch: int) -> Tensor:
     """Return the order in which an epoch visits a split's examples, int64 (N)."""
     order = torch.randperm(len(split), generator=generator(seed, "shuffle", epoch))
-    return order.to(split.labels.device)
+    return on_device(order, split.labels.device)

@@ -98,8 +98,21 @@ def _load(cls: type, arguments: _Arguments, device: torch.device) -> Splits:
     sha256 = hashlib.sha256()
     for split, digest in zip((train, test), digests, strict=True):
         sha256.update(digest.encode() if digest else _content(split))
-    train, test = (Split(s.images.to(device), s.labels.to(device)) for s in (train, test))
+    train, test = (
+        Split(on_device(split.images, device), on_device(split.labels, device))
+        for split in (train, test)
+    )
     return Splits(train, None, test, sha256.hexdigest())
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device; a GPU copies it from pinned memory, and nobody waits.
+
+    A GPU computes on a stream, so its next kernel sees the copy.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _part(cls: type, arguments: _Arguments, *, train: bool) -> object:
@@ -197,7 +210,7 @@ def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:
     is_held = torch.zeros(len(labels), dtype=torch.bool)
     is_held[held] = True
     train, validation = (
-        Split(splits.train.images, splits.train.labels, chosen.nonzero().flatten().to(device))
+        Split(splits.train.images, splits.train.labels, on_device(chosen.nonzero()[:, 0], device))
         for chosen in (~is_held, is_held)
     )
     return Splits(train, validation, splits.test, splits.sha256)

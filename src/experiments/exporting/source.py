@@ -131,7 +131,7 @@ def source_of(run: Summary, trained: Trained) -> Source:
     """
     data = data_of(trained)
     images = data.test.images.reshape(-1, *trained.shape)
-    expected = trained.logits(images)
+    expected = trained.logits(images, "float32")  # as all formats compute
     targets = trained.targets(data.test.images, data.test.labels)
     return Source(trained, run.identity, images, targets, expected, data.train)
 

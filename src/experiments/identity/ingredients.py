@@ -32,7 +32,7 @@ BESIDE: dict[str, Any] = {
     "sweep": True,
     "tracking": True,
     "data": {"root"},
-    "trainer": {"device", "checkpoint_every"},
+    "trainer": {"device", "checkpoint_every", "profile"},
 }
 """the keys that do not change the result; the data's checksum stands for `data.root`"""
 _STEERING = {"trainer": ("monitor", "min_delta"), "task": ("metrics", "objective")}

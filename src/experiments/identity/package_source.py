@@ -55,6 +55,7 @@ BESIDE: Mapping[str, str] = {
     "run.load_model": "loads the model of a finished run",
     "run.measure": "measures the weights of a finished run",
     "run.prepare": "looks up an earlier run; `run.build` builds",
+    "run.profile": "measures the time of steps",
     "run.progress": "draws the bar",
     "run.request": "reads the name and folder of a run",
     "run.result_warning": "judges a result",

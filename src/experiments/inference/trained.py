@@ -23,6 +23,7 @@ from experiments.target_classes import build, explained, resolve
 from experiments.tasks import Classification, Task
 from experiments.tracking.tag_names import NAME
 from experiments.training.evaluation import EVALUATION_BATCH
+from experiments.training.precision import Precision, computing_in, outputs_of
 
 _OF_TASK = frozenset({"_target_", "loss", "metrics", "objective"})  # the others are arguments
 
@@ -66,11 +67,18 @@ class Trained:
         """The seed of the run."""
         return int(self.settings["seed"])
 
-    def logits(self, images: Tensor) -> Tensor:
+    @property
+    def precision(self) -> Precision:
+        """The precision that the run computed in; runs of older versions computed in float32."""
+        found: Precision = self.settings["trainer"].get("precision", "float32")
+        return found
+
+    def logits(self, images: Tensor, precision: Precision | None = None) -> Tensor:
         """Return the model's outputs, in batches, as the test of the run computes them.
 
         Args:
             images: bytes (N, C, H, W) or (N, H, W), on the CPU.
+            precision: another precision than that of the run.
 
         Returns:
             float32 (N, K), logits of K classes if the model classifies.
@@ -82,10 +90,10 @@ class Trained:
         with (
             explained("model: to answer images", "bring back the code of the run"),
             torch.no_grad(),
+            computing_in(precision or self.precision, images.device),
         ):
-            return torch.cat(
-                [self.model(normalise(part)) for part in torch.split(images, EVALUATION_BATCH)]
-            )
+            parts = map(normalise, torch.split(images, EVALUATION_BATCH))
+            return torch.cat([outputs_of(self.model, part) for part in parts])
 
     def targets(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return the targets of the run's task, such as the classes, for bytes and their labels.

@@ -19,6 +19,7 @@ from experiments.run.build import Parts, assemble
 from experiments.run.restore import loss_state
 from experiments.tasks import Task
 from experiments.training.chain_gradients import chain_gradients
+from experiments.training.gradients import Autograd
 
 _CACHE = 32 * 2**20  # bytes; larger caches are shared with other processes
 _MOST = 256
@@ -47,7 +48,8 @@ def examine(config: RunConfig, wanted: int | None) -> int:
     """
     parts = assemble(config)
     images, labels = _batch(parts, config.data.batch_size)
-    is_chain = chain_gradients(parts.model, parts.task, images, labels) is not None
+    autograd = Autograd(parts.model, parts.task)
+    is_chain = chain_gradients(autograd, images, labels) is not None
     if not is_chain:
         _check_sameness(parts.model, parts.task, images, labels)
     if wanted is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 from collections.abc import Mapping, Sized
@@ -24,6 +25,8 @@ from experiments.errors import InputError
 from experiments.run.build_model import model_on_cpu
 from experiments.run.build_schedule import build_schedule, nested_in
 from experiments.run.build_task import build_callbacks, build_task
+from experiments.run.compiling import compile_model, obstacle
+from experiments.run.numerics import set_precision
 from experiments.run.processes import check_dense, check_processes, device_of_process
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
 from experiments.target_classes import build, explained, resolve, resolve_model
@@ -48,6 +51,8 @@ class Parts:
     """the arguments that the model took from the data"""
     team: Team = ALONE
     """the processes that train the run"""
+    not_compiled: str | None = None
+    """the reason why the model is not compiled although the configuration asks for it"""
 
     @property
     def device_kind(self) -> str:
@@ -60,7 +65,7 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
 
     Args:
         config: the run's configuration.
-        tried: whether a first step of the same parts was tried before.
+        tried: whether a first step of the same parts was tried before, compiled if asked for.
 
     Raises:
         InputError: a class, an argument, the device or the data cannot be used, the model does not
@@ -78,13 +83,29 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
     callbacks = build_callbacks(config)
     steps = count_steps(config, splits.train)
     if not tried:
-        try_on_a_copy(model, task, splits.train, lambda copy: build_updates(config, copy, steps))
+        precision = config.trainer.precision
+        build = functools.partial(build_updates, config, total_steps=steps)
+        try_on_a_copy(model, task, splits.train, build, precision)
+    not_compiled = None
+    if config.trainer.compile is not None:
+        not_compiled = None if tried else obstacle(config, model, task, splits.train)
+        if not_compiled is None:
+            compile_model(model, config)
     optimizer, schedule = build_updates(config, model, steps)
     schedules = [schedule, *nested_in(schedule)]
     objects = [optimizer, *schedules, task, task.loss, *task.metrics.values(), *callbacks.values()]
     classes = {_data_set(config.data), *map(type, [*objects, *model.modules()])}
     return Parts(
-        model, task, optimizer, schedule, callbacks, splits, device, frozenset(classes), sizes
+        model,
+        task,
+        optimizer,
+        schedule,
+        callbacks,
+        splits,
+        device,
+        frozenset(classes),
+        sizes,
+        not_compiled=not_compiled,
     )
 
 
@@ -153,6 +174,7 @@ def _kind(device: torch.device) -> str:
 
 
 def _prepare_torch(trainer: Trainer) -> torch.device:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it as CUDA starts
     torch.set_num_threads(trainer.threads)
     device = torch.device(_device_name(trainer.device))
     # On the CPU torch's kernels are deterministic anyway; the switch would only slow them.
@@ -160,7 +182,7 @@ def _prepare_torch(trainer: Trainer) -> torch.device:
     if wanted != torch.are_deterministic_algorithms_enabled():  # setting it loads torch's compiler
         torch.use_deterministic_algorithms(wanted)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for deterministic cuBLAS
+    set_precision(trainer, device)
     return device
 
 

@@ -12,36 +12,25 @@ from experiments.randomness import derive, seed_all
 from experiments.run.build import Parts
 from experiments.training.averaged import Averaged
 from experiments.training.chain_gradients import chain_gradients
-from experiments.training.gradients import Autograd, Gradients
+from experiments.training.gradients import Autograd, Gradients, ScaledAutograd
+from experiments.training.marks import NO_MARKS, Marks
 from experiments.training.position import Position
 from experiments.training.sharded import Sharded
 from experiments.training.shared_batches import Buffers, Shards
 
 
-def gradients_of(config: RunConfig, parts: Parts, position: Callable[[], Position]) -> Gradients:
+def gradients_of(
+    config: RunConfig, parts: Parts, position: Callable[[], Position], marks: Marks = NO_MARKS
+) -> Gradients:
     """Return the gradients that a configuration asks for.
 
     Args:
         config: the run's configuration.
         parts: the run's objects.
         position: returns the run's present position.
+        marks: marks the phases of each step for a profiler.
     """
-    return _shared(_on_one_process(config, parts), config, parts, position)
-
-
-def _on_one_process(config: RunConfig, parts: Parts) -> Gradients:
-    train = parts.splits.train
-    few = torch.arange(min(config.data.batch_size, len(train)), device=parts.device)
-    images, labels = train.at(few)
-    chain = chain_gradients(parts.model, parts.task, normalise(images), labels)
-    return chain or Autograd(parts.model, parts.task)
-
-
-def _shared(
-    inner: Gradients, config: RunConfig, parts: Parts, position: Callable[[], Position]
-) -> Gradients:
-    """Return gradients that the processes of a run compute together."""
-    shards, team = config.trainer.shards, parts.team
+    shards, team, precision = config.trainer.shards, parts.team, config.trainer.precision
 
     def seed(shard: int) -> None:
         here = position()
@@ -49,7 +38,21 @@ def _shared(
 
     buffers = Buffers(parts.model, parts.task.loss)
     if config.trainer.strategy == "ddp" and team.size > 1:
-        return Averaged(parts.model, parts.task, Shards(team.size, team, seed, buffers), team)
+        parts_of_batch = Shards(team.size, team, seed, buffers)
+        return Averaged(parts.model, parts.task, parts_of_batch, team, precision)
+    inner = _on_one_process(config, parts, marks)
     if shards == 1:
         return inner
     return Sharded(inner, parts.model, Shards(shards, team, seed, buffers), team)
+
+
+def _on_one_process(config: RunConfig, parts: Parts, marks: Marks) -> Gradients:
+    trainer, train = config.trainer, parts.splits.train
+    if trainer.precision == "fp16-mixed":
+        return ScaledAutograd(parts.model, parts.task, parts.optimizer, parts.device, marks)
+    autograd = Autograd(parts.model, parts.task, trainer.precision, marks)
+    if trainer.precision != "float32" or trainer.compile is not None:
+        return autograd
+    few = torch.arange(min(config.data.batch_size, len(train)), device=parts.device)
+    images, labels = train.at(few)
+    return chain_gradients(autograd, normalise(images), labels) or autograd

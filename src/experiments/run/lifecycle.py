@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from torch import Tensor
@@ -25,6 +26,7 @@ from experiments.run.choose_gradients import gradients_of
 from experiments.run.keep_in_step import check_agreement, names_of_first
 from experiments.run.lines import epoch_line, place_of, test_line
 from experiments.run.measure_again import measure_again
+from experiments.run.profile import Profile
 from experiments.run.restore import check_journal, loss_state, restore
 from experiments.run.result_warning import is_finite, tags_of_divergence, warning_about
 from experiments.run.shared_checkpoints import SharedCheckpoints
@@ -32,6 +34,8 @@ from experiments.tracking import Recorder
 from experiments.tracking.current_run import end_active_run
 from experiments.training.best_epoch import Best
 from experiments.training.evaluation import Evaluation
+from experiments.training.gradients import scaler_state
+from experiments.training.marks import NO_MARKS, Marks
 from experiments.training.position import Position
 
 _log = logging.getLogger(__name__)
@@ -51,7 +55,11 @@ class Run:
         )
         self.diverged = False
         self.position = Position()
-        self.gradients = gradients_of(config, parts, lambda: self.position)
+        self._profile = None
+        if trainer.profile is not None:
+            self._profile = Profile(trainer.profile, parts.device, recorder, folder)
+        self.marks: Marks = self._profile or NO_MARKS
+        self.gradients = gradients_of(config, parts, lambda: self.position, self.marks)
         self.saved: str | None = None
         """the place of the last checkpoint, in words"""
         name = trainer.monitor.removeprefix("val_")
@@ -87,6 +95,7 @@ class Run:
             self.checkpoints.folder,
             state,
             self.parts,
+            self.gradients.scaler,
             (self.position, self._best),
             steered=steer(self.config),
             epochs=self.config.trainer.epochs,
@@ -105,6 +114,10 @@ class Run:
     def _place(self) -> str:
         return place_of(self.position, epochs=self.config.trainer.epochs, batches=self._batches)
 
+    def profiling(self) -> AbstractContextManager[object]:
+        """Return the context of a training, in which its first steps are profiled if asked for."""
+        return self._profile.running() if self._profile is not None else nullcontext()
+
     def save(self) -> None:
         """Write a checkpoint of the run's present state."""
         self.checkpoints.save(
@@ -114,6 +127,7 @@ class Run:
                 "optimizer": self.parts.optimizer.state_dict(),
                 "schedule": self.parts.schedule.state_dict(),
                 "loss": loss_state(self.parts.task),
+                "scaler": scaler_state(self.gradients.scaler),
                 "callbacks": {
                     "training": self._training.state(),
                     "states": self.moments.states(),

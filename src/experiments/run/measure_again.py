@@ -79,5 +79,6 @@ def measure_again(
         limit_batches=config.trainer.limit_batches,
         after_batch=after_batch,
         team=parts.team,
+        precision=config.trainer.precision,
     )
     return {f"{'test' if is_test else 'val'}_{key}": value for key, value in found.metrics.items()}

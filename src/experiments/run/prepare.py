@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,8 @@ class Prepared:
     """the earlier run of this identity, here or on another machine"""
     folder: Path
     """the folder to train in"""
-    warning: str | None
-    """a problem of the tracking store that may be temporary"""
+    warnings: Sequence[str]
+    """problems of the compiler or, perhaps for a while, of the tracking store"""
 
     @property
     def identity(self) -> str:
@@ -79,19 +80,26 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
         check_store(config.tracking.uri)
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
     parts = assembled(config, tried=planned)
+    warnings = []
+    if parts.not_compiled is not None:
+        warnings.append(
+            f"trainer.compile={config.trainer.compile}: the model is not compiled "
+            f"({parts.not_compiled}); this is the run of trainer.compile=null"
+        )
+        config = uncompiled(config)
     ingredients = ingredients_of(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     refuse_unseen(parts.classes, ingredients.source.keys() | ingredients.measured_by)
     identity = ingredients.identity
     here = earlier = look_up(outputs, identity, folder)
-    warning = None
     if not planned and config.tracking.uri is not None and not (here and here.state == "finished"):
-        there, warning = ask_store(config, identity)
+        there, problem = ask_store(config, identity)
+        warnings += [problem] if problem else []
         # Without the weights of a run elsewhere, its missing metrics cannot be measured.
         is_whole = there is None or not there.lacks(ingredients.measures) or there.folder
         earlier = foremost(here, there if is_whole else None)
     if earlier is not None:
         earlier.refuse_alive()
-    prepared = Prepared(config, parts, ingredients, here, earlier, folder, warning)
+    prepared = Prepared(config, parts, ingredients, here, earlier, folder, warnings)
     if prepared.finished:
         if prepared.finished.folder:
             check_weights(prepared.finished.folder)
@@ -103,6 +111,12 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
             return prepared
     check_free(prepared.folder)
     return prepared
+
+
+def uncompiled(config: RunConfig) -> RunConfig:
+    """Return the configuration of the run whose model is not compiled."""
+    trainer = config.trainer.model_copy(update={"compile": None})
+    return config.model_copy(update={"trainer": trainer})
 
 
 def assembled(config: RunConfig, *, tried: bool = False) -> Parts:

@@ -15,9 +15,14 @@ def check_processes(trainer: Trainer) -> None:
     """Check that the processes of this run can share its batches.
 
     Raises:
-        InputError: their number does not divide the number of shards.
+        InputError: their number does not divide the number of shards, or the loss is scaled.
     """
     size = world().size
+    if trainer.precision == "fp16-mixed" and (size > 1 or trainer.shards > 1):
+        raise InputError(
+            "trainer.precision=fp16-mixed: scales the loss of one batch in one process; choose "
+            "bf16-mixed or float32, or train with trainer.shards=1 in one process"
+        )
     if trainer.strategy == "shards" and trainer.shards % size:
         more = -(-trainer.shards // size) * size
         raise InputError(

@@ -23,9 +23,12 @@ from experiments.run.build import Parts
 from experiments.run.build_schedule import nested_in
 from experiments.run.checkpoint import check_architecture, unusable
 from experiments.training.best_epoch import Best
+from experiments.training.gradients import scaler_state
 from experiments.training.updates import parameters_of
 
 if TYPE_CHECKING:
+    from torch.amp import GradScaler
+
     from experiments.tasks import Task
     from experiments.training.position import Position
 
@@ -60,6 +63,7 @@ def restore(
     folder: Path,
     state: Mapping[str, Any],
     parts: Parts,
+    scaler: GradScaler | None,
     begin: tuple[Position, Best],
     *,
     steered: bool,
@@ -73,6 +77,7 @@ def restore(
         folder: the folder of the checkpoints, for messages.
         state: the saved state.
         parts: the parts, as `assemble` returns them.
+        scaler: the scaler of the loss, if there is one.
         begin: the position and the best epoch of a run that begins.
         steered: whether metrics may steer the run, so that its best epoch must be the saved one.
         epochs: the number of epochs of the run.
@@ -99,6 +104,7 @@ def restore(
         schedule = parts.schedule.state_dict()
         _check_alike("schedule", schedule, state["schedule"], exactly=is_torchs)
         _check_alike("loss", loss_state(parts.task), state["loss"], exactly=True)
+        _check_alike("scaler", scaler_state(scaler), state["scaler"], exactly=True)
         _check_alike(
             "callbacks", dict.fromkeys(parts.callbacks), state["callbacks"]["states"], exactly=True
         )
@@ -107,6 +113,8 @@ def restore(
         parts.schedule.load_state_dict(dict(state["schedule"]))
         if isinstance(parts.task.loss, nn.Module):
             parts.task.loss.load_state_dict(dict(state["loss"]))
+        if scaler is not None:
+            scaler.load_state_dict(dict(state["scaler"]))
         set_random_state(parts.device, state["random"])
     except InputError:
         raise

@@ -52,6 +52,11 @@ def prepare_job(config: RunConfig, request: Request) -> Prepared:
         InputError: the job cannot be run, or the source was edited after the sweep was planned.
     """
     prepared = prepare(config, request.folder, planned=request.is_delivered)
+    if request.sweep is not None and prepared.parts.not_compiled is not None:
+        raise InputError(  # the plan of the sweep has the identity of a compiled run
+            f"trainer.compile={config.trainer.compile}: {prepared.parts.not_compiled}; set "
+            "trainer.compile=null"
+        )
     source = prepared.ingredients.source_sha256
     # The worker may have imported the planned source, and would record the edited one.
     if request.planned_source and request.planned_source != source:
@@ -130,8 +135,9 @@ def report(prepared: Prepared, request: Request) -> list[str]:
     if finished.warning and not finished.diverged:
         result += f", {finished.warning.partition(':')[0]}"
     links = links_for_run(folder) if folder is not None and request.sweep is None else []
-    line = f"Finished before: {result} ({', '.join(places)}); force=true trains it anew{later}"
-    return [line, *links]
+    again = f"force=true trains {'and profiles it' if config.trainer.profile else 'it anew'}"
+    line = f"Finished before: {result} ({', '.join(places)}); {again}{later}"
+    return [*prepared.warnings, line, *links]
 
 
 def wishes_of(config: RunConfig, request: Request) -> Wishes:
@@ -155,8 +161,8 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
     """Claim and record a run during its training; delete needless checkpoints at its end."""
     config, parts, folder = prepared.config, prepared.parts, prepared.folder
     told = with_model(config, parts.sizes)
-    if prepared.warning:
-        _log.warning(prepared.warning)
+    for warning in prepared.warnings:
+        _log.warning("%s", warning)
     source = commit_of_command(request.sweep)
     if source is not None and source.problem is not None:
         _log.warning("Without the whole state of the source: %s", source.problem)

@@ -63,6 +63,7 @@ def train_and_test(
                     limit_batches=config.trainer.limit_batches,
                     after_batch=check,
                     team=parts.team,
+                    precision=config.trainer.precision,
                 )
                 run.keep(test)
         except Interrupted:
@@ -76,7 +77,7 @@ def _train(run: Run, check: Callable[[], None]) -> None:
     config, parts, position = run.config, run.parts, run.position
     trainer, splits = config.trainer, parts.splits
     shown = progress_bar(position, lambda: run.metrics, epochs=trainer.epochs, batches=run.steps)
-    with shown as advance:
+    with shown as advance, run.profiling():
 
         def after_batch() -> None:
             check()
@@ -100,6 +101,8 @@ def _train(run: Run, check: Callable[[], None]) -> None:
             position=position,
             moments=run.moments,
             gradients=run.gradients,
+            precision=trainer.precision,
+            marks=run.marks,
             log=run.report,
             after_epoch=run.after_epoch,
             after_batch=after_batch,

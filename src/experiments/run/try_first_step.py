@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import re
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -28,6 +29,7 @@ from experiments.run.packing import pack
 from experiments.target_classes import explained
 from experiments.tasks import Classification, Loss, Task
 from experiments.training.evaluation import number_of
+from experiments.training.precision import Precision, computing_in, outputs_of
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
@@ -40,7 +42,9 @@ Build = Callable[[nn.Module], tuple[Optimizer, LRScheduler]]
 T = TypeVar("T")
 
 
-def try_on_a_copy(model: nn.Module, task: Task, split: Split, build: Build) -> None:
+def try_on_a_copy(
+    model: nn.Module, task: Task, split: Split, build: Build, precision: Precision = "float32"
+) -> None:
     """Try the first step on a copy of a model; the model and all generators stay as they are.
 
     Attributes of a class are not copied. If the model cannot be copied, the trial is left out with
@@ -51,6 +55,7 @@ def try_on_a_copy(model: nn.Module, task: Task, split: Split, build: Build) -> N
         task: its task, whose loss and metrics are tried too.
         split: the training split; the trial takes its first images.
         build: makes the optimizer and the schedule of the copy.
+        precision: that of the forward pass and the loss.
 
     Raises:
         InputError: the model, the optimizer or the schedule fails.
@@ -65,27 +70,36 @@ def try_on_a_copy(model: nn.Module, task: Task, split: Split, build: Build) -> N
     try:
         with warnings.catch_warnings():  # the run repeats those that are not only about few images
             warnings.simplefilter("ignore")
-            compute_gradients(trial, task, split)
+            compute_gradients(trial, task, split, precision)
             step(*build(trial))
     finally:
         set_random_state(device, before)
 
 
-def compute_gradients(model: nn.Module, task: Task, split: Split) -> None:
+def compute_gradients(
+    model: nn.Module, task: Task, split: Split, precision: Precision = "float32"
+) -> None:
     """Compute a model's first loss and metrics, on a few images, and the gradients of the loss.
+
+    Args:
+        model: the model.
+        task: its task.
+        split: the training split, on the model's device.
+        precision: that of the forward pass and the loss.
 
     Raises:
         InputError: the model, the task, its loss or a metric fails.
     """
     taken, labels = split.at(torch.arange(min(_IMAGES, len(split)), device=split.labels.device))
     images = normalise(taken)
-    outputs: Tensor = _attempt("model", model, lambda: model.train()(images))
-    targets = _attempt("task", task, lambda: task.targets(images, labels))
-    function: Callable[..., object] = copy.deepcopy(task.loss)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
-        advice = partial(_advice_on_loss, task, function, outputs, targets)
-        loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets), advice)
+    with computing_in(precision, images.device):
+        outputs = _attempt("model", model, lambda: outputs_of(model.train(), images))
+        targets = _attempt("task", task, lambda: task.targets(images, labels))
+        function: Callable[..., object] = copy.deepcopy(task.loss)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
+            advice = partial(_advice_on_loss, task, function, outputs, targets)
+            loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets), advice)
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise InputError(
@@ -203,6 +217,11 @@ def _attempt(
             "choose a smaller model or another device"
         ) from error
     except (Exception, SystemExit) as error:
+        if alert := re.match(r"(\S+) does not have a deterministic implementation", str(error)):
+            raise InputError(
+                f"trainer.deterministic=true: {name_of(part)} calls {alert[1]}, which has no "
+                "repeatable kernel on the device; replace it, or set trainer.deterministic=false"
+            ) from error
         line = advise() or (
             f"{key}: {name_of(part)} fails in its first step with "
             f"{type(error).__name__}: {text_of(error)}"

@@ -45,8 +45,11 @@ def facts_of(configs: Sequence[RunConfig], *, here: bool) -> list[Facts | str]:
 
 
 def on_the_cpu(config: RunConfig) -> RunConfig:
-    """Return the configuration of the same run on the CPU, which every machine has."""
-    trainer = config.trainer.model_copy(update={"device": "cpu"})
+    """Return the configuration of the same run on the CPU, which every machine has.
+
+    It is not compiled, because a compiler is not on every machine.
+    """
+    trainer = config.trainer.model_copy(update={"device": "cpu", "compile": None})
     return config.model_copy(update={"trainer": trainer})
 
 

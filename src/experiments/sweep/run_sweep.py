@@ -27,6 +27,7 @@ from experiments.sweep.deliver_jobs import Delivering, deliver_again, deliver_be
 from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.failures import failures
 from experiments.sweep.folders import check_unused
+from experiments.sweep.gpus import about_gpus
 from experiments.sweep.jobs import Plan
 from experiments.sweep.launchers import (
     LauncherFacts,
@@ -210,6 +211,7 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
             f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
             f"for {workers(1)}"
         )
+    _say(*about_gpus([job.config for job in plan.jobs], facts))
     for job in plan.of("in use"):
         if job.earlier:
             who = f"process {job.earlier.pid} on {job.earlier.host}"

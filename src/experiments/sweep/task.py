@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments import journal
 from experiments.composition.secret_overrides import conceal
 from experiments.run.request import DELIVERED, number_of
+from experiments.sweep.gpus import take_gpus
 from experiments.sweep.outcomes import Outcome, Outcomes
 from experiments.worker.client import WorkerDiedError, worker
 
@@ -50,6 +51,8 @@ class Task:
     def __call__(self, config: DictConfig) -> float:
         """Have a job trained; return its objective, NaN if it diverged or failed."""
         self._end_with_the_sweep()
+        if platform.node() == self.host and os.getpid() != self.pid:
+            take_gpus(config.trainer.device, config.sweep.gpus_per_job)
         try:
             return self._outcome(config)
         finally:

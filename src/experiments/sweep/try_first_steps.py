@@ -13,7 +13,9 @@ from experiments.sweep.plan import refuse_errors
 from experiments.worker.client import WorkerDiedError, worker
 
 _SIZES = frozenset({"batch_size", "validation_size"})
-_TRAINER = frozenset({"device", "threads", "deterministic", "epochs", "limit_batches"})
+_TRAINER = frozenset(
+    {"device", "threads", "deterministic", "precision", "compile", "epochs", "limit_batches"}
+)
 
 
 def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:

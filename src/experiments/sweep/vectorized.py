@@ -25,7 +25,7 @@ from experiments.sweep.task import Task
 from experiments.worker.client import WorkerDiedError, worker
 
 # The settings of the trainer that lanes share.
-_COMMON = ("device", "threads", "deterministic", "limit_batches")
+_COMMON = ("device", "threads", "deterministic", "matmul_precision", "limit_batches")
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,12 @@ def _must_be_alone(config: RunConfig) -> str | None:
         return "trainer.accumulate_grad_batches keeps the gradients of one run at a time"
     if trainer.shards > 1:
         return "trainer.shards cuts the batches of one run at a time"
+    if trainer.precision != "float32":
+        return f"trainer.precision={trainer.precision}, and lanes compute in float32"
+    if trainer.compile is not None:
+        return f"trainer.compile={trainer.compile} compiles the model of one run at a time"
+    if trainer.profile is not None:
+        return "trainer.profile profiles the steps of one run at a time"
     return None
 
 

@@ -10,8 +10,11 @@ from experiments.provenance.origin import ORIGIN
 from experiments.registry.integrity import CHECKPOINTS, WEIGHTS
 from experiments.tracking.copies import STATE
 
+PROFILE = "profile"
+"""the folder of the profile of a few training steps"""
 _OWN = frozenset(
-    {journal.NAME, *ORIGIN, CHECKPOINTS, WEIGHTS, STATE, "train.log", "report.html", "explain"}
+    {journal.NAME, *ORIGIN, CHECKPOINTS, WEIGHTS, STATE, PROFILE}
+    | {"train.log", "report.html", "explain"}
 )
 
 

@@ -9,18 +9,27 @@ import contextlib
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from experiments.distributed.team import Team
 from experiments.errors import RunError
 from experiments.tasks import Task
+from experiments.training.precision import Precision, computing_in, outputs_of
 from experiments.training.shared_batches import Shards
 
 
 class Averaged:
     """Gradients of N parts of a batch, summed while backward runs."""
 
-    def __init__(self, model: nn.Module, task: Task, shards: Shards, team: Team) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        shards: Shards,
+        team: Team,
+        precision: Precision = "float32",
+    ) -> None:
         """Take the parts.
 
         Args:
@@ -28,11 +37,18 @@ class Averaged:
             task: its targets and loss.
             shards: one for each process.
             team: the processes.
+            precision: float32 or bf16-mixed.
         """
+        self._precision = precision
         # `Shards` gives the buffers of rank 0 to all processes.
         self._model = DistributedDataParallel(model, forward_sync_buffers=False)
         self._task, self._shards, self._team = task, shards, team
         self._losses: list[Tensor] = []
+
+    @property
+    def scaler(self) -> GradScaler | None:
+        """None: the loss is not scaled."""
+        return None
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Compute the gradients of this process's part; with the last batch they are summed.
@@ -55,7 +71,9 @@ class Averaged:
             share = len(of_labels) / len(labels)
             if not share:  # fewer examples than processes; all must take part in the sum
                 of_images, of_labels = images[:1], labels[:1]
-            loss = self._task.loss(self._model(of_images), self._task.targets(of_images, of_labels))
+            with computing_in(self._precision, of_images.device):
+                outputs = outputs_of(self._model, of_images)
+                loss = self._task.loss(outputs, self._task.targets(of_images, of_labels))
             # The all-reduce returns the mean over the processes.
             scaled = loss * (share * self._team.size / count)
             scaled.backward()  # type: ignore[no-untyped-call]

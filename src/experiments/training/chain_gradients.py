@@ -17,12 +17,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from experiments.randomness import random_state, set_random_state
-from experiments.tasks import Loss, Task
+from experiments.tasks import Loss
 from experiments.threads import ThreadChoice
 from experiments.training.gradients import Autograd
 from experiments.training.linear_chain import HOOKS, Activation, Layer, linear_chain
+from experiments.training.marks import BACKWARD, FORWARD
 
 _AGREE = 1e-5  # of a tensor's largest value; float32 rounds at 6e-8, and hundreds of times in a sum
 
@@ -42,41 +44,37 @@ _DERIVE: Mapping[Activation, Callable[[Tensor, Tensor], Tensor]] = {
 """from the gradient of an activation's value, and the value, to the gradient of its input"""
 
 
-def chain_gradients(
-    model: nn.Module, task: Task, images: Tensor, labels: Tensor
-) -> ChainGradients | None:
+def chain_gradients(autograd: Autograd, images: Tensor, labels: Tensor) -> ChainGradients | None:
     """Return the gradients of a chain of linear layers, after a trial against autograd.
 
     Args:
-        model: any model.
-        task: gives the targets and the loss.
+        autograd: that of a model in float32.
         images: float32 (B, C, H, W) for the trial.
         labels: theirs.
 
     Returns:
         None if the model is not a chain, or the trial finds other losses or gradients.
     """
-    layers = linear_chain(model)
+    layers = linear_chain(autograd.model)
     if layers is None or _ONEDNN is None:
         return None
     before = random_state(images.device)
     try:
-        mine, its = (_tried(model, task, images, labels, kind) for kind in (True, False))
+        mine, its = (_tried(autograd, images, labels, is_chain=kind) for kind in (True, False))
     except (RuntimeError, IndexError, TypeError):
         return None  # the loss or the images are of a kind that only a call of the model can take
     finally:
         set_random_state(images.device, before)
-    return ChainGradients(model, task, layers) if all(map(_agree, mine, its)) else None
+    return ChainGradients(autograd, layers) if all(map(_agree, mine, its)) else None
 
 
-def _tried(
-    model: nn.Module, task: Task, images: Tensor, labels: Tensor, is_chain: bool
-) -> list[Tensor]:
+def _tried(autograd: Autograd, images: Tensor, labels: Tensor, *, is_chain: bool) -> list[Tensor]:
     """Return the loss and the gradients of a copy of a model."""
-    model, task = copy.deepcopy(model), copy.copy(task)
+    model, task = copy.deepcopy(autograd.model), copy.copy(autograd.task)
     task.loss = copy.deepcopy(task.loss)
     layers = linear_chain(model) if is_chain else None
-    gradients = ChainGradients(model, task, layers) if layers else Autograd(model, task)
+    autograd = Autograd(model, task)
+    gradients = ChainGradients(autograd, layers) if layers else autograd
     loss = gradients.add(images, labels, 2)
     found = [each.grad for each in model.parameters()]
     return [loss, *(each for each in found if each is not None)]
@@ -89,9 +87,15 @@ def _agree(mine: Tensor, its: Tensor) -> bool:
 class ChainGradients:
     """The gradients of a chain of linear layers, with the same bits on any number of threads."""
 
-    def __init__(self, model: nn.Module, task: Task, layers: Sequence[Layer]) -> None:
-        self._autograd, self._threads = Autograd(model, task), ThreadChoice()
-        self._task = task
+    def __init__(self, autograd: Autograd, layers: Sequence[Layer]) -> None:
+        """Take the parts.
+
+        Args:
+            autograd: that of the model, which computes where the chain may not.
+            layers: the model's layers.
+        """
+        self._autograd, self._task, self._threads = autograd, autograd.task, ThreadChoice()
+        model = autograd.model
         # Looking a parameter up in a module's own dictionary saves microseconds.
         self._layers: list[tuple[dict[str, Any], Activation | None]] = [
             (layer.linear._parameters, layer.activation) for layer in layers
@@ -100,6 +104,11 @@ class ChainGradients:
         self._hooks += [getattr(nn.modules.module, f"_global{name}") for name in HOOKS]
         self._parameters = list(model.parameters())
 
+    @property
+    def scaler(self) -> GradScaler | None:
+        """None: the loss is not scaled."""
+        return None
+
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the layers forward and backward.
 
@@ -107,11 +116,12 @@ class ChainGradients:
         """
         if any(self._hooks) or not all(map(_is_free, self._parameters)):
             return self._autograd.add(images, labels, count)
-        with torch.no_grad():
+        marks = self._autograd.marks
+        with marks.phase(FORWARD), torch.no_grad():
             values = self._threads.call(self._forward, images)
         targets = self._task.targets(images, labels)
         loss, gradient = _loss_and_gradient(self._task.loss, values[-1], targets)
-        with torch.no_grad():
+        with marks.phase(BACKWARD), torch.no_grad():
             self._threads.call(self._backward, values, gradient / count if count > 1 else gradient)
         return loss
 

@@ -16,6 +16,7 @@ from experiments.data.splits import Split
 from experiments.distributed.team import ALONE, Team
 from experiments.randomness import have_moved, random_state, seed_all
 from experiments.tasks import Loss, Metric, Task
+from experiments.training.precision import Precision, computing_in, outputs_of
 
 EVALUATION_BATCH = 1000  # affects only the speed, as no gradients are kept
 
@@ -44,6 +45,7 @@ def evaluate(
     limit_batches: int | None,
     after_batch: Callable[[], None],
     team: Team = ALONE,
+    precision: Precision = "float32",
 ) -> list[Evaluation]:
     """Return the evaluation of each model on a split, in batches of `EVALUATION_BATCH`.
 
@@ -63,16 +65,17 @@ def evaluate(
         limit_batches: the largest number of batches; None for all.
         after_batch: called after every batch; an exception of it ends the evaluation.
         team: the processes that share the batches of one model.
+        precision: that of the models and the loss; the loss and the metrics get float32 outputs.
     """
     device = split.labels.device
     seed_all(seeds[0])
     before = random_state(device)
-    found = _evaluate(models, task, split, limit_batches, after_batch, team)
+    found = _evaluate(models, task, split, limit_batches, after_batch, team, precision)
     if team.size > 1:
         moved = torch.tensor([have_moved(device, before)], device=device, dtype=torch.uint8)
         if team.gather(moved).any():
             seed_all(seeds[0])
-            found = _evaluate(models, task, split, limit_batches, after_batch, ALONE)
+            found = _evaluate(models, task, split, limit_batches, after_batch, ALONE, precision)
     if len(models) > 1 and have_moved(device, before):
         each = [
             evaluate(
@@ -82,6 +85,7 @@ def evaluate(
                 split=split,
                 limit_batches=limit_batches,
                 after_batch=after_batch,
+                precision=precision,
             )
             for model, seed in zip(models, seeds, strict=True)
         ]
@@ -96,6 +100,7 @@ def _evaluate(
     limit_batches: int | None,
     after_batch: Callable[[], None],
     team: Team,
+    precision: Precision,
 ) -> list[Evaluation]:
     for model in models:
         model.eval()
@@ -108,10 +113,11 @@ def _evaluate(
         _left_alone(task.loss),
         torch.no_grad(),
     ):  # tensors that a model keeps from `inference_mode` would break training
-        for images, labels, answers in _answered(models, split, limit_batches, team):
+        for images, labels, answers in _answered(models, split, limit_batches, team, precision):
             targets = task.targets(images, labels)
             for number, outputs in enumerate(answers):
-                losses[number] += task.loss(outputs, targets) * len(labels)
+                with computing_in(precision, images.device):
+                    losses[number] += task.loss(outputs, targets) * len(labels)
                 for metric in metrics[number].values():
                     metric.update(outputs, targets)
             total += len(labels)
@@ -127,18 +133,23 @@ def _evaluate(
 
 
 def _answered(
-    models: Sequence[nn.Module], split: Split, limit: int | None, team: Team
+    models: Sequence[nn.Module], split: Split, limit: int | None, team: Team, precision: Precision
 ) -> Iterator[tuple[Tensor, Tensor, list[Tensor]]]:
     """Yield the images, the labels and each model's outputs of all batches, in their order."""
-    rest = batches(split, EVALUATION_BATCH, limit=limit)
+    rest, device = batches(split, EVALUATION_BATCH, limit=limit), split.labels.device
+
+    def answer(model: nn.Module, images: Tensor) -> Tensor:
+        with computing_in(precision, device):
+            return outputs_of(model, images)
+
     if team.size == 1:
         for images, labels in rest:
-            yield images, labels, [model(images) for model in models]
+            yield images, labels, [answer(model, images) for model in models]
         return
     (model,) = models
     while turn := list(itertools.islice(rest, team.size)):
-        own = model(turn[team.rank][0]) if team.rank < len(turn) else None
-        outputs = team.gather_outputs(own, split.labels.device)
+        own = answer(model, turn[team.rank][0]) if team.rank < len(turn) else None
+        outputs = team.gather_outputs(own, device)
         for (images, labels), each in zip(turn, outputs, strict=True):
             yield images, labels, [each]
 

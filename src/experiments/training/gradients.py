@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.optim import Optimizer
 
 from experiments.tasks import Task
+from experiments.training.marks import BACKWARD, FORWARD, NO_MARKS, Marks
+from experiments.training.precision import Precision, computing_in, outputs_of
 
 
 class Gradients(Protocol):
     """Computes losses, and leaves their gradients in the parameters."""
+
+    @property
+    def scaler(self) -> GradScaler | None:
+        """The scaler of the loss, by which the optimizer steps; None without one."""
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Add the gradients of a batch's loss, divided by `count`, to those of the parameters.
@@ -30,16 +39,71 @@ class Gradients(Protocol):
 
 
 class Autograd:
-    """Gradients by torch's autograd."""
+    """Gradients by torch's autograd, in float32 or mixed precision."""
 
-    def __init__(self, model: nn.Module, task: Task) -> None:
-        self._model, self._task = model, task
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        precision: Precision = "float32",
+        marks: Marks = NO_MARKS,
+    ) -> None:
+        self.model, self.task = model, task
+        self._precision, self.marks = precision, marks
+
+    @property
+    def scaler(self) -> GradScaler | None:
+        """None: the loss is not scaled."""
+        return None
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the model forward and backward."""
-        loss = self._task.loss(self._model(images), self._task.targets(images, labels))
-        (loss / count if count > 1 else loss).backward()  # type: ignore[no-untyped-call]
+        with self.marks.phase(FORWARD), computing_in(self._precision, images.device):
+            outputs = outputs_of(self.model, images)
+            loss = self.task.loss(outputs, self.task.targets(images, labels))
+        with self.marks.phase(BACKWARD):
+            self._backward(loss / count if count > 1 else loss)
         return loss.detach()
 
     def complete(self) -> None:
         """Do nothing: the gradients are complete after each batch."""
+
+    def _backward(self, loss: Tensor) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+
+
+class ScaledAutograd(Autograd):
+    """Gradients of a scaled loss, for float16, in which small gradients would be 0.
+
+    `complete` divides the gradients by the scale and checks them. Where one of them is infinite or
+    NaN, the optimizer's step is skipped and the scale is halved. After 2000 steps without such a
+    gradient it is doubled.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        optimizer: Optimizer,
+        device: torch.device,
+        marks: Marks = NO_MARKS,
+    ) -> None:
+        super().__init__(model, task, "fp16-mixed", marks)
+        self._optimizer, self._scaler = optimizer, GradScaler(device.type)
+
+    @property
+    def scaler(self) -> GradScaler:
+        """The scaler of the loss; its state is a part of a checkpoint."""
+        return self._scaler
+
+    def complete(self) -> None:
+        """Divide the gradients by the scale, so that callbacks and clipping see the true ones."""
+        self._scaler.unscale_(self._optimizer)
+
+    def _backward(self, loss: Tensor) -> None:
+        super()._backward(self._scaler.scale(loss))
+
+
+def scaler_state(scaler: GradScaler | None) -> dict[str, float]:
+    """Return the state of the loss's scaler; empty without one."""
+    return scaler.state_dict() if scaler is not None else {}

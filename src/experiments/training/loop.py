@@ -22,7 +22,9 @@ from experiments.randomness import derive, seed_all
 from experiments.tasks import Task
 from experiments.training.evaluation import evaluate, value_of
 from experiments.training.gradients import Autograd, Gradients
+from experiments.training.marks import NO_MARKS, OPTIMIZER, Marks
 from experiments.training.position import Log, Position
+from experiments.training.precision import Precision
 from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
@@ -50,6 +52,8 @@ def fit(
     moments: Moments = NO_CALLBACKS,
     gradients: Gradients | None = None,
     team: Team = ALONE,
+    precision: Precision = "float32",
+    marks: Marks = NO_MARKS,
 ) -> None:
     """Train a model in place, from a position to the end.
 
@@ -82,13 +86,16 @@ def fit(
         moments: the callbacks, called in the course of the training.
         gradients: computes the losses and gradients of batches; None for torch's autograd.
         team: the processes that share the batches of an evaluation.
+        precision: that of the evaluation, and of the training by autograd.
+        marks: marks the phases of each step for a profiler.
     """
-    updates = Updates([optimizer])
+    gradients = gradients or Autograd(model, task, precision, marks)
+    updates = Updates([optimizer], gradients.scaler)
     while position.epoch <= epochs and not position.stopped:
         begin_epoch(position, schedule, seed)
         train_loss = train_epoch(
             model=model,
-            gradients=gradients or Autograd(model, task),
+            gradients=gradients,
             updates=updates,
             schedule=schedule if schedule_interval == "batch" else None,
             split=train,
@@ -99,6 +106,7 @@ def fit(
             seed=seed,
             position=position,
             moments=moments,
+            marks=marks,
             after_batch=after_batch,
         )
         metrics = metrics_of(position, train_loss)
@@ -112,6 +120,7 @@ def fit(
                     limit_batches=limit_batches,
                     after_batch=after_batch,
                     team=team,
+                    precision=precision,
                 )
                 metrics |= result.named("val")
             moments.epoch_end(metrics)
@@ -156,6 +165,7 @@ def train_epoch(
     accumulate: int = 1,
     clip: Callable[[], object] | None = None,
     moments: Moments = NO_CALLBACKS,
+    marks: Marks = NO_MARKS,
 ) -> float:
     """Train a model from a position to the end of its epoch; return the mean of the batch losses.
 
@@ -174,7 +184,7 @@ def train_epoch(
     )
     losses: list[Tensor] = []
     try:
-        for images, labels in rest:
+        for images, labels in marks.batches(rest):
             first = position.batches // accumulate * accumulate
             loss = gradients.add(images, labels, min(accumulate, count - first))
             losses.append(loss)
@@ -188,12 +198,14 @@ def train_epoch(
             moments.before_step()
             if clip is not None:
                 clip()
-            updates.step()
+            with marks.phase(OPTIMIZER):
+                updates.step()
             if schedule is not None:
                 schedule.step()
                 updates.refresh()
             position.steps += 1
             moments.batch_end(loss)
+            marks.end_step()
             after_batch()
     finally:
         position.loss = value_of(total)

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from experiments.distributed.team import Team
 from experiments.errors import RunError
@@ -57,6 +58,11 @@ class Sharded:
         """Return views of a row (P), one for each parameter and of its shape."""
         parts = torch.split(row[: self._size], [each.numel() for each in self._trained])
         return [part.view(each.shape) for part, each in zip(parts, self._trained, strict=True)]
+
+    @property
+    def scaler(self) -> GradScaler | None:
+        """None: the loss is not scaled."""
+        return None
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Compute the gradients of this process's shards; `complete` sums them and fills the loss.

@@ -4,23 +4,24 @@
 imports torch's compiler for the first step. This module calls the fused kernels of SGD and AdamW
 without this overhead. They are the same kernels on the same numbers, so the results are equal to
 the bit. In all other cases (another optimizer, a hook, a sparse gradient, a weight with gaps in
-memory) the optimizer's own step runs.
+memory, a scaled loss) the optimizer's own step runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from experiments.threads import threads_for
 from experiments.training.fused_kernels import KERNELS, Kernel, suits_a_kernel
 from experiments.training.memory_layout import like
+from experiments.training.own_step import step_alone
 
 Gradients = Sequence[Tensor | None]
 
@@ -29,7 +30,7 @@ def without_compiler() -> None:
     """Keep optimizers from importing torch's compiler, which takes as long as importing torch.
 
     Optimizers wrap some methods in `torch._dynamo.disable`, for programs that compile the callers
-    of these methods. This program does not.
+    of these methods. This program compiles models alone (`run.compiling`), never an optimizer.
     """
     for method in (
         Optimizer.add_param_group,
@@ -55,8 +56,8 @@ class Updates:
     layout changes, or a hook is added or removed.
     """
 
-    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
-        self._optimizers = optimizers
+    def __init__(self, optimizers: Sequence[Optimizer], scaler: GradScaler | None = None) -> None:
+        self._optimizers, self._scaler = optimizers, scaler
         self._planned: object = None
         for optimizer in optimizers:
             # A schedule warns if it steps before an optimizer whose own `step` was not called.
@@ -94,7 +95,10 @@ class Updates:
             self._plan(gradients)
             self._planned = planned
         for number in self._alone:
-            _step_alone(self._optimizers[number], gradients[number])
+            optimizer = self._optimizers[number]
+            step_alone(optimizer, parameters_of(optimizer), gradients[number], self._scaler)
+        if self._scaler is not None:
+            self._scaler.update()
         for call in self._calls:
             call.run(gradients)
         if any(call.is_first for call in self._calls):
@@ -106,7 +110,7 @@ class Updates:
         calls: dict[object, _Call] = {}
         for number, (optimizer, given) in enumerate(zip(self._optimizers, gradients, strict=True)):
             _follow_layout(optimizer)
-            kernel = _kernel(optimizer, given)
+            kernel = _kernel(optimizer, given) if self._scaler is None else None
             if kernel is None:
                 self._alone.append(number)
                 continue
@@ -203,37 +207,3 @@ def _kernel(optimizer: Optimizer, gradients: Gradients) -> type[Kernel] | None:
         ):
             return None
     return kernel
-
-
-def _step_alone(optimizer: Optimizer, gradients: Gradients) -> None:
-    parameters = parameters_of(optimizer)
-    for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
-    given = {id(p): g for p, g in zip(parameters, gradients, strict=True) if g is not None}
-    with _unfused([g for g in optimizer.param_groups if not _can_be_fused(g, given, optimizer)]):
-        optimizer.step()
-
-
-def _can_be_fused(
-    group: Mapping[str, Any], gradients: Mapping[int, Tensor], optimizer: Optimizer
-) -> bool:
-    """Return whether torch's fused kernels can step a group; torch does not check it."""
-    there = [parameter for parameter in group["params"] if id(parameter) in gradients]
-    begun = set()
-    if group.get("momentum"):
-        states = [optimizer.state.get(parameter, {}) for parameter in there]
-        begun = {state.get("momentum_buffer") is not None for state in states}
-    return len(begun) < 2 and all(suits_a_kernel(each, gradients[id(each)]) for each in there)
-
-
-@contextmanager
-def _unfused(groups: Sequence[dict[str, Any]]) -> Iterator[None]:
-    """Make torch step groups without fused kernels, parameter by parameter."""
-    fused = [group for group in groups if group.get("fused")]
-    for group in fused:
-        group["fused"] = False
-    try:
-        yield
-    finally:
-        for group in fused:
-            group["fused"] = True

@@ -15,9 +15,11 @@ from torch import nn
 from experiments.composition.hydra_errors import in_one_line
 from experiments.config import RunConfig
 from experiments.data.splits import Splits
+from experiments.errors import InputError
 from experiments.identity.canonical import canonical
 from experiments.run.build import build_model, build_updates, count_steps, load_splits
 from experiments.run.build_task import build_callbacks, build_task
+from experiments.run.compiling import obstacle
 from experiments.run.try_first_step import compute_gradients, step
 from experiments.tasks import Task
 
@@ -61,10 +63,13 @@ class _Trials:
         updates = build_updates(config, model, count_steps(config, training))
         tried = config.optimizer, config.schedule, config.task
         parts = [_form(part.model_dump()) for part in tried]
-        kind = canonical([key, parts, config.trainer.deterministic])
+        trainer = config.trainer
+        kind = canonical([key, parts, trainer.deterministic, trainer.precision, trainer.compile])
         if kind not in self._stepped:
-            compute_gradients(model, task, splits.train)
+            compute_gradients(model, task, splits.train, trainer.precision)
             step(*updates)
+            if trainer.compile is not None:
+                _try_compiled(config, model, task, splits)
             self._stepped.add(kind)
 
     def _model(self, key: str, config: RunConfig, task: Task, splits: Splits) -> nn.Module:
@@ -84,3 +89,12 @@ def _form(value: Any) -> Any:
         case float():
             return "a number" if value else 0
     return value
+
+
+def _try_compiled(config: RunConfig, model: nn.Module, task: Task, splits: Splits) -> None:
+    """Refuse what cannot be compiled: the plan has the identities of compiled runs."""
+    reason = obstacle(config, model, task, splits.train)
+    if reason is not None:
+        raise InputError(
+            f"trainer.compile={config.trainer.compile}: {reason}; set trainer.compile=null"
+        )

@@ -1,0 +1,118 @@
+"""Each process of a launcher has its own GPUs, as long as there are enough."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from experiments.composition.hydra_config import gpus_per_job, workers
+from experiments.config import check
+from experiments.errors import InputError
+from experiments.sweep.gpus import about_gpus, claim, slots, take_gpus
+from experiments.sweep.launchers import LauncherFacts
+from tests.config.test_config import VALUES
+from tests.sweep.conftest import Sweep
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+GPUS = ("0", "1", "2")
+SEEING = """
+import os, time
+from pathlib import Path
+from experiments.models import SimpleNet
+
+class Seeing(SimpleNet):
+    def train(self, mode=True):
+        gpus = os.environ["CUDA_VISIBLE_DEVICES"]
+        if gpus != "7,8,9":  # those of the trial before the first job
+            folder = Path(os.environ["SEEN"])
+            (folder / gpus).touch()
+            while len(list(folder.iterdir())) < 2:  # so that both processes have a job
+                time.sleep(0.01)
+        return super().train(mode)
+"""
+
+
+def test_processes_get_distinct_gpus_and_freed_ones_are_taken_again(tmp_path: Path) -> None:
+    held = [claim(slots(GPUS, 1), tmp_path) for _ in GPUS]
+    assert [slot for slot, _ in held] == [("0",), ("1",), ("2",)]
+    held[1][1].release()
+    assert claim(slots(GPUS, 1), tmp_path)[0] == ("1",)
+
+
+def test_more_processes_than_gpus_share_them_evenly(tmp_path: Path) -> None:
+    held = [claim(slots(GPUS, 1), tmp_path) for _ in range(8)]
+    assert sorted(Counter(slot for slot, _ in held).values()) == [2, 3, 3]
+    held[5][1].release()  # the third slot has one process now, and the others have three
+    assert claim(slots(GPUS, 1), tmp_path)[0] == ("2",)
+
+
+def test_a_job_may_have_several() -> None:
+    assert slots(("4", "5", "6", "GPU-7", "8"), 2) == [("4", "5"), ("6", "GPU-7")]
+
+
+@pytest.mark.parametrize(
+    ("device", "count", "visible"),
+    [
+        ("auto", None, "4"),
+        ("cuda", 2, "4,5"),
+        ("auto", 3, "4,5,6"),
+        ("cuda:1", None, "4,5,6"),  # the user's own choice
+        ("cpu", None, "4,5,6"),
+    ],
+)
+def test_a_worker_sees_the_gpus_of_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, count: int, visible: str
+) -> None:
+    monkeypatch.setattr("experiments.sweep.gpus._folder", lambda: tmp_path)
+    monkeypatch.setattr("experiments.sweep.gpus._held", [])
+    monkeypatch.setenv(VISIBLE, "4,5,6")
+    take_gpus(device, count)
+    take_gpus(device, count)  # for the next job; it has its own already
+    assert os.environ[VISIBLE] == visible
+
+
+def test_the_default_number_of_processes_leaves_each_its_gpus(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setenv(VISIBLE, "0,1,2,3")
+    assert [workers(2), workers(2, "cpu"), workers(2, "cuda"), workers(8, "auto")] == [8, 8, 4, 2]
+    assert [workers(1, "auto", 2), workers(1, "auto", 8)] == [2, 1]
+    assert [gpus_per_job("auto", None), gpus_per_job("cuda", 2), gpus_per_job("cpu", 2)] == [
+        1,
+        2,
+        0,
+    ]
+    monkeypatch.setenv(VISIBLE, "")
+    assert (workers(2, "auto"), gpus_per_job("auto", None)) == (8, 0)
+
+
+def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VISIBLE, "0,1")
+    config = check(VALUES)
+
+    def said(**facts: object) -> list[str]:
+        return list(about_gpus([config], LauncherFacts(**facts)))
+
+    assert said(processes=3) == ["  3 processes share 2 GPUs in turn; 2 at once have their own"]
+    assert said(processes=2) == said(processes=3, remote=True) == said(in_this_process=True) == []
+    config = check({**VALUES, "sweep": {**VALUES["sweep"], "gpus_per_job": 4}})
+    with pytest.raises(InputError, match=r"^sweep\.gpus_per_job=4: this machine has 2; choose few"):
+        said(processes=1)
+
+
+def test_the_workers_of_joblib_see_other_gpus(tmp_path: Path, root: str) -> None:
+    sweep = Sweep(tmp_path, root, ("processes", "hydra.launcher.n_jobs=2"))
+    (tmp_path / "seeing.py").write_text(SEEING)
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    told = {VISIBLE: "7,8,9", "SEEN": str(seen), "TMPDIR": str(tmp_path)}
+    jobs = ("seed=0,1", "tracking=none", "trainer.limit_batches=2")
+    done = sweep.run(*jobs, "model._target_=seeing.Seeing", model="Slow", **told)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path.name for path in seen.iterdir()} == {"7", "8"}
