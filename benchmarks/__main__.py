@@ -14,6 +14,7 @@ from benchmarks import (
     outage,
     predict,
     process,
+    processes,
     reports,
     startup,
     sweep,
@@ -22,7 +23,7 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, lanes, checkpoint, contention),
-    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
+    *(outage, process, processes, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
     *(drawn, predict, demo),
 )
 for script in SCRIPTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from experiments.config import RunConfig
-from experiments.randomness import derive, seed_all
+from experiments.randomness import derive, seed_in_use
 from experiments.run.build import Parts
 from experiments.training.averaged import Averaged
 from experiments.training.gradients import Autograd, Gradients
@@ -34,7 +34,8 @@ def _shared(
 
     def seed(shard: int) -> None:
         here = position()
-        seed_all(derive(config.seed, "shard", here.epoch, here.batches, shard))
+        number = derive(config.seed, "shard", here.epoch, here.batches, shard)
+        seed_in_use(number, parts.device)
 
     buffers = Buffers(parts.model, parts.task.loss)
     if config.trainer.strategy == "ddp" and team.size > 1:
