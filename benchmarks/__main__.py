@@ -18,6 +18,7 @@ from benchmarks import (
     outage,
     predict,
     process,
+    processes,
     reports,
     settings,
     startup,
@@ -27,7 +28,7 @@ from benchmarks import (
 
 SCRIPTS = (
     *(startup, epoch, first_epoch, lanes_epoch, lanes, settings, checkpoint, contention),
-    *(outage, process, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
+    *(outage, process, processes, logged_model, lookup, catalog, reports, sweep, verdict, accuracy),
     *(drawn, predict, demo),
 )
 missed = [script.main() for script in SCRIPTS]

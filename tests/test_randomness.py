@@ -18,6 +18,7 @@ from experiments.randomness import (
     have_moved,
     random_state,
     seed_all,
+    seed_in_use,
     set_random_state,
 )
 from experiments.target_classes import resolve
@@ -125,3 +126,12 @@ def test_models_are_evaluated_together_as_alone_though_they_draw(digits, model) 
     for number in (2, 0, 1):
         alone = evaluate(models=[models[number]], seeds=[number + 1], **settings)
         assert alone == [together[number]]
+
+
+def test_generators_in_use_are_seeded_like_all() -> None:
+    cpu = torch.device("cpu")
+    seed_all(2**62 + 7)
+    whole = random_state(cpu)
+    torch.rand(3)
+    seed_in_use(2**62 + 7, cpu)
+    assert all(map(torch.equal, random_state(cpu), whole))

@@ -47,6 +47,28 @@ def seed_all(seed: int) -> None:
         seed: 63 bits, as `derive` returns.
     """
     torch.manual_seed(seed)
+    _seed_others(seed)
+
+
+def seed_in_use(seed: int, device: torch.device) -> None:
+    """Seed the global generators of the CPU and of a device that is in use, many times a second.
+
+    `seed_all` also prepares the devices that are not in use, which takes 0.1 ms a time.
+
+    Args:
+        seed: 63 bits, as `derive` returns.
+        device: the device on which a run is trained.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+    _seed_others(seed)
+
+
+def _seed_others(seed: int) -> None:
     random.seed(seed)
     np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # noqa: NPY002  (user code draws from it)
 

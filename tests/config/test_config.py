@@ -54,6 +54,8 @@ VALUES = {
         "patience": None,
         "min_delta": 0.0,
         "save_best": False,
+        "shards": 1,
+        "strategy": "shards",
     },
     "tracking": {
         "uri": "sqlite:///mlflow.db",

@@ -83,7 +83,9 @@ def test_an_error_is_reported_by_its_process_alone(tmp_path: Path, root: str, ra
     # Without torchrun the reasons are lost with rank 0, which keeps them.
     assert ends[1 - rank][2].startswith("" if rank else "error: rank 1 of 2: rank 0 has ended, ")
     assert len(ends[1 - rank][2].splitlines()) == (0 if rank else 1)
-    past = journal.history(run_folder(tmp_path))
+    folder = run_folder(tmp_path)
+    assert f"Everything about this run: {folder.relative_to(tmp_path)}\n" in ends[rank][2]
+    past = journal.history(folder)
     assert past.status == "FAILED"
     assert "only here" in past.tags["failure"]
 

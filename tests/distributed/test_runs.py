@@ -85,8 +85,21 @@ def test_mlflow_has_one_run(tmp_path: Path, root: str) -> None:
     assert len(result(tmp_path).run_ids) == 1
 
 
-def test_ddp_is_close_and_another_run(tmp_path: Path, root: str) -> None:
-    overrides = ("trainer.epochs=2", "data.batch_size=61")
+@pytest.mark.parametrize(
+    "overrides",
+    cases(
+        {
+            "plain": (("data.batch_size=61",),),
+            "steps of two batches": (("data.batch_size=61", "trainer.accumulate_grad_batches=2"),),
+            "fewer examples than processes": (("data.batch_size=111", "data.validation_size=167"),),
+        },
+        usual=1,
+    ),
+)
+def test_ddp_is_close_and_another_run(
+    tmp_path: Path, root: str, overrides: tuple[str, ...]
+) -> None:
+    overrides = ("trainer.epochs=2", *overrides)
     alone = train_together(tmp_path / "alone", root, 1, *overrides)
     together = train_together(tmp_path / "together", root, 2, *overrides, "trainer.strategy=ddp")
     assert together.start["identity"] != alone.start["identity"]

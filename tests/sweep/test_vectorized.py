@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 from torch import testing
 
 from experiments import journal
+from experiments.sweep.vectorized import _must_be_alone
 from tests.conftest import PROJECT, command
 from tests.programs import holding, release, wait_until
+from tests.run.test_lifecycle import configuration
 from tests.sweep.conftest import Sweep, runs, training
 
 LANES = ("vectorized", "hydra.launcher.lanes=8")
@@ -189,3 +191,14 @@ def test_a_wrong_number_of_lanes_is_one_line(tmp_path: Path, root: str, lanes_gi
     (line,) = done.stderr.splitlines()
     assert f"hydra.launcher.lanes={lanes_given}: it should be a whole number above 0" in line
     assert not sweep.folders
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("trainer.shards=2", "trainer.shards cuts the batches of one run at a time"),
+        ("trainer.strategy=ddp", None),  # in one process it is the plain run
+    ],
+)
+def test_a_job_with_shards_must_be_alone(override: str, reason: str | None, root: str) -> None:
+    assert _must_be_alone(configuration(root, override)) == reason

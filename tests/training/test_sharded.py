@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from experiments.distributed.team import ALONE
 from experiments.errors import RunError
-from experiments.randomness import random_state, seed_all
+from experiments.randomness import random_state, seed_in_use
 from experiments.tasks import Classification
 from experiments.training.gradients import Autograd
 from experiments.training.sharded import Sharded
 from experiments.training.shared_batches import Buffers, Shards
 from tests.own_models import Transposed
+
+CPU = torch.device("cpu")
 
 
 def task_with(loss: nn.Module) -> Classification:
@@ -25,7 +27,7 @@ def task_with(loss: nn.Module) -> Classification:
 
 
 def sharded(model: nn.Module, task: Classification, shards: int) -> Sharded:
-    cut = Shards(shards, ALONE, seed_all, Buffers(model, task.loss))
+    cut = Shards(shards, ALONE, lambda n: seed_in_use(n, CPU), Buffers(model, task.loss))
     return Sharded(Autograd(model, task), model, cut, ALONE)
 
 
@@ -104,16 +106,16 @@ def test_random_numbers_depend_on_the_shard_and_not_on_those_before() -> None:
     drawn: list[Tensor] = []
 
     def seed(shard: int) -> None:
-        seed_all(100 + shard)
+        seed_in_use(100 + shard, CPU)
 
     shards = Shards(4, ALONE, seed, Buffers())
     shards.run(lambda _: drawn.append(torch.rand(3)))
-    ended = random_state(torch.device("cpu"))
+    ended = random_state(CPU)
     shards.run(lambda shard: torch.rand(shard))
-    again = random_state(torch.device("cpu"))
+    again = random_state(CPU)
     assert all(map(torch.equal, ended, again))
     for shard, numbers in enumerate(drawn):
-        seed_all(100 + shard)
+        seed_in_use(100 + shard, CPU)
         assert torch.equal(torch.rand(3), numbers)
 
 

@@ -52,11 +52,9 @@ class Trainer(Strict):
     save_best: bool = Field(examples=["true"])
     """whether the weights of the best epoch are tested and kept, not those of the last"""
     shards: Count = Field(examples=[4])
-    """the number of pieces of a batch that processes share; the result depends on it, and not on
-    the number of processes"""
+    """the number of pieces of a batch, which several processes can share"""
     strategy: Literal["shards", "ddp"] = Field(examples=["shards"])
-    """how processes share a batch: by shards, or by DistributedDataParallel, which is faster and
-    depends on the number of processes"""
+    """how processes share a batch: by shards, or by DistributedDataParallel"""
 
     @model_validator(mode="after")
     def _shards_are_used(self) -> Trainer:

@@ -209,6 +209,7 @@ def join(device: torch.device) -> Team:
         rank=place.rank,
         world_size=place.size,
         timeout=_PATIENCE,
+        device_id=device if device.type == "cuda" else None,
     )
     return Team(place, met)
 

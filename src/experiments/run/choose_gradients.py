@@ -8,7 +8,7 @@ import torch
 
 from experiments.config import RunConfig
 from experiments.data.batches import normalise
-from experiments.randomness import derive, seed_all
+from experiments.randomness import derive, seed_in_use
 from experiments.run.build import Parts
 from experiments.training.averaged import Averaged
 from experiments.training.chain_gradients import chain_gradients
@@ -34,7 +34,8 @@ def gradients_of(
 
     def seed(shard: int) -> None:
         here = position()
-        seed_all(derive(config.seed, "shard", here.epoch, here.batches, shard))
+        number = derive(config.seed, "shard", here.epoch, here.batches, shard)
+        seed_in_use(number, parts.device)
 
     buffers = Buffers(parts.model, parts.task.loss)
     if config.trainer.strategy == "ddp" and team.size > 1:

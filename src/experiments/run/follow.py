@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,7 @@ def follow(composed: DictConfig) -> NoReturn:
     postpone()
     with ending_together():
         parts = replace(parts, team=join(parts.device))
-        folder = Path(config.outputs)
+        folder = Path(os.fsdecode(parts.team.content_of_first(b"", parts.device)))
         recorder = SilentRecorder(folder, Objective.of_task(config.task))
         with interruptible(), trial():
             train_and_test(

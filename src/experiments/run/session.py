@@ -206,6 +206,8 @@ def train(prepared: Prepared, request: Request) -> float:
         RuntimeError: a part of the run called `sys.exit`.
     """
     team = join(prepared.parts.device)
+    told = os.fsencode(prepared.folder.absolute())
+    team.content_of_first(told, prepared.parts.device)  # the others name it in their errors
     prepared = replace(prepared, parts=replace(prepared.parts, team=team))
     with interruptible() as check, recorded(prepared, request) as recorder:
         result = train_and_test(
