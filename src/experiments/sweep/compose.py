@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 import math
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +35,9 @@ NUMBER, SOURCE, PLANNED, VARIED = (
 _OF_EACH_JOB = (NUMBER, SOURCE, PLANNED, VARIED)
 
 
-_composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader with every job
+# The shared compositions, pickled: reading one takes a fourth of the time of `deepcopy`. They are
+# no part of a loader, which a launcher sends with every job.
+_composed: dict[tuple[str, ...], bytes] = {}
 
 
 class SweepLoader(ConfigLoaderImpl):
@@ -59,7 +61,7 @@ class SweepLoader(ConfigLoaderImpl):
         if any(override.type is not OverrideType.CHANGE for override in values):
             return super().load_sweep_config(master_config, list(sweep_overrides))
         choices = [override.input_line or "" for override in parsed if override not in values]
-        config = copy.deepcopy(self._base(master_config, tuple(choices)))
+        config = self._base(master_config, tuple(choices))
         self._apply_overrides_to_config(values, config)
         _note(config, master_config, parsed)
         return config
@@ -74,8 +76,9 @@ class SweepLoader(ConfigLoaderImpl):
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
         key = (*typed(master_config.hydra.overrides.hydra), "", *choices)
         if key not in _composed:
-            _composed[key] = super().load_sweep_config(master_config, list(choices))
-        return _composed[key]
+            _composed[key] = pickle.dumps(super().load_sweep_config(master_config, list(choices)))
+        config: DictConfig = pickle.loads(_composed[key])  # noqa: S301  (from the line above)
+        return config
 
     def _chooses(self, master_config: DictConfig, override: Override) -> bool:
         """Return whether an override chooses a part rather than a value."""

@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ from typing import Literal
 from experiments.files.safe_writes import write_atomically
 from experiments.redaction.hide import hidden
 
-_FOLDER, _FAILED = ".jobs", "failed"
+_FOLDER, _FAILED, _LANES = ".jobs", "failed", ".lanes"
 
 State = Literal["running", "finished", "failed", "interrupted", "in use", "held back"]
 
@@ -46,6 +47,7 @@ class Outcomes:
         self.sweep = sweep_folder
         self._folder = sweep_folder / _FOLDER / turn
         self._seen: dict[int, tuple[int, int]] = {}
+        self._finished: set[int] = set()
 
     def begin(self) -> None:
         """Begin a turn and drop the outcomes of the last one, which the runs' journals hold too."""
@@ -67,6 +69,28 @@ class Outcomes:
         content = json.dumps(told).encode()
         write_atomically(self._folder / f"{outcome.number}.json", content)
 
+    def keep_lanes(self, number: int, overrides: Sequence[Sequence[str]]) -> None:
+        """Keep the overrides of the other lanes of a job that is launched for a whole stack.
+
+        A launcher may send each job its function, which must not hold the lanes of all stacks.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        path = self._folder / f"{number}{_LANES}"
+        if overrides:
+            write_atomically(path, json.dumps([list(each) for each in overrides]).encode())
+        else:
+            path.unlink(missing_ok=True)  # of a stack that was launched before
+
+    def lanes(self, number: int) -> list[list[str]]:
+        """Return the overrides of the other lanes that a job is launched for; empty without any."""
+        try:
+            kept: list[list[str]] = json.loads((self._folder / f"{number}{_LANES}").read_text())
+        except FileNotFoundError:
+            return []
+        return kept
+
     def read(self, number: int) -> Outcome | None:
         """Return the outcome of a job; None if it has not begun."""
         try:
@@ -85,7 +109,7 @@ class Outcomes:
         with os.scandir(self._folder) as entries:
             for entry in entries:
                 name, _, kind = entry.name.partition(".")
-                if kind != "json":
+                if kind != "json" or int(name) in self._finished:  # a finished job stays finished
                     continue
                 # Two writes may share a time, because clocks of file systems are coarse.
                 version = entry.stat().st_mtime_ns, entry.inode()
@@ -93,6 +117,7 @@ class Outcomes:
                     self._seen[int(name)] = version
                     changed.append(int(name))
         found = [outcome for number in changed if (outcome := self.read(number))]
+        self._finished |= {each.number for each in found if each.state == "finished"}
         return sorted(found, key=lambda outcome: outcome.time)
 
     @property
