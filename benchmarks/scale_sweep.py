@@ -11,116 +11,50 @@ from __future__ import annotations
 import functools
 import json
 import os
-import random
 import resource
 import sys
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
-from omegaconf import DictConfig
 
-from experiments import journal
+from benchmarks.instant import InstantTask, leave_facts
 from experiments.app import run
 from experiments.composition.entry_point import one_line_errors
-from experiments.composition.hydra_config import typed
-from experiments.composition.run_names import key_of, value_of
-from experiments.registry.identities import claimed
-from experiments.registry.objective import ACCURACY
-from experiments.run.request import number_of
 from experiments.sweep.jobs import Job
 from experiments.sweep.outcomes import Outcomes
-from experiments.sweep.task import Task
-from experiments.tracking import parent_of, recording
 
 PROJECT = Path(__file__).parents[1]
-FACTS = ".instant.json"
-"""the file in the sweep's folder with the facts that a job takes from its plan"""
 COSTS = "costs.json"
 """the file that the process leaves in its folder"""
 
 
-class InstantTask(Task):
-    """Finishes a job at once, with a real claim and a real journal."""
-
-    def _train(self, configs: Sequence[DictConfig]) -> Iterator[dict[str, Any]]:
-        told = _facts(self.sweep)
-        for config in configs:
-            number = number_of(config.hydra)
-            draw = random.Random(number)
-            accuracy = 0.9 + 0.01 * draw.random()
-            folder, overrides = Path(config.hydra.runtime.output_dir), config.hydra.overrides.task
-            own = {key_of(text): value_of(text) for text in typed(overrides)}
-            with (
-                claimed(
-                    Path(config.outputs), told["identities"][number], folder, earlier=None
-                ) as opened,
-                recording(
-                    journal=opened,
-                    past=journal.history(folder),
-                    uri=told["uri"],
-                    identity=told["identities"][number],
-                    experiment=told["experiment"],
-                    name=" ".join(own.values()),
-                    params=told["params"] | own,
-                    tags=ACCURACY.tags | {"mlflow.experiments.measures": told["measures"]},
-                    given={},
-                    dataset=None,
-                    parent=parent_of(self.sweep),
-                    delivered=True,
-                ) as recorder,
-            ):
-                recorder.metrics({"train_loss": 1 - accuracy, "epoch_seconds": 0.05}, 1)
-                recorder.metrics({"test_loss": 1 - accuracy, "test_accuracy": accuracy}, 1)
-            yield {"number": number, "state": "finished", "objective": accuracy}
-
-
-@functools.cache
-def _facts(sweep: Path) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((sweep / FACTS).read_text())
-    told["identities"] = {int(number): text for number, text in told["identities"].items()}
-    return told
-
-
-def _leave_facts(jobs: Sequence[Job], sweep: Path) -> None:
-    settings = jobs[0].config
-    told = {
-        "identities": {job.number: job.identity for job in jobs},
-        "params": settings.leaves(),
-        "uri": settings.tracking.uri,
-        "experiment": settings.tracking.experiment,
-        "measures": json.dumps(dict(jobs[0].measures)),
-    }
-    (sweep / FACTS).write_text(json.dumps(told))
-
-
 class Costs:
-    """The seconds and calls of the stages of a sweep, and the memory after each."""
+    """The costs of the stages of a sweep: seconds, calls, and the memory up to there.
+
+    `working` is the processor time of the thread, which other programs change little.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self.working: dict[str, float] = defaultdict(float)
         self.calls: dict[str, int] = defaultdict(int)
         self.peak: dict[str, float] = {}
 
     def of(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that does the same and is counted as a stage.
-
-        The time of a thread is its own processor time, since it shares the interpreter's lock.
-        """
+        """Return a function that does the same and is counted as a stage."""
 
         @functools.wraps(function)
         def counted(*arguments: Any, **named: Any) -> Any:
-            is_main = threading.current_thread() is threading.main_thread()
-            clock = time.perf_counter if is_main else time.thread_time
-            began = clock()
+            began, working = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **named)
             finally:
-                self.seconds[stage] += clock() - began
+                self.seconds[stage] += time.perf_counter() - began
+                self.working[stage] += time.thread_time() - working
                 self.calls[stage] += 1
                 if self.calls[stage] % 1000 == 1:
                     self.peak[stage] = _peak()
@@ -131,6 +65,7 @@ class Costs:
         """Return everything as plain data."""
         return {
             "seconds": self.seconds,
+            "working": self.working,
             "calls": self.calls,
             "peak": self.peak | {"all": _peak()},
             "children": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
@@ -177,7 +112,7 @@ def _instrument(costs: Costs) -> None:
     run_jobs = tried.run_jobs
 
     def with_facts(jobs: Sequence[Job], launcher: Any, outcomes: Outcomes, sweep: Path) -> None:
-        _leave_facts(jobs, sweep)
+        leave_facts(jobs, sweep)
         run_jobs(jobs, launcher, outcomes, sweep)
 
     tried.run_jobs = with_facts
