@@ -139,12 +139,12 @@ def mlflow() -> None:
                     each(seconds["launch"] + seconds["wait for MLflow"], jobs),
                     each(seconds["wait for MLflow"], jobs),
                     each(other["seconds"]["look-up in MLflow"], jobs),
-                    f"{costs['peak']['all']:.0f} MiB, {costs['children']:.0f} MiB",
+                    f"{costs['peak']['all']:.0f} MiB",
                 ]
             )
     header = (
         *("jobs", "launch and delivery, wall", "of it after the last job"),
-        *("a look-up of a new job", "memory: the command, its largest child"),
+        *("a look-up of a new job", "memory of the command"),
     )
     report("scale_mlflow", "Sweeps with MLflow's sqlite file; times for each job", header, rows)
 

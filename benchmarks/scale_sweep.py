@@ -68,7 +68,6 @@ class Costs:
             "working": self.working,
             "calls": self.calls,
             "peak": self.peak | {"all": _peak()},
-            "children": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         }
 
 

@@ -8,7 +8,9 @@ import math
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import cloudpickle
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
@@ -51,6 +53,16 @@ class SweepLoader(ConfigLoaderImpl):
         super().__init__(search_path)
         self._groups: dict[str, bool] = {}
         self._parts: IConfigRepository | None = None
+        self._pickled: bytes | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return this loader for `pickle`; it is pickled once, and read once in each process.
+
+        A launcher pickles it for every job, which would take as long as a composition.
+        """
+        if self._pickled is None:
+            self._pickled = cloudpickle.dumps(self.__dict__)
+        return _unpickled, (self._pickled,)
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
@@ -94,6 +106,13 @@ class SweepLoader(ConfigLoaderImpl):
                 master_config.hydra.job.config_name, typed(master_config.hydra.overrides.hydra)
             )
         return self._parts
+
+
+@functools.lru_cache(maxsize=1)
+def _unpickled(content: bytes) -> SweepLoader:
+    loader = SweepLoader.__new__(SweepLoader)
+    loader.__dict__.update(pickle.loads(content))  # noqa: S301  (from `SweepLoader.__reduce__`)
+    return loader
 
 
 @functools.lru_cache(maxsize=4096)
