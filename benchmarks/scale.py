@@ -1,8 +1,8 @@
 """Sweeps of up to 10,000 jobs that train nothing: the cost of everything around the training.
 
-`python -m benchmarks.scale [stages] [mlflow] [launchers]` measures all of it, or parts. Growth is
-linear if each job takes the same time in every column. `benchmarks.scale_sweep` says what is
-replaced.
+`python -m benchmarks.scale [stages] [news] [mlflow] [launchers]` measures all of it, or parts.
+Growth is linear if each job takes the same time in every column. `benchmarks.scale_sweep` says what
+is replaced.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import PROJECT
-from benchmarks.report import report
+from benchmarks.report import report, spread
 from benchmarks.scale_sweep import COSTS
+from experiments.sweep.outcomes import Outcome, Outcomes
 
 SIZES = (100, 1_000, 10_000)
 STAGES = {
@@ -28,7 +29,6 @@ STAGES = {
     "look-up on disk": "look-up of the earlier run on this disk",
     "plan, all of the above": "the whole plan",
     "launch": "launch: Hydra's composition and copies, outcome, claim, journal",
-    "thread: news of outcomes": "view: new outcomes",
     "thread: view": "view: lines, progress, leading setting",
     "thread: deliver": "view: notes for the delivery",
     "collect outcomes": "outcomes collected",
@@ -125,6 +125,24 @@ def look(folder: str) -> dict[str, float]:
     return {name: run([*program, *arguments], folder) for name, arguments in LOOKS.items()}
 
 
+def news() -> None:
+    """Measure a look for new outcomes, one of which has changed since the last look."""
+    rows = []
+    for jobs in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            outcomes = Outcomes(Path(folder), "turn")
+            outcomes.begin()
+            looks = []
+            for number in range(jobs):
+                outcomes.write(Outcome(number, "finished", objective=0.5))
+                began = time.thread_time()
+                outcomes.news()
+                looks.append(1e3 * (time.thread_time() - began))
+            rows.append([f"{jobs:,}", spread(looks[-100:], "{:.2f} ms")])
+    header = ("outcomes", "processor time of a look, the last 100 looks")
+    report("scale_news", "A look for new outcomes after each job", header, rows)
+
+
 def mlflow() -> None:
     """Measure the delivery to MLflow's sqlite file, and the plan that asks it."""
     rows = []
@@ -164,7 +182,7 @@ def launchers() -> None:
 
 def main() -> None:
     """Measure and report."""
-    known = {"stages": stages, "mlflow": mlflow, "launchers": launchers}
+    known = {"stages": stages, "news": news, "mlflow": mlflow, "launchers": launchers}
     for part in sys.argv[1:] or known:
         known[part]()
 

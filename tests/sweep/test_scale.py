@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_jobs_are_planned_at_the_same_cost(
         plan = make_plan(loader, master, expand(values, loader, at_most=number), here=True)
         assert len(plan.of("new")) == number
 
-    assert growth(work, few=6, many=24) < 1.1
+    assert growth(work, few=4, many=16) < 1.1
 
 
 def test_outcomes_of_finished_jobs_are_looked_at_once(
@@ -124,6 +125,32 @@ def test_outcomes_of_finished_jobs_are_looked_at_once(
         outcomes.write(Outcome(number, "finished", objective=0.5))
         assert [each.state for each in outcomes.news()] == ["finished"]
     assert sorted(looks) == sorted([*range(FEW)] * 2)
+
+
+def test_a_folder_of_outcomes_is_listed_only_while_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    scan = os.scandir
+
+    def counted(folder: str) -> object:
+        listed.append(Path(folder).name)
+        return scan(folder)
+
+    outcomes = Outcomes(tmp_path, "turn")
+    outcomes.begin()
+    for number in (0, 7, 2_500):
+        outcomes.write(Outcome(number, "running"))
+    monkeypatch.setattr(os, "scandir", counted)
+    assert {each.number for each in outcomes.news()} == {0, 7, 2_500}
+    assert sorted(listed) == ["0", "2", "turn"]
+    assert [outcomes.news() for _ in range(10)] == [[]] * 10
+    listed.clear()
+    assert (outcomes.news(), listed) == ([], ["turn"])
+    outcomes.write(Outcome(7, "finished", objective=0.5))
+    assert [(each.number, each.state) for each in outcomes.news()] == [(7, "finished")]
+    assert listed == ["turn", "turn", "0"]
+    assert set(outcomes.all()) == {0, 7, 2_500}
 
 
 class Seeing(Callback):
