@@ -29,7 +29,7 @@ def cost_of_a_job(folder: Path) -> float:
     """Return the median seconds from the end of a job to the end of the next, less the epoch."""
     (sweep_folder,) = folder.glob("outputs/*/*_sweep")
     ends = sorted(
-        json.loads(path.read_text())["time"] for path in sweep_folder.glob(".jobs/*/*.json")
+        json.loads(path.read_text())["time"] for path in sweep_folder.glob(".jobs/*/*/*.json")
     )
     epochs = [
         journal.history(path.parent).metrics["epoch_seconds"]

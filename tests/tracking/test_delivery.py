@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -54,6 +55,40 @@ def test_everything_arrives(client: MlflowClient, uri: str, folder: Path) -> Non
     delivery.deliver(client)
     assert delivery.complete
     assert_delivered(client, delivery.run_id, folder)
+
+
+@pytest.fixture
+def statements(uri: str, client: MlflowClient) -> Iterator[list[str]]:
+    """The statements that the database has been sent."""
+    from mlflow.tracking._tracking_service.utils import _get_store
+    from sqlalchemy import event
+
+    engine, sent = _get_store(uri).engine, list[str]()
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def test_a_run_takes_as_many_statements_beside_many_others(
+    client: MlflowClient, uri: str, tmp_path: Path, statements: list[str]
+) -> None:
+    counts = []
+    for number in range(6):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Journal(folder) as journal:
+            journal.write("start", **START | {"id": uuid.uuid4().hex, "experiment": "many"})
+            journal.write("metrics", metrics={"loss": 0.5}, step=1)
+            journal.write("end", status="FINISHED")
+        before = len(statements)
+        Delivery(folder, uri).deliver(client)
+        counts.append(len(statements) - before)
+    assert counts[1] > 0  # the first makes the experiment
+    assert counts[1:] == [counts[1]] * 5
 
 
 def test_artifacts_lie_under_outputs_beside_the_database(client, uri: str, folder: Path) -> None:

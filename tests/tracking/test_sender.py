@@ -130,3 +130,39 @@ def test_the_last_answer_of_a_process_that_dies_counts(
     answers.send({"folder": str(tmp_path), "problem": None, "run_id": "r"})
     answers.close()
     assert sender.wait(tmp_path, patience=20) == ("r", None)
+
+
+def test_the_wait_goes_on_while_other_runs_are_delivered(
+    unheard: tuple[Sender, Connection, Connection], tmp_path: Path
+) -> None:
+    sender, _, answers = unheard
+    queue = [f"other{number}" for number in range(10)] + [str(tmp_path)]
+
+    def deliver() -> None:
+        for name in queue:
+            time.sleep(0.1)
+            answers.send({"folder": name, "problem": None, "run_id": name})
+
+    thread = threading.Thread(target=deliver)
+    thread.start()
+    assert sender.wait(tmp_path, patience=0.6) == (str(tmp_path), None)  # all take 1.1 s
+    thread.join()
+
+
+def test_the_problems_of_other_runs_do_not_prolong_the_wait(
+    unheard: tuple[Sender, Connection, Connection], tmp_path: Path
+) -> None:
+    sender, _, answers = unheard
+    ended = threading.Event()
+
+    def fail() -> None:
+        problem = {"text": "no store", "mistake": False}
+        while not ended.wait(0.05):
+            answers.send({"folder": "other", "problem": problem, "run_id": None})
+
+    thread = threading.Thread(target=fail)
+    thread.start()
+    _, problem = sender.wait(tmp_path, patience=0.3)
+    ended.set()
+    thread.join()
+    assert problem == Problem("no answer within 0 s", mistake=False)

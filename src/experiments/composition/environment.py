@@ -34,8 +34,8 @@ def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
         config: a configuration whose interpolations can all be resolved.
     """
     found = {}
-    for path, container, node in nodes(config):
-        if path[0] == "hydra" or not node._is_interpolation():
+    for path, container, node in nodes(config, without="hydra"):
+        if not node._is_interpolation():
             continue
         _read.clear()
         value = container[path[-1]]
@@ -47,13 +47,21 @@ def from_environment(config: DictConfig) -> dict[tuple[object, ...], str]:
 
 
 def nodes(
-    container: Any, path: tuple[object, ...] = ()
+    container: Any, path: tuple[object, ...] = (), *, without: str | None = None
 ) -> Iterator[tuple[tuple[Any, ...], Any, Any]]:
-    """Yield each value of a configuration, unresolved: (its keys, its container, its node)."""
+    """Yield each value of a configuration, unresolved: (its keys, its container, its node).
+
+    Args:
+        container: the configuration, or a part of it.
+        path: the keys to the part.
+        without: a key of the container that is left out.
+    """
     if container._is_none() or container._is_missing():
         return
     keys = range(len(container)) if isinstance(container, ListConfig) else list(container.keys())
     for key in keys:
+        if key == without:
+            continue
         node = container._get_node(key)
         if isinstance(node, DictConfig | ListConfig) and not node._is_interpolation():
             yield from nodes(node, (*path, key))

@@ -74,8 +74,8 @@ def to_environment(overrides: Any) -> list[str]:
 
 def conceal(config: DictConfig) -> None:
     """Hide the secrets outside Hydra's part of a composed configuration that is no longer used."""
-    for path, container, node in nodes(config):
-        if path[0] == "hydra" or node._is_interpolation() or node._is_missing():
+    for path, container, node in nodes(config, without="hydra"):
+        if node._is_interpolation() or node._is_missing():
             continue
         value = node._value()
         shown = hidden(value) if isinstance(value, str) else value

@@ -17,7 +17,7 @@ from experiments.redaction.hide import hidden
 from experiments.report.points import Curve, curves_of
 from experiments.tracking.tag_names import FAILURE
 
-_OUTCOMES = ".jobs/*/*.json"
+_OUTCOMES = ".jobs/*/*/*.json"
 _REASONS = {
     "dead": "its process ended without a word",
     "running": "it is being trained",

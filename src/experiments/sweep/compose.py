@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import itertools
 import math
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import cloudpickle
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.config_repository import IConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
@@ -35,7 +37,9 @@ NUMBER, SOURCE, PLANNED, VARIED = (
 _OF_EACH_JOB = (NUMBER, SOURCE, PLANNED, VARIED)
 
 
-_composed: dict[tuple[str, ...], DictConfig] = {}  # a launcher sends a loader with every job
+# The shared compositions, pickled: reading one takes a fourth of the time of `deepcopy`. They are
+# no part of a loader, which a launcher sends with every job.
+_composed: dict[tuple[str, ...], bytes] = {}
 
 
 class SweepLoader(ConfigLoaderImpl):
@@ -49,6 +53,16 @@ class SweepLoader(ConfigLoaderImpl):
         super().__init__(search_path)
         self._groups: dict[str, bool] = {}
         self._parts: IConfigRepository | None = None
+        self._pickled: bytes | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return this loader for `pickle`; it is pickled once, and read once in each process.
+
+        A launcher pickles it for every job, which would take as long as a composition.
+        """
+        if self._pickled is None:
+            self._pickled = cloudpickle.dumps(self.__dict__)
+        return _unpickled, (self._pickled,)
 
     def load_sweep_config(
         self, master_config: DictConfig, sweep_overrides: Sequence[str]
@@ -59,7 +73,7 @@ class SweepLoader(ConfigLoaderImpl):
         if any(override.type is not OverrideType.CHANGE for override in values):
             return super().load_sweep_config(master_config, list(sweep_overrides))
         choices = [override.input_line or "" for override in parsed if override not in values]
-        config = copy.deepcopy(self._base(master_config, tuple(choices)))
+        config = self._base(master_config, tuple(choices))
         self._apply_overrides_to_config(values, config)
         _note(config, master_config, parsed)
         return config
@@ -74,8 +88,9 @@ class SweepLoader(ConfigLoaderImpl):
     def _base(self, master_config: DictConfig, choices: tuple[str, ...]) -> DictConfig:
         key = (*typed(master_config.hydra.overrides.hydra), "", *choices)
         if key not in _composed:
-            _composed[key] = super().load_sweep_config(master_config, list(choices))
-        return _composed[key]
+            _composed[key] = pickle.dumps(super().load_sweep_config(master_config, list(choices)))
+        config: DictConfig = pickle.loads(_composed[key])  # noqa: S301  (from the line above)
+        return config
 
     def _chooses(self, master_config: DictConfig, override: Override) -> bool:
         """Return whether an override chooses a part rather than a value."""
@@ -91,6 +106,13 @@ class SweepLoader(ConfigLoaderImpl):
                 master_config.hydra.job.config_name, typed(master_config.hydra.overrides.hydra)
             )
         return self._parts
+
+
+@functools.lru_cache(maxsize=1)
+def _unpickled(content: bytes) -> SweepLoader:
+    loader = SweepLoader.__new__(SweepLoader)
+    loader.__dict__.update(pickle.loads(content))  # noqa: S301  (from `SweepLoader.__reduce__`)
+    return loader
 
 
 @functools.lru_cache(maxsize=4096)

@@ -38,12 +38,13 @@ def seconds_of_training(plan: Plan, outputs: Path) -> float | None:
         seconds = [value for (key, _), value in past.points.items() if key == "epoch_seconds"]
         if seconds and "params" in past.start:
             known.setdefault(_kind(past.start["params"]), []).extend(seconds)
+    usual = {kind: statistics.median(seconds) for kind, seconds in known.items()}
     total = 0.0
     for job in left:
-        found = known.get(_kind(job.config.leaves()))
-        if found is None:
+        kind = _kind(job.config.leaves())
+        if kind not in usual:
             return None
-        total += statistics.median(found) * job.config.trainer.epochs
+        total += usual[kind] * job.config.trainer.epochs
     return total
 
 

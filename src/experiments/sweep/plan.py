@@ -27,6 +27,7 @@ from experiments.sweep.compose import SweepLoader
 from experiments.sweep.data_and_device import facts_of
 from experiments.sweep.folders import check_apart, subdir_of
 from experiments.sweep.jobs import Job, Kind, Plan, named
+from experiments.sweep.planning_progress import telling
 from experiments.tracking import check_store
 
 _SHOWN = 5  # errors
@@ -52,7 +53,11 @@ def make_plan(
     Raises:
         InputError: jobs cannot be run; the message names the first of them.
     """
-    composed = [_compose(loader, master, number, each) for number, each in enumerate(combinations)]
+    composed = []
+    with telling("composed and checked", len(combinations)) as advance:
+        for number, each in enumerate(combinations):
+            composed.append(_compose(loader, master, number, each))
+            advance()
     shared = set.intersection(*map(set, combinations))
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
     refuse_errors(varied, [error for _, _, error in composed])
@@ -122,15 +127,17 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
     for uri in filter(None, {job.config.tracking.uri for job in plan.left}):
         check_store(uri)
     jobs, warning = [], None
-    for job in plan.jobs:
-        config, earlier = job.config, job.earlier
-        if job.kind in {"new", "to resume"} and config.tracking.uri and not warning:
-            there, warning = ask_store(config, job.identity)
-            earlier = foremost(earlier, there)
-            kind = _kind(earlier, config, job.measures)
-            jobs.append(replace(job, earlier=earlier, kind=kind))
-        else:
-            jobs.append(job)
+    with telling("looked up in MLflow", len(plan.jobs)) as advance:
+        for job in plan.jobs:
+            config, earlier = job.config, job.earlier
+            if job.kind in {"new", "to resume"} and config.tracking.uri and not warning:
+                there, warning = ask_store(config, job.identity)
+                earlier = foremost(earlier, there)
+                kind = _kind(earlier, config, job.measures)
+                jobs.append(replace(job, earlier=earlier, kind=kind))
+            else:
+                jobs.append(job)
+            advance()
     return replace(plan, jobs=jobs), warning
 
 

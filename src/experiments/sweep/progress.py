@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -49,7 +50,11 @@ class _Epochs:
 
 
 class Progress:
-    """The states of a sweep's jobs, their epochs, and the time left."""
+    """The states of a sweep's jobs, their epochs, and the time left.
+
+    Sums are kept and change with one job at a time, so that no report of a job costs more in a
+    larger sweep.
+    """
 
     def __init__(
         self, jobs: Sequence[Job], sweep: Path, *, clock: Callable[[], float] = time.monotonic
@@ -68,26 +73,35 @@ class Progress:
             job.number: "finished" if job.kind == "finished" else None for job in own
         }
         self._epochs = {job.number: _Epochs(job, sweep) for job in own}
+        self._counts = Counter(self._states.values())
+        self._total = sum(epochs.total for epochs in self._epochs.values())
+        self._shares: dict[int, tuple[int, int]] = {}
+        self._trained = self._left = 0
         self._here: set[int] = set()
         for job in own:
             if job.kind == "to resume":
                 self._epochs[job.number].look()
+            self._sum_up(job.number)
         self._at_first = self._trained
 
     def note(self, outcome: Outcome) -> None:
         """Take in the state of a job."""
         number = outcome.number
+        self._counts[self._states[number]] -= 1
+        self._counts[outcome.state] += 1
         self._states[number] = outcome.state
         if outcome.state == "running" and outcome.host == platform.node():
             self._here.add(number)
         elif number in self._here:
             self._here.remove(number)
             self._epochs[number].look()
+        self._sum_up(number)
 
     def look(self) -> None:
         """Read the new reports of the running jobs on this machine."""
         for number in self._here:
             self._epochs[number].look()
+            self._sum_up(number)
 
     @property
     def total(self) -> int:
@@ -96,7 +110,7 @@ class Progress:
 
     def count(self, *states: State) -> int:
         """Return the number of jobs in any of the states."""
-        return sum(state in states for state in self._states.values())
+        return sum(self._counts[state] for state in states)
 
     @property
     def ended(self) -> int:
@@ -106,7 +120,7 @@ class Progress:
     @property
     def fraction(self) -> float:
         """The epochs of all jobs that are done, as a fraction of all epochs, 0 to 1."""
-        return 1 - self._left / max(1, sum(epochs.total for epochs in self._epochs.values()))
+        return 1 - self._left / max(1, self._total)
 
     @property
     def seconds(self) -> float:
@@ -119,21 +133,15 @@ class Progress:
         gained = self._trained - self._at_first
         return self.seconds / gained * self._left if gained > 0 else None
 
-    @property
-    def _trained(self) -> int:
-        """The epochs that were trained; a job that ended early adds only the epochs before that."""
-        return sum(
-            epochs.done or (epochs.total if self._states[number] == "finished" else 0)
-            for number, epochs in self._epochs.items()
-        )
-
-    @property
-    def _left(self) -> int:
-        return sum(
-            max(0, epochs.total - epochs.done)
-            for number, epochs in self._epochs.items()
-            if self._states[number] not in _ENDED
-        )
+    def _sum_up(self, number: int) -> None:
+        """Count the epochs of a job anew; one that ended early adds only the epochs before that."""
+        epochs, state = self._epochs[number], self._states[number]
+        trained = epochs.done or (epochs.total if state == "finished" else 0)
+        left = 0 if state in _ENDED else max(0, epochs.total - epochs.done)
+        before = self._shares.get(number, (0, 0))
+        self._shares[number] = trained, left
+        self._trained += trained - before[0]
+        self._left += left - before[1]
 
     def __str__(self) -> str:
         """Return the epochs and losses of the running jobs in words; empty before the first."""

@@ -37,7 +37,8 @@ def run_jobs(jobs: Sequence[Job], launcher: Launcher, outcomes: Outcomes, sweep:
     while queue or elsewhere:
         if not queue:
             queue = _wait_for_one(elsewhere, sweep)
-            elsewhere = [job for job in elsewhere if job not in queue]
+            let_go = {job.number for job in queue}
+            elsewhere = [job for job in elsewhere if job.number not in let_go]
         _launch(queue, launcher, outcomes, sweep)
         left: list[Job] = []
         for job in queue:

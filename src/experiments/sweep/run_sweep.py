@@ -28,6 +28,7 @@ from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.failures import failures
 from experiments.sweep.folders import check_unused
 from experiments.sweep.gpus import about_gpus
+from experiments.sweep.job_returns import without_configurations
 from experiments.sweep.jobs import Plan
 from experiments.sweep.launchers import (
     LauncherFacts,
@@ -112,7 +113,7 @@ def run_grid(
         os.getpid(),
         settings.sweep.fail_fast,
     )
-    hydra = HydraContext(loader, context.callbacks)
+    hydra = HydraContext(loader, without_configurations(context.callbacks))
     launcher = make_launcher(hydra, task, config, facts.extra)
     folder.mkdir(parents=True, exist_ok=True)
     view = View(plan.jobs, folder)

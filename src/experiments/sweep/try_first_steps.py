@@ -10,6 +10,7 @@ from experiments.identity.canonical import canonical
 from experiments.sweep.data_and_device import on_the_cpu
 from experiments.sweep.jobs import Job, Plan
 from experiments.sweep.plan import refuse_errors
+from experiments.sweep.planning_progress import telling
 from experiments.worker.client import WorkerDiedError, worker
 
 _SIZES = frozenset({"batch_size", "validation_size"})
@@ -43,7 +44,12 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
     ordered = [choices[key] for key in sorted(choices)]
     errors: list[str | None] = [None] * len(plan.jobs)
     # All answers are read, so that the worker is free for the next request.
-    told = list(_tried([jobs[0] for jobs in ordered]))
+    told: list[str | None] = []
+    with telling("tried", sum(map(len, ordered))) as advance:
+        for error in _tried([jobs[0] for jobs in ordered]):
+            for _ in ordered[len(told)]:
+                advance()
+            told.append(error)
     for jobs, error in zip(ordered, told, strict=False):
         for job in jobs:
             errors[job.number] = error

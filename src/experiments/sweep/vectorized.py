@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,10 @@ class LanesTask(Task):
     loader: SweepLoader
     master: DictConfig
     """the sweep's configuration; each job's is composed from it"""
-    lanes: Mapping[int, Sequence[Sequence[str]]] = field(default_factory=dict)
-    """the overrides of the other lanes, by the number of the job that is launched"""
 
     def _configs(self, config: DictConfig) -> list[DictConfig]:
         (first,) = super()._configs(config)
-        others = self.lanes.get(number_of(first.hydra), ())
+        others = Outcomes(self.sweep, self.turn).lanes(number_of(first.hydra))
         return [first, *map(self._compose, others)]
 
     def _compose(self, overrides: Sequence[str]) -> DictConfig:
@@ -94,14 +92,16 @@ def launch(
     processes = max(1, launcher_facts(loader, config).processes or 1)
     chunks = list(_chunks(jobs, lanes, processes=processes))
     known = {each.name: getattr(task, each.name) for each in fields(Task)}
-    others = {chunk[0].number: [job.overrides for job in chunk[1:]] for chunk in chunks}
-    together = LanesTask(**known, loader=loader, master=config, lanes=others)
+    outcomes = Outcomes(task.sweep, task.turn)
+    for chunk in chunks:
+        outcomes.keep_lanes(chunk[0].number, [job.overrides for job in chunk[1:]])
+    together = LanesTask(**known, loader=loader, master=config)
     workers = make_workers(context, together, config)
     returns = workers.launch([chunk[0].overrides for chunk in chunks], first)
     by_number: dict[int, JobReturn] = {}
     for chunk, returned in zip(chunks, returns, strict=True):
         for job in chunk:
-            outcome = Outcomes(task.sweep, task.turn).read(job.number)
+            outcome = outcomes.read(job.number)
             objective = outcome.objective if outcome else math.nan
             by_number[job.number] = replace(
                 returned, overrides=job.overrides, _return_value=objective

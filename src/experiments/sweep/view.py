@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from rich.text import Text
 from experiments.registry.objective import Objective, is_share, most_frequent, shown
 from experiments.sweep.deliver_jobs import Delivering
 from experiments.sweep.jobs import Job
+from experiments.sweep.leader import Leader
 from experiments.sweep.outcomes import Outcome, Outcomes, State
 from experiments.sweep.progress import Progress
 
@@ -47,12 +47,12 @@ class View:
         self._objective = most_frequent(job.ranked_by for job in self._jobs.values())
         alike = [job for job in self._jobs.values() if job.ranked_by == self._objective]
         ranked = [job for job in alike if job.config.data.validation_size]
-        self._settings = {job.number: job.setting for job in ranked or alike}
-        self._objectives = {
-            job.number: job.earlier.objective
-            for job in self._jobs.values()
-            if job.kind == "finished" and job.earlier
-        }
+        settings = {job.number: job.setting for job in ranked or alike}
+        self._leader = Leader(settings, self._objective.sign)
+        self._best: dict[Objective, float] = {}
+        for job in self._jobs.values():
+            if job.kind == "finished" and job.earlier:
+                self._is_best(job, job.earlier.objective)
         self._begun: set[int] = set()
         self._clock, self._told_at, self._told = clock, clock(), ""
         self.console = Console(soft_wrap=True, highlight=False)
@@ -71,11 +71,20 @@ class View:
             colour = "red" if outcome.state == "failed" else ""
             return Text(f"job {job.number}: {outcome.state}{why} ({job.name})", colour)
         value, of = outcome.objective, job.ranked_by
-        others = [v for n, v in self._objectives.items() if self._jobs[n].ranked_by == of]
-        is_best = all(not of.sign * value <= of.sign * other for other in others)
-        self._objectives[job.number] = value
+        is_best = self._is_best(job, value)
         colour = "yellow" if not math.isfinite(value) else "green" if is_best else ""
         return Text(f"job {job.number}: finished, {_shown(of, value)}, {job.name}", colour)
+
+    def _is_best(self, job: Job, value: float) -> bool:
+        """Take in the value of a finished job; return whether it is better than all before."""
+        self._leader.take(job.number, value)
+        if math.isnan(value):
+            return False
+        of = job.ranked_by
+        is_best = of not in self._best or of.sign * value > of.sign * self._best[of]
+        if is_best:
+            self._best[of] = value
+        return is_best
 
     def unseen_beginning(self, outcome: Outcome) -> str | None:
         """Return the line about the beginning of a job that ended between two looks, or None."""
@@ -117,18 +126,11 @@ class View:
 
         A setting with a diverged seed, or one without a finite value, does not lead.
         """
-        groups: dict[str, list[float]] = {}
-        for number, name in self._settings.items():
-            if number in self._objectives:
-                groups.setdefault(name, []).append(self._objectives[number])
-        means = {name: statistics.fmean(values) for name, values in groups.items()}
-        ranked = [name for name, mean in means.items() if math.isfinite(mean)]
-        if not ranked:
+        lead = self._leader.lead
+        if lead is None:
             return ""
-        best = max(ranked, key=lambda name: self._objective.sign * means[name])
-        is_only = len(set(self._settings.values())) == 1
-        who = "mean" if is_only else f"leading: {best}"
-        return f"{who} {_shown(self._objective, means[best])} (n={len(groups[best])})"
+        who = "mean" if self._leader.is_alone else f"leading: {lead.name}"
+        return f"{who} {_shown(self._objective, lead.mean)} (n={lead.jobs})"
 
 
 def _shown(objective: Objective, value: float) -> str:

@@ -110,21 +110,28 @@ class Sender:
 
         Args:
             folder: the run's folder.
-            patience: the longest wait in seconds; a stop signal shortens it to 5.
+            patience: the longest wait in seconds for this run, or for another that is delivered
+                before it; a stop signal shortens the whole wait to 5.
             attempts: the failed attempts after which the wait ends.
         """
         name, began = str(folder.absolute()), time.monotonic()
+        heard = began
         problem: Problem | None = None
 
         def bearable() -> float:
             return min(patience, _INTERRUPTED_SECONDS) if is_asked() else patience
 
+        def deadline() -> float:
+            return (began if is_asked() else heard) + bearable()
+
         if (known := self._ended.pop(name, None)) is not None:
             self._unread.appendleft(known)
-        for answer in self._answers(lambda: began + bearable()):
+        for answer in self._answers(deadline):
             if answer.get("folder") != name:
                 if "folder" in answer:
                     self._ended[answer["folder"]] = answer  # for a later call
+                    if answer["problem"] is None:
+                        heard = time.monotonic()
                 continue
             if answer["problem"] is None:
                 self._folders.discard(name)
