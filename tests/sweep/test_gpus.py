@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
 from experiments.composition.hydra_config import gpus_per_job, workers
 from experiments.config import check
@@ -14,6 +15,7 @@ from experiments.errors import InputError
 from experiments.sweep.gpus import about_gpus, claim, slots, take_gpus
 from experiments.sweep.launchers import LauncherFacts
 from tests.config.test_config import VALUES
+from tests.conftest import PROJECT
 from tests.sweep.conftest import Sweep
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -104,6 +106,27 @@ def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
     config = check({**VALUES, "sweep": {**VALUES["sweep"], "gpus_per_job": 4}})
     with pytest.raises(InputError, match=r"^sweep\.gpus_per_job=4: this machine has 2; choose few"):
         said(processes=1)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "ray", "slurm"),
+    [
+        ([], 1, None),
+        (["sweep.gpus_per_job=2"], 2, 2),
+        (["trainer.device=cpu"], 0, None),
+    ],
+)
+def test_ray_and_slurm_are_asked_for_the_gpus_of_a_job(
+    monkeypatch: pytest.MonkeyPatch, overrides: list[str], ray: int, slurm: int | None
+) -> None:
+    monkeypatch.setenv(VISIBLE, "0,1")
+    found = {}
+    for name in ("ray_cluster", "slurm"):
+        with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+            chosen = [f"hydra/launcher={name}", *overrides]
+            found[name] = compose("config", chosen, return_hydra_config=True).hydra.launcher
+    assert found["ray_cluster"].ray.remote.num_gpus == ray
+    assert found["slurm"].gpus_per_node == slurm
 
 
 def test_the_workers_of_joblib_see_other_gpus(tmp_path: Path, root: str) -> None:

@@ -93,6 +93,23 @@ def test_steps_with_infinite_gradients_leave_no_trace_but_a_lower_scale(
         torch.testing.assert_close(weights(model), weights(twin))
 
 
+def test_a_weight_that_no_kernel_takes_is_skipped_and_stepped_too() -> None:
+    """Without a kernel the scaler skips the step itself; afterwards all is as before."""
+    weight = nn.Parameter(torch.ones(5, 6)[:, ::2])
+    optimizer = OPTIMIZERS["adamw"]([weight])
+    scaler = GradScaler("cpu")
+    updates = Updates([optimizer], scaler)
+    for factor, moves in ((torch.inf, False), (1.0, True), (1.0, True)):
+        before = weight.detach().clone()
+        scaler.scale((weight * factor).sum()).backward()
+        scaler.unscale_(optimizer)
+        updates.step()
+        assert (not torch.equal(weight, before)) is moves
+        assert weight.isfinite().all()
+        assert optimizer.param_groups[0]["fused"]
+        assert optimizer._step_supports_amp_scaling
+
+
 def test_accumulated_gradients_are_those_of_float32(digits: Splits) -> None:
     model, optimizer = made()
     found = []

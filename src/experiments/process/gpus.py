@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -27,6 +26,8 @@ def visible_gpus() -> tuple[str, ...]:
 
 def _count() -> int:
     """Return the number of GPUs that the driver of CUDA reports; 0 without a driver."""
+    import ctypes
+
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
