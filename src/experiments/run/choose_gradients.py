@@ -39,7 +39,8 @@ def _shared(
 
     buffers = Buffers(parts.model, parts.task.loss)
     if config.trainer.strategy == "ddp" and team.size > 1:
-        return Averaged(parts.model, parts.task, Shards(team.size, team, seed, buffers), team)
+        cut = Shards(team.size, team, seed, buffers)
+        return Averaged(Autograd, parts.model, parts.task, cut, team)
     if shards == 1:
         return inner
     return Sharded(inner, parts.model, Shards(shards, team, seed, buffers), team)
