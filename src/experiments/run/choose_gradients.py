@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -39,8 +40,9 @@ def gradients_of(
 
     buffers = Buffers(parts.model, parts.task.loss)
     if config.trainer.strategy == "ddp" and team.size > 1:
-        parts_of_batch = Shards(team.size, team, seed, buffers)
-        return Averaged(parts.model, parts.task, parts_of_batch, team, precision)
+        cut = Shards(team.size, team, seed, buffers)
+        autograd = functools.partial(Autograd, precision=precision, marks=marks)
+        return Averaged(autograd, parts.model, parts.task, cut, team)
     inner = _on_one_process(config, parts, marks)
     if shards == 1:
         return inner

@@ -6,6 +6,8 @@ Shapes: B batch, C channels, H and W pixels; N processes.
 from __future__ import annotations
 
 import contextlib
+import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from experiments.distributed.team import Team
 from experiments.errors import RunError
 from experiments.tasks import Task
-from experiments.training.precision import Precision, computing_in, outputs_of
+from experiments.training.gradients import Gradients
 from experiments.training.shared_batches import Shards
 
 
@@ -24,25 +26,28 @@ class Averaged:
 
     def __init__(
         self,
+        inner_of: Callable[[nn.Module, Task], Gradients],
         model: nn.Module,
         task: Task,
         shards: Shards,
         team: Team,
-        precision: Precision = "float32",
     ) -> None:
         """Take the parts.
 
         Args:
+            inner_of: makes the gradients of a part from a module and a task, by autograd, whose
+                hooks `DistributedDataParallel` uses.
             model: the model, with the same weights in all processes.
             task: its targets and loss.
             shards: one for each process.
             team: the processes.
-            precision: float32 or bf16-mixed.
         """
-        self._precision = precision
         # `Shards` gives the buffers of rank 0 to all processes.
         self._model = DistributedDataParallel(model, forward_sync_buffers=False)
-        self._task, self._shards, self._team = task, shards, team
+        self._weight, self._shards, self._team = 1.0, shards, team
+        weighted, loss = copy.copy(task), task.loss
+        weighted.loss = lambda outputs, targets: loss(outputs, targets) * self._weight
+        self._inner = inner_of(self._model, weighted)
         self._losses: list[Tensor] = []
 
     @property
@@ -71,13 +76,11 @@ class Averaged:
             share = len(of_labels) / len(labels)
             if not share:  # fewer examples than processes; all must take part in the sum
                 of_images, of_labels = images[:1], labels[:1]
-            with computing_in(self._precision, of_images.device):
-                outputs = outputs_of(self._model, of_images)
-                loss = self._task.loss(outputs, self._task.targets(of_images, of_labels))
             # The all-reduce returns the mean over the processes.
-            scaled = loss * (share * self._team.size / count)
-            scaled.backward()  # type: ignore[no-untyped-call]
-            self._losses[-1].copy_(loss.detach() * share)
+            self._weight = share * self._team.size / count
+            loss = self._inner.add(of_images, of_labels, 1)
+            self._inner.complete()
+            self._losses[-1].copy_(loss * (count / self._team.size))
 
         with contextlib.nullcontext() if is_last else self._model.no_sync():
             self._team.attempt(lambda: self._shards.run(step))
