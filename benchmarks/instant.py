@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from experiments import journal
 from experiments.composition.hydra_config import typed
 from experiments.composition.run_names import key_of, value_of
-from experiments.registry.identities import claimed
+from experiments.registry.identities import claimed, look_up
 from experiments.registry.objective import ACCURACY
 from experiments.run.request import number_of
 from experiments.sweep.jobs import Job
@@ -39,15 +39,15 @@ class InstantTask(Task):
             accuracy = 0.9 + 0.01 * draw.random()
             folder, overrides = Path(config.hydra.runtime.output_dir), config.hydra.overrides.task
             own = {key_of(text): value_of(text) for text in typed(overrides)}
+            outputs, identity = Path(config.outputs), told["identities"][number]
+            earlier = look_up(outputs, identity, folder)
             with (
-                claimed(
-                    Path(config.outputs), told["identities"][number], folder, earlier=None
-                ) as opened,
+                claimed(outputs, identity, folder, earlier=earlier) as opened,
                 recording(
                     journal=opened,
                     past=journal.history(folder),
                     uri=told["uri"],
-                    identity=told["identities"][number],
+                    identity=identity,
                     experiment=told["experiment"],
                     name=" ".join(own.values()),
                     params=told["params"] | own,

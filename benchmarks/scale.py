@@ -23,6 +23,7 @@ from benchmarks.scale_sweep import COSTS
 from experiments.sweep.outcomes import Outcome, Outcomes
 
 SIZES = (100, 1_000, 10_000)
+LAUNCHED = (100, 400)
 STAGES = {
     "compose and check": "compose and check the configuration",
     "identities": "identity",
@@ -171,7 +172,7 @@ def launchers() -> None:
     """Measure launchers with two processes of this machine."""
     rows = []
     for name, chosen in LAUNCHERS.items():
-        for jobs in SIZES[:2]:
+        for jobs in LAUNCHED:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 costs = sweep(folder, jobs, "tracking=none", *chosen)
                 launched = each(costs["seconds"]["launch"], jobs)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 import warnings
+from collections import UserDict
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -166,3 +169,19 @@ def test_what_is_printed_is_guarded(
     assert "own.py:1: UserWarning: ***" in printed
     assert "ValueError: 401 for ***" in printed
     assert NASTY not in printed
+
+
+class Shrinking(UserDict[str, str]):
+    """An environment of which another thread removes a variable during a loop over it."""
+
+    def __iter__(self) -> Iterator[str]:
+        yield "EXPERIMENTS_JOB"
+        yield from super().__iter__()
+
+
+def test_a_variable_may_be_removed_while_secrets_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", Shrinking({"MY_TOKEN": "s3cret-of-mine"}))
+        assert hidden("it is s3cret-of-mine") == "it is ***"

@@ -119,7 +119,9 @@ def _known() -> re.Pattern[str] | None:
 
 def _in_environment() -> Iterator[str]:
     # Read anew each time: a user's module may load a .env file at any moment.
-    for name, value in os.environ.items():
+    # Another thread may remove a variable meanwhile, as Hydra does at the end of each job.
+    for name in list(os.environ):
+        value = os.environ.get(name, "")
         if names_a_secret(name):
             yield value
         if "://" in value:
