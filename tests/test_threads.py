@@ -47,8 +47,14 @@ def test_it_is_chosen_anew_when_the_load_changes(clock) -> None:
     call = clock(seconds)
     first = [choice.call(call) for _ in range(threads._PERIOD)]
     seconds[2] = 0.6
-    second = [choice.call(call) for _ in range(threads._PERIOD)]
+    second = [choice.call(call) for _ in range(2 * threads._PERIOD)]
     assert (first[-1], second[-1]) == (1, 2)
+
+
+def test_a_comparison_beside_a_busy_process_is_short_and_seldom_repeated(clock) -> None:
+    choice, call = ThreadChoice(), clock({1: 1.0, 2: 100.0})
+    used = [choice.call(call) for _ in range(3 * threads._LONGEST)]
+    assert used.count(2) <= 6 * threads._WARM_UP
 
 
 def test_the_setting_survives_an_error(clock) -> None:

@@ -14,11 +14,11 @@ from typing import TypeVar
 
 import torch
 
-_PERIOD = 1024  # calls from one comparison to the next: other processes come and go
+_PERIOD, _LONGEST = 1024, 8192  # calls from one comparison to the next: other processes come and go
 _SAMPLES = 12  # calls of each kind in a comparison
 _WARM_UP = 4  # of these, until the other threads are awake
 _GAIN = 0.95  # all threads must save a twentieth: other processes can use an idle core
-
+_HOPELESS = 2.0  # times the seconds of one thread; beside a busy process a call may take 100 times
 _FEW = 2**20  # elements
 
 T = TypeVar("T")
@@ -39,37 +39,54 @@ def threads_for(elements: int) -> Iterator[None]:
 class ThreadChoice:
     """Makes calls with one thread or with all threads of torch, whichever takes less time.
 
-    A few calls of each kind are timed from time to time. The calls must give the same bits on any
-    number of threads.
+    A few calls of each kind are timed from time to time, and less often the longer one thread is
+    faster. The calls must give the same bits on any number of threads.
     """
 
     def __init__(self) -> None:
-        self._calls = 0
-        self._seconds: tuple[list[float], list[float]] = [], []
-        self._is_one_faster = True
+        self._is_one_faster, self._period = True, _PERIOD
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a comparison: first with one thread, then with all."""
+        self._compares, self._rest = True, self._period
+        self._one: list[float] = []
+        self._all: list[float] = []
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Return a function's result; afterwards torch has as many threads as before."""
         threads = torch.get_num_threads()
-        place = self._calls % _PERIOD
-        self._calls += 1
-        is_one = place < _SAMPLES if place < 2 * _SAMPLES else self._is_one_faster
-        if threads == 1 or (not is_one and place >= 2 * _SAMPLES):
+        if threads == 1:
             return function(*arguments)
-        began = time.perf_counter()
+        if not self._compares:
+            self._rest -= 1
+            if not self._rest:
+                self._begin()
+            elif not self._is_one_faster:
+                return function(*arguments)
+        is_one = len(self._one) < _SAMPLES if self._compares else True
+        if is_one:
+            torch.set_num_threads(1)
+        began = time.perf_counter() if self._compares else 0.0
         try:
-            if is_one:
-                torch.set_num_threads(1)
             return function(*arguments)
         finally:
             torch.set_num_threads(threads)
-            if place < 2 * _SAMPLES:
-                self._note(place, is_one, time.perf_counter() - began)
+            if self._compares:
+                self._note(time.perf_counter() - began, is_one)
 
-    def _note(self, place: int, is_one: bool, seconds: float) -> None:
-        if place == 0:
-            self._seconds = [], []
-        self._seconds[is_one].append(seconds)
-        if place == 2 * _SAMPLES - 1:
-            several, one = (statistics.median(each[_WARM_UP:]) for each in self._seconds)
-            self._is_one_faster = several > _GAIN * one
+    def _note(self, seconds: float, is_one: bool) -> None:
+        (self._one if is_one else self._all).append(seconds)
+        if is_one:
+            return
+        one = statistics.median(self._one[_WARM_UP:])
+        if len(self._all) == _WARM_UP and min(self._all) > _HOPELESS * one:
+            self._end(is_one_faster=True)
+        elif len(self._all) == _SAMPLES:
+            several = statistics.median(self._all[_WARM_UP:])
+            self._end(is_one_faster=several > _GAIN * one)
+
+    def _end(self, *, is_one_faster: bool) -> None:
+        self._compares, self._is_one_faster = False, is_one_faster
+        self._period = min(2 * self._period, _LONGEST) if is_one_faster else _PERIOD
+        self._rest = self._period

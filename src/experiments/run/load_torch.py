@@ -15,7 +15,7 @@ from contextlib import contextmanager
 # The rounds that an idle OpenMP thread spins before it sleeps. libgomp's default of 300,000 slows
 # a run beside other processes, on an AMD EPYC by minutes an epoch; see docs/decisions/0004. A round
 # is one `pause`, which takes longer on Intel since Skylake; waking a thread costs more there too.
-_SPINS, _SPINS_ON_INTEL = 2_000, 10_000
+_SPINS, _SPINS_ON_INTEL = 4_000, 10_000
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = (-3, 32 * 2**20), (-1, 2**30)  # mallopt(3), bytes
 
 

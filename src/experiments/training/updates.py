@@ -18,7 +18,7 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from experiments.threads import threads_for
+from experiments.threads import ThreadChoice
 from experiments.training.fused_kernels import KERNELS, Kernel, suits_a_kernel
 from experiments.training.memory_layout import like
 from experiments.training.own_step import step_alone
@@ -59,6 +59,7 @@ class Updates:
     def __init__(self, optimizers: Sequence[Optimizer], scaler: GradScaler | None = None) -> None:
         self._optimizers, self._scaler = optimizers, scaler
         self._planned: object = None
+        self._threads = ThreadChoice()  # each element is stepped on its own
         for optimizer in optimizers:
             # A schedule warns if it steps before an optimizer whose own `step` was not called.
             optimizer._opt_called = True  # type: ignore[attr-defined]
@@ -100,7 +101,7 @@ class Updates:
         if self._scaler is not None:
             self._scaler.update()
         for call in self._calls:
-            call.run(gradients)
+            self._threads.call(call.run, gradients)
         if any(call.is_first for call in self._calls):
             self.refresh()
 
@@ -131,13 +132,11 @@ class _Call:
         self._places: list[tuple[int, int]] = []
         self._parameters: list[Tensor] = []
         self._states: list[list[Tensor]] = []
-        self._elements = 0
 
     def add(self, place: tuple[int, int], parameter: Tensor, states: Sequence[Tensor]) -> None:
         """Add a parameter, its states, and the place of its gradient: (optimizer, index)."""
         self._places.append(place)
         self._parameters.append(parameter)
-        self._elements += parameter.numel()
         self._states = self._states or [[] for _ in states]
         for kind, state in zip(self._states, states, strict=True):
             kind.append(state)
@@ -146,8 +145,7 @@ class _Call:
         """Step by gradients of each optimizer's parameters."""
         found = [gradients[number][index] for number, index in self._places]
         given = [gradient for gradient in found if gradient is not None]
-        with threads_for(self._elements):
-            self._kernel.run(self._parameters, given, self._states, **self._hyperparameters)
+        self._kernel.run(self._parameters, given, self._states, **self._hyperparameters)
 
 
 def _form(gradient: Tensor | None) -> object:
