@@ -125,6 +125,52 @@ def test_new_parameters_and_weights_are_seen() -> None:
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [8192, 30_000])
+def test_large_batches_have_the_same_bits_again(rows: int) -> None:
+    """Up to the limit on any number of threads; above it on the same number, whatever the time."""
+    torch.manual_seed(0)
+    model, task = nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), task_of(nn.CrossEntropyLoss())
+    found = []
+    for is_one_faster in (True, False):
+        chain = made(model, task, *batch(pixels=8))
+        assert chain is not None
+        chain._threads._compares, chain._threads._is_one_faster = False, is_one_faster
+        found.append(gradients_of(model, chain, batch(rows, pixels=8)))
+    assert all(map(torch.equal, *found))
+
+
+def test_what_a_callback_replaces_is_used() -> None:
+    task, calls = task_of(nn.CrossEntropyLoss()), []
+    model = SimpleNet()
+    chain = made(model, task, *batch())
+    assert chain is not None
+    plain = gradients_of(model, chain, batch())
+    loss = task.loss
+    task.loss = lambda outputs, labels: loss(outputs, labels) + model.fc1.weight.pow(2).sum()
+    penalised = gradients_of(model, chain, batch())
+    torch.testing.assert_close(penalised[1], plain[1] + 2 * model.fc1.weight)
+    task.loss = loss
+    handle = loss.register_forward_hook(lambda *_: calls.append(1))
+    gradients_of(model, chain, batch())
+    handle.remove()
+    assert calls == [1]
+    model.fc1 = nn.Sequential(model.fc1, nn.Dropout(1.0))
+    assert not gradients_of(model, chain, batch())[1].any()
+    model.fc1 = nn.utils.parametrizations.weight_norm(model.fc1[0])
+    assert len(gradients_of(model, chain, batch())) == 6
+
+
+def test_nan_stays_nan() -> None:
+    model, task = SimpleNet(), task_of(nn.CrossEntropyLoss())
+    chain = made(model, task, *batch())
+    assert chain is not None
+    with torch.no_grad():
+        model.fc1.weight[0, 0] = torch.nan
+    loss, *gradients = gradients_of(model, chain, batch())
+    assert loss.isnan()
+    assert all(each.isnan().any() for each in gradients)
+
+
 class InPlace(nn.Module):
     """Changes the outputs in place, which autograd allows for a model's outputs only."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,19 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.fc2(F.relu(self.fc1(x.view(-1, 784))))
+
+
+class Stored(Net):
+    """Keeps a number of its own, and builds its layers in a container."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pixels = 784
+        self.first, self.rest = nn.Sequential(nn.Linear(784, 8), nn.ReLU()), nn.Linear(8, 4)
+        del self.fc1, self.fc2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.rest(self.first(x.view(-1, self.pixels)))
 
 
 class Sized(Net):
@@ -82,6 +97,86 @@ class Reading(Net):
         return self.fc2(F.relu(self.fc1(x.flatten(1))))
 
 
+class Noisy(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            x = x + torch.randn_like(x)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+class Skipping(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.fc1(x.flatten(1))
+        if torch.rand(()) < 0.5:
+            hidden = F.relu(hidden)
+        return self.fc2(hidden)
+
+
+class Dropping(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.dropout(F.relu(self.fc1(x.flatten(1))), training=self.training))
+
+
+class Helped(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        self.note()
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+    def note(self) -> None:
+        SEEN.append(len(SEEN))
+
+
+class Inheriting(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)
+
+
+class OfClass(Net):
+    seen: ClassVar[list[int]] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(1)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+STEPS = torch.zeros(())
+
+
+class Tensing(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        STEPS.add_(1)
+        return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+
+class Importing(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        import torch.nn.functional as own
+
+        return self.fc2(own.relu(self.fc1(x.flatten(1))))
+
+
+def closing() -> nn.Module:
+    seen: ClassVar[list[int]] = []
+
+    class Closing(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(1)
+            return self.fc2(F.relu(self.fc1(x.flatten(1))))
+
+    return Closing()
+
+
+class Viewing(Net):
+    """Has a method with the name of a tensor's."""
+
+    def view(self, x: Tensor) -> Tensor:
+        SEEN.append(len(SEEN))
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.relu(self.fc1(self.view(x).flatten(1))))
+
+
 class Partial(Net):
     def forward(self, x: Tensor) -> Tensor:
         return self.fc1(x.flatten(1))
@@ -109,6 +204,7 @@ class Buffered(Net):
         (SimpleNet(hidden=[]), [None]),
         (SimpleNet(hidden=[8, 8, 8]), ["relu", "relu", "relu", None]),
         (Net(), ["relu", None]),
+        (Stored(), ["relu", None]),
         (Sized(), ["tanh", None]),
         (Shaped(), ["sigmoid", None]),
         (nn.Sequential(nn.Flatten(), nn.Linear(9, 4, bias=False), nn.Tanh()), ["tanh"]),
@@ -144,6 +240,8 @@ def hooked() -> nn.Module:
     "model",
     [
         *(ConvNet(), Counting(), Noting(), Printing(), Deciding(), Residual(), Scaling()),
+        *(Noisy(), Skipping(), Dropping(), Helped(), Inheriting(), OfClass(), Tensing()),
+        *(Importing(), closing(), Viewing()),
         *(Reading(), Partial(), Twice(), Buffered(), frozen(), hooked(), SimpleNet().double()),
         nn.Sequential(nn.Linear(784, 10)),
         nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout(0.5)),
@@ -155,6 +253,8 @@ def hooked() -> nn.Module:
     ids=lambda value: type(value).__name__,
 )
 def test_any_other_model_is_left_to_autograd(model: nn.Module) -> None:
-    seen = len(SEEN)
-    assert linear_chain(model) is None
+    seen, numbers = len(SEEN), torch.get_rng_state()
+    for mode in (True, False):
+        assert linear_chain(model.train(mode)) is None
     assert len(SEEN) == seen
+    assert torch.equal(torch.get_rng_state(), numbers)

@@ -50,8 +50,7 @@ def examine(config: RunConfig, wanted: int | None) -> int:
     images, labels = _batch(parts, config.data.batch_size)
     autograd = Autograd(parts.model, parts.task)
     is_chain = chain_gradients(autograd, images, labels) is not None
-    if not is_chain:
-        _check_sameness(parts.model, parts.task, images, labels)
+    _check_sameness(parts.model, parts.task, images, labels)
     if wanted is not None:
         return wanted
     lanes = max(2, min(_MOST, _room(parts.device) // _bytes_of_a_lane(parts, images, labels)))

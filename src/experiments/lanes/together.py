@@ -76,4 +76,5 @@ def layouts_for(lanes: Sequence[Lane], batch_size: int) -> Layouts:
 
 
 def _are_chains(lanes: Sequence[Lane]) -> bool:
-    return all(isinstance(lane.gradients, ChainGradients) for lane in lanes)
+    """Return whether lanes are trained in turn; if one is no chain, autograd computes it alone."""
+    return any(isinstance(lane.gradients, ChainGradients) for lane in lanes)

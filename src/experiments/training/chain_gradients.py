@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +28,11 @@ from experiments.training.marks import BACKWARD, FORWARD
 
 _AGREE = 1e-5  # of a tensor's largest value; float32 rounds at 6e-8, and hundreds of times in a sum
 
+T = TypeVar("T")
+
 _aten = torch.ops.aten
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # torch's compiler calls it too
+_LONGEST_SUM = 8192  # numbers; oneDNN divides sums of 24,000 by the number of threads
 _LARGE = 2**21  # multiplications; below, a call of oneDNN costs more than it gains
 _ACTIVATE: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu_,
@@ -61,11 +64,12 @@ def chain_gradients(autograd: Autograd, images: Tensor, labels: Tensor) -> Chain
     before = random_state(images.device)
     try:
         mine, its = (_tried(autograd, images, labels, is_chain=kind) for kind in (True, False))
+        agree = len(mine) == len(its) and all(map(_agree, mine, its))
     except (RuntimeError, IndexError, TypeError):
         return None  # the loss or the images are of a kind that only a call of the model can take
     finally:
         set_random_state(images.device, before)
-    return ChainGradients(autograd, layers) if all(map(_agree, mine, its)) else None
+    return ChainGradients(autograd, layers) if agree else None
 
 
 def _tried(autograd: Autograd, images: Tensor, labels: Tensor, *, is_chain: bool) -> list[Tensor]:
@@ -95,14 +99,18 @@ class ChainGradients:
             layers: the model's layers.
         """
         self._autograd, self._task, self._threads = autograd, autograd.task, ThreadChoice()
-        model = autograd.model
-        # Looking a parameter up in a module's own dictionary saves microseconds.
-        self._layers: list[tuple[dict[str, Any], Activation | None]] = [
-            (layer.linear._parameters, layer.activation) for layer in layers
-        ]
-        self._hooks = [getattr(module, name) for module in model.modules() for name in HOOKS]
+        model, loss = autograd.model, autograd.task.loss
+        parts = [*model.modules(), *(loss.modules() if isinstance(loss, nn.Module) else ())]
+        self._hooks = [getattr(part, name) for part in parts for name in HOOKS]
         self._hooks += [getattr(nn.modules.module, f"_global{name}") for name in HOOKS]
-        self._parameters = list(model.parameters())
+        self._loss = loss
+        self._modules = [(each._modules, [*each._modules.values()]) for each in model.modules()]
+        # Looking a parameter up in a module's own dictionary saves microseconds.
+        self._layers: list[tuple[nn.Linear, dict[str, Any], Activation | None]] = [
+            (layer.linear, layer.linear._parameters, layer.activation) for layer in layers
+        ]
+        sizes = [size for layer in layers for size in layer.linear.weight.shape]
+        self._has_short_sums = max(sizes) <= _LONGEST_SUM
 
     @property
     def scaler(self) -> GradScaler | None:
@@ -112,18 +120,34 @@ class ChainGradients:
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the layers forward and backward.
 
-        The model itself is called while a callback has put a hook on it, or frozen a parameter.
+        The model itself is called while a callback has changed more than the values of its weights.
         """
-        if any(self._hooks) or not all(map(_is_free, self._parameters)):
+        if not self._is_unchanged():
             return self._autograd.add(images, labels, count)
-        marks = self._autograd.marks
-        with marks.phase(FORWARD), torch.no_grad():
-            values = self._threads.call(self._forward, images)
-        targets = self._task.targets(images, labels)
-        loss, gradient = _loss_and_gradient(self._task.loss, values[-1], targets)
+        marks, compute = self._autograd.marks, self._threads.call
+        if not self._has_short_sums or len(images) > _LONGEST_SUM:
+            compute = _with_all_threads
+        with marks.phase(FORWARD):
+            with torch.no_grad():
+                values = compute(self._forward, images)
+            targets = self._task.targets(images, labels)
+            loss, gradient = _loss_and_gradient(self._loss, values[-1], targets)
         with marks.phase(BACKWARD), torch.no_grad():
-            self._threads.call(self._backward, values, gradient / count if count > 1 else gradient)
+            compute(self._backward, values, gradient / count if count > 1 else gradient)
         return loss
+
+    def _is_unchanged(self) -> bool:
+        """Return whether no hook was added, no module replaced and no parameter frozen."""
+        return (
+            not any(self._hooks)
+            and self._task.loss is self._loss
+            and all([*now.values()] == then for now, then in self._modules)
+            and all(
+                type(linear) is nn.Linear and all(map(_is_free, parameters.values()))
+                for linear, parameters, _ in self._layers
+            )
+            and "forward" not in vars(self._autograd.model)
+        )
 
     def complete(self) -> None:
         """Do nothing: the gradients are complete after each batch."""
@@ -131,9 +155,9 @@ class ChainGradients:
     def _forward(self, images: Tensor) -> list[Tensor]:
         """Return the flat images and the values of each layer."""
         values = [images.flatten(1)]
-        for parameters, activation in self._layers:
-            weight, bias = parameters["weight"], parameters["bias"]
-            values.append(_product(values[-1], weight, bias, activation))
+        for _, parameters, activation in self._layers:
+            value = _product(values[-1], parameters["weight"], parameters["bias"])
+            values.append(_ACTIVATE[activation](value) if activation is not None else value)
         return values
 
     def _backward(self, values: list[Tensor], gradient: Tensor) -> None:
@@ -143,7 +167,7 @@ class ChainGradients:
             values: as `_forward` returns them.
             gradient: of the last values.
         """
-        for parameters, activation in reversed(self._layers):
+        for _, parameters, activation in reversed(self._layers):
             value = values.pop()
             if activation is not None:
                 gradient = _DERIVE[activation](gradient, value)
@@ -155,22 +179,25 @@ class ChainGradients:
                 gradient = _product(gradient, weight.t())
 
 
-def _product(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation | None = None
-) -> Tensor:
-    """Return x (B, I) times the transpose of a weight (O, I), plus a bias (O), then activated.
+def _with_all_threads(function: Callable[..., T], *arguments: object) -> T:
+    return function(*arguments)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x (B, I) times the transpose of a weight (O, I), plus a bias (O).
 
     oneDNN gives the same bits on any number of threads. MKL does not, and computes small products
     on one thread.
     """
+    product: Tensor
     if len(weight) * x.numel() >= _LARGE:
-        product: Tensor = _ONEDNN.default(x, weight, bias, activation or "none", [], "")  # type: ignore[union-attr]
+        product = _ONEDNN.default(x, weight, bias, "none", [], "")  # type: ignore[union-attr]
         return product
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     product = x @ weight.t() if bias is None else torch.addmm(bias, x, weight.t())
     torch.set_num_threads(threads)
-    return product if activation is None else _ACTIVATE[activation](product)
+    return product
 
 
 def _loss_and_gradient(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,7 +230,9 @@ def _add(parameter: Tensor, gradient: Tensor) -> None:
         parameter.grad += gradient
 
 
-def _is_free(parameter: Tensor) -> bool:
-    """Return whether a parameter is trained and has no hooks."""
+def _is_free(parameter: Tensor | None) -> bool:
+    """Return whether a parameter is trained and has no hooks; None stands for no bias."""
+    if parameter is None:
+        return True
     hooks = parameter._backward_hooks or parameter._post_accumulate_grad_hooks
     return parameter.requires_grad and not hooks

@@ -30,8 +30,25 @@ _FUNCTIONS: Mapping[object, Activation] = {
 }
 _KNOWN = {nn.Linear, nn.Flatten, nn.Identity, *_MODULES}
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_CONTAINERS = {nn.Sequential, nn.ModuleList, nn.ModuleDict}
 _OF_ALL_MODULES = frozenset(vars(nn.Module()))
-_BUILTINS = {len, range, enumerate, zip, list, tuple, reversed, super}
+_GLOBALS = {
+    *(torch, nn, F, torch.flatten, torch.reshape, *_FUNCTIONS),
+    *(len, range, enumerate, zip, list, tuple, reversed),
+}
+_ATTRIBUTES = {
+    *("nn", "functional", "children", "flatten", "view", "reshape", "size", "shape"),
+    *("relu", "relu_", "sigmoid", "sigmoid_", "tanh", "tanh_"),
+}
+_REFUSED = (
+    "STORE_ATTR",
+    "STORE_GLOBAL",
+    "STORE_SUBSCR",
+    "DELETE_",
+    "IMPORT_",
+    "YIELD",
+    "LOAD_SUPER",
+)
 
 
 @dataclass(frozen=True)
@@ -84,25 +101,31 @@ def _is_trained(parameter: Tensor) -> bool:
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Return whether a module's `forward` does nothing but return its outputs, so far as is seen.
+    """Return whether all that a module's `forward` can do is a chain's work.
 
-    Its module has no hooks, no buffers and no attributes that it could change or call, and its code
-    assigns to local names only and calls torch only.
+    The module has no hooks and no buffers. Its code reads only submodules, plain attributes of the
+    instance, and the few functions of torch that a chain consists of, and assigns to local names.
+    So it is equal in training and evaluation, draws no random numbers and has no other effect.
     """
     if module._buffers or any(getattr(module, name) for name in HOOKS):
         return False
-    if type(module) in {*_KNOWN, nn.Sequential, nn.ModuleList, nn.ModuleDict}:
+    cls = type(module)
+    if cls in _KNOWN or cls in _CONTAINERS:
         return True
-    own = [value for name, value in vars(module).items() if name not in _OF_ALL_MODULES]
-    forward = type(module).forward
+    told = {name: value for name, value in vars(module).items() if name not in _OF_ALL_MODULES}
+    is_usual = all(
+        getattr(cls, name, None) is getattr(nn.Module, name, None)
+        for name in ("__call__", "__getattr__", "__getattribute__", *_ATTRIBUTES)
+    )
     if (
-        not all(isinstance(value, int | float | str | tuple | None) for value in own)
-        or type(module).__call__ is not nn.Module.__call__
-        or not isinstance(forward, FunctionType)
+        not is_usual
+        or not isinstance(cls.forward, FunctionType)
+        or not all(isinstance(value, int | float | str | tuple | None) for value in told.values())
     ):
         return False
-    names = {**vars(builtins), **forward.__globals__}
-    return all(_is_harmless(step, names) for step in _steps(forward.__code__))
+    globals_ = {**vars(builtins), **cls.forward.__globals__}
+    attributes = {*_ATTRIBUTES, *told, *module._modules}
+    return all(_is_harmless(step, globals_, attributes) for step in _steps(cls.forward.__code__))
 
 
 def _steps(code: CodeType) -> Iterator[dis.Instruction]:
@@ -112,13 +135,15 @@ def _steps(code: CodeType) -> Iterator[dis.Instruction]:
             yield from _steps(constant)
 
 
-def _is_harmless(step: dis.Instruction, names: Mapping[str, Any]) -> bool:
+def _is_harmless(
+    step: dis.Instruction, globals_: Mapping[str, Any], attributes: Container[str]
+) -> bool:
     if step.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
-        value = names.get(step.argval)
-        home = getattr(value, "__module__", None) or getattr(value, "__name__", "")
-        is_known = value.__hash__ is not None and value in _BUILTINS
-        return is_known or str(home).partition(".")[0] == "torch"
-    return not step.opname.startswith(("STORE_ATTR", "STORE_GLOBAL", "STORE_SUBSCR", "DELETE_"))
+        value = globals_.get(step.argval)
+        return any(value is each for each in _GLOBALS)
+    if step.opname in {"LOAD_ATTR", "LOAD_METHOD"}:
+        return step.argval in attributes
+    return not step.opname.startswith(_REFUSED) and "DEREF" not in step.opname
 
 
 def _layers(graph: Graph, modules: Mapping[str, nn.Module]) -> list[Layer] | None:
