@@ -131,7 +131,10 @@ class ChainGradients:
             with torch.no_grad():
                 values = compute(self._forward, images)
             targets = self._task.targets(images, labels)
-            loss, gradient = _loss_and_gradient(self._loss, values[-1], targets)
+            if _is_plain_cross_entropy(self._loss):
+                loss, gradient = compute(_cross_entropy, values[-1], targets)
+            else:
+                loss, gradient = _loss_and_gradient(self._loss, values[-1], targets)
         with marks.phase(BACKWARD), torch.no_grad():
             compute(self._backward, values, gradient / count if count > 1 else gradient)
         return loss
@@ -201,18 +204,21 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _loss_and_gradient(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a loss, and its gradient with respect to the outputs."""
-    if _is_plain_cross_entropy(loss):
-        with torch.no_grad():
-            logs = torch.log_softmax(outputs, 1)
-            told = logs, targets, None, 1, -100  # no weights; the mean; PyTorch's ignored label
-            value, total = _aten.nll_loss_forward.default(*told)
-            gradient = _aten.nll_loss_backward.default(torch.ones_like(value), *told, total)
-            return value, _aten._log_softmax_backward_data.default(gradient, logs, 1, logs.dtype)
+    """Return a loss, and its gradient with respect to the outputs, by autograd."""
     outputs = outputs.requires_grad_()
     value = loss(outputs, targets)
     (gradient,) = torch.autograd.grad(value, outputs)
     return value.detach(), gradient
+
+
+@torch.no_grad()
+def _cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy and its gradient, by the kernels that autograd calls."""
+    logs = torch.log_softmax(logits, 1)
+    told = logs, labels, None, 1, -100  # no weights; the mean; PyTorch's ignored label
+    value, total = _aten.nll_loss_forward.default(*told)
+    gradient = _aten.nll_loss_backward.default(torch.ones_like(value), *told, total)
+    return value, _aten._log_softmax_backward_data.default(gradient, logs, 1, logs.dtype)
 
 
 def _is_plain_cross_entropy(loss: Loss) -> bool:
