@@ -159,7 +159,7 @@ def test_a_real_sweep_has_the_objective_of_each_job(sweep: Sweep) -> None:
     (folder,) = sweep.folders
     for place in training(sweep):
         past = journal.history(place)
-        (file,) = folder.glob(f".jobs/*/{place.name}.json")
+        (file,) = folder.glob(f".jobs/**/{place.name}.json")
         name = past.start["tags"]["objective"]
         assert json.loads(file.read_text())["objective"] == past.metrics[f"val_{name}"]
     tags = journal.history(folder).start["tags"]
