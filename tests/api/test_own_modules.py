@@ -35,12 +35,12 @@ edited = once()
 Path("helper.py").write_text("FACTOR = 1")
 back = once()
 
-def equal(one, other):
-    return all(map(torch.equal, one.weights.values(), other.weights.values()))
+def close(one, other):  # a chain of linear layers has other last bits than a model with a factor
+    return all(map(torch.allclose, one.weights.values(), other.weights.values()))
 
 told |= {
-    "same": equal(plain, same),
-    "edited": equal(plain, edited),
+    "same": close(plain, same),
+    "edited": close(plain, edited),
     "identities": len({each.identity for each in (plain, same, edited)}),
     "back": back == same == again,
 }
