@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch.amp import GradScaler
 
+from experiments.data.batches import batches
 from experiments.errors import InputError
 from experiments.identity.ingredients import ingredients_of
+from experiments.run.build import assemble
 from experiments.run.numerics import set_precision
 from experiments.sweep.vectorized import _must_be_alone
+from experiments.tasks import Classification
 from experiments.training import gradients
 from tests.run.test_lifecycle import assert_the_same, configuration, execute
 
@@ -56,6 +59,22 @@ def test_the_precision_is_a_part_of_the_identity(root: str) -> None:
         for each in settings
     }
     assert len(found) == len(settings)
+
+
+def test_targets_are_computed_in_float32_as_in_an_evaluation(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets, seen = Classification.targets, []
+
+    def watched(task: Classification, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return targets(task, images, labels)
+
+    monkeypatch.setattr(Classification, "targets", watched)
+    parts = assemble(configuration(root, "trainer.precision=bf16-mixed"))  # tries a step
+    first = next(batches(parts.splits.train, 64))
+    gradients.Autograd(parts.model, parts.task, "bf16-mixed").add(*first, 1)
+    assert seen == [False, False]
 
 
 def test_lanes_compute_in_float32(root: str) -> None:
