@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -78,10 +79,15 @@ def test_in_a_sweep_it_is_refused_as_its_plan_knows_the_identity(
     tmp_path: Path, root: str, without_compiler: None
 ) -> None:
     config = at(configuration(root, *COMPILED), tmp_path)
-    request = Request([], str(tmp_path / "run"), sweep=tmp_path)
     said = r"^trainer\.compile=default: InductorError: .*; set trainer\.compile=null$"
-    with pytest.raises(InputError, match=said):
-        prepare_job(config, request)
+    of_a_remote_launcher: dict[str, Any] = {
+        "is_delivered": True,
+        "planned_identity": "of another device",
+    }
+    for told in ({}, of_a_remote_launcher):  # whose jobs were tried on the CPU, and not compiled
+        request = Request([], str(tmp_path / "run"), sweep=tmp_path, **told)
+        with pytest.raises(InputError, match=said):
+            prepare_job(config, request)
     (refused,) = try_choices([config])
     assert refused is not None
     assert refused.endswith("; set trainer.compile=null")
