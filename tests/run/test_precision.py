@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -91,10 +93,19 @@ def test_a_device_that_cannot_compute_so_is_refused(
     )
     with pytest.raises(InputError, match=r"^trainer\.precision=fp16-mixed: .* the device is mps;"):
         set_precision(scaled, torch.device("mps"))
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    old, current = torch.device("cuda:1"), [torch.device("cuda:0")]
+
+    @contextmanager
+    def on(device: torch.device) -> Iterator[None]:
+        current.append(device)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", on)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: current[-1] != old)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Old GPU")
     with pytest.raises(InputError, match=r"bf16-mixed: Old GPU has no bfloat16; choose fp16-mixed"):
-        set_precision(brain, torch.device("cuda"))
+        set_precision(brain, old)
 
 
 def test_the_matrix_precision_holds_for_convolutions_too(root: str) -> None:

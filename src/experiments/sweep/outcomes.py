@@ -24,8 +24,8 @@ from experiments.redaction.hide import hidden
 
 _FOLDER, _FAILED, _LANES = ".jobs", "failed", ".lanes"
 _TOGETHER = 1000  # outcomes in a folder, so that a look for news lists few of a large sweep's files
-# An unchanged folder is listed for so long: clocks of file systems are coarse, and NFS keeps what it
-# knows of a folder for up to a minute.
+# An unchanged folder is listed for so long: clocks of file systems are coarse, and NFS keeps what
+# it knows of a folder for up to a minute.
 _STILL_SECONDS = 60.0
 
 State = Literal["running", "finished", "failed", "interrupted", "in use", "held back"]
