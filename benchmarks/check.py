@@ -55,10 +55,11 @@ def lines_of(findings: Sequence[Finding]) -> list[str]:
 def check(theme: str, benchmark: Quick, before: Mapping[str, Any]) -> list[Finding]:
     """Measure one benchmark, compare it with its kept results, and print the lines."""
     now = ratios_of(benchmark.measure(), benchmark.RATIOS)
+    present = versions()
     changed = {
-        f"{name} {version} then, {versions()[name]} now"
+        f"{name} {version} then, {present.get(name, 'not measured')} now"
         for name, version in before["versions"].items()
-        if versions()[name] != version
+        if present.get(name) != version
     }
     findings = compared(before["ratios"], now)
     print(f"{theme}, kept on {before['date']}", *sorted(changed), sep="; ")

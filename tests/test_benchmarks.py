@@ -161,7 +161,7 @@ def test_a_changed_version_and_a_busy_machine_are_told(
     Measured(KEPT).keep()
     (file,) = results.glob("*.json")
     then = json.loads(file.read_text())
-    then["versions"] |= {"torch": "1.0.0"}
+    then["versions"] |= {"torch": "1.0.0", "gone": "2"}
     file.write_text(json.dumps(then))
     measuring(KEPT)
     monkeypatch.setattr(check, "load", lambda: 100.0)
@@ -170,6 +170,7 @@ def test_a_changed_version_and_a_busy_machine_are_told(
     busy, _, head, _ = capsys.readouterr().out.splitlines()
     assert "load 100.0" in busy
     assert f"torch 1.0.0 then, {report.versions()['torch']} now" in head
+    assert "gone 2 then, not measured now" in head
 
 
 def test_a_theme_of_the_check_is_the_name_of_its_module() -> None:

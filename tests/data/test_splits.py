@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import Dataset
 
 from experiments.data import Digits
-from experiments.data.splits import Split, hold_out, load
+from experiments.data.splits import Split, hold_out, load, on_device
 from experiments.errors import InputError
 
 
@@ -92,6 +92,23 @@ def test_the_digits_are_scikit_learn_s(digits) -> None:
 
 def test_a_process_loads_a_data_set_once(root: str) -> None:
     assert load(Digits, {"root": root}) is load(Digits, {"root": root})
+
+
+def test_only_small_tensors_are_pinned_on_their_way_to_a_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pinned: list[int] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(len(tensor))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_, **__: tensor)
+    load(Own, {"root": "", "size": 14}, torch.device("cuda"))
+    assert pinned == []
+    on_device(torch.arange(5), torch.device("cuda"))
+    assert pinned == [5]
 
 
 @pytest.mark.parametrize("size", [1, 10, 150, 1333])

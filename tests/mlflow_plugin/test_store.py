@@ -19,6 +19,7 @@ from experiments.tracking.current_run import current, logged_to, refused, trial
 from experiments.tracking.environment import for_other_processes
 from experiments.tracking.recorder import Recorder
 from tests.mlflow_plugin.conftest import points, running
+from tests.redaction.test_hide import Shrinking
 from tests.tracking.recorded_run import recorded
 
 
@@ -156,6 +157,14 @@ def test_processes_of_ours_are_not_sent_to_the_run(tmp_path: Path, monkeypatch) 
     with running(tmp_path / "run"):
         assert for_other_processes() == before
     assert for_other_processes() == before
+
+
+def test_a_variable_may_be_removed_while_the_environment_is_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", Shrinking({"MINE": "1"}))
+        assert for_other_processes() == {"MINE": "1"}
 
 
 def test_a_store_that_the_user_names_is_the_user_s(tmp_path: Path) -> None:

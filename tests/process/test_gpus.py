@@ -17,6 +17,8 @@ from experiments.process.gpus import visible_gpus
         (" 2 , GPU-5f", ("2", "GPU-5f")),
         ("", ()),
         ("-1", ()),
+        ("NoDevFiles", ()),  # Slurm's word for none
+        ("MIG-GPU-5f/1/0", ("MIG-GPU-5f/1/0",)),
         ("1,-1,2", ("1",)),  # CUDA ignores what follows
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from experiments.config import RunConfig
 from experiments.errors import InputError
+from experiments.run.build import assemble
 from experiments.run.compiling import compile_model, obstacle, restore_settings
 from experiments.run.prepare import prepare
 from experiments.run.request import Request
@@ -21,6 +23,7 @@ from tests.run.test_lifecycle import assert_the_same, configuration
 
 SMALL = ("trainer.epochs=2", "trainer.limit_batches=3", "model.hidden=[8]", "data.batch_size=32")
 COMPILED = (*SMALL, "trainer.compile=default")
+SWITCHES = "TORCH_COMPILE_DISABLE or TORCHDYNAMO_DISABLE"
 
 
 @pytest.fixture(autouse=True)
@@ -76,10 +79,15 @@ def test_in_a_sweep_it_is_refused_as_its_plan_knows_the_identity(
     tmp_path: Path, root: str, without_compiler: None
 ) -> None:
     config = at(configuration(root, *COMPILED), tmp_path)
-    request = Request([], str(tmp_path / "run"), sweep=tmp_path)
     said = r"^trainer\.compile=default: InductorError: .*; set trainer\.compile=null$"
-    with pytest.raises(InputError, match=said):
-        prepare_job(config, request)
+    of_a_remote_launcher: dict[str, Any] = {
+        "is_delivered": True,
+        "planned_identity": "of another device",
+    }
+    for told in ({}, of_a_remote_launcher):  # whose jobs were tried on the CPU, and not compiled
+        request = Request([], str(tmp_path / "run"), sweep=tmp_path, **told)
+        with pytest.raises(InputError, match=said):
+            prepare_job(config, request)
     (refused,) = try_choices([config])
     assert refused is not None
     assert refused.endswith("; set trainer.compile=null")
@@ -87,20 +95,67 @@ def test_in_a_sweep_it_is_refused_as_its_plan_knows_the_identity(
 
 
 def test_the_trial_leaves_the_model_and_the_generators_alone(root: str) -> None:
-    from experiments.run.build import assemble
-
     parts = assemble(configuration(root, *SMALL))
     before = {name: value.clone() for name, value in parts.model.state_dict().items()}
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
     config = configuration(root, *COMPILED)
-    assert obstacle(config, parts.model, parts.task, parts.splits.train) is None
+    assert obstacle(config, parts.model, parts.task, parts.splits) is None
     assert torch.equal(torch.rand(1), expected)
     assert parts.model._compiled_call_impl is None
     assert all(each.grad is None for each in parts.model.parameters())
     for name, value in parts.model.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    "name", ["TORCHDYNAMO_DISABLE", pytest.param("TORCH_COMPILE_DISABLE", marks=pytest.mark.slow)]
+)
+def test_a_compiler_that_is_switched_off_is_an_obstacle(
+    root: str, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import torch._dynamo.config as dynamo
+
+    monkeypatch.setenv(name, "1")
+    if name == "TORCH_COMPILE_DISABLE":  # torch reads it when it is imported
+        monkeypatch.setattr(dynamo, "disable", True)
+    parts = assemble(configuration(root, *SMALL))
+    config = configuration(root, *COMPILED)
+    reason = obstacle(config, parts.model, parts.task, parts.splits)
+    assert reason == f"torch compiles no part of it; {SWITCHES} may be 1"
+
+
+def test_an_error_of_the_compiler_is_not_suppressed(
+    root: str, monkeypatch: pytest.MonkeyPatch, without_compiler: None
+) -> None:
+    import torch._dynamo.config as dynamo
+
+    monkeypatch.setattr(dynamo, "suppress_errors", True)
+    parts = assemble(configuration(root, *SMALL))
+    reason = obstacle(configuration(root, *COMPILED), parts.model, parts.task, parts.splits)
+    assert reason is not None
+    assert "InvalidCxxCompiler" in reason
+    restore_settings()
+    assert dynamo.suppress_errors
+
+
+def test_each_shape_of_a_batch_is_tried(root: str) -> None:
+    """One of them that fails would stop a run in its middle."""
+    chosen = (*COMPILED, "data.batch_size=300", "trainer.limit_batches=2", "trainer.shards=2")
+    parts = assemble(configuration(root, *SMALL, "data.validation_size=1050"))
+    seen: list[int] = []
+
+    def forward(model: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))  # torch's compiler traces it once for each shape
+        return torch.nn.functional.linear(images.flatten(1), model.weight)
+
+    model = type("Traced", (torch.nn.Linear,), {"forward": forward})(784, 10)
+    assert obstacle(configuration(root, *chosen), model, parts.task, parts.splits) is None
+    train, test = len(parts.splits.train), len(parts.splits.test)
+    last = min(600, train) - 300
+    training = {150, -(-last // 2), last // 2}
+    assert set(seen) == training | {1000, 50, test}
 
 
 def test_more_shapes_than_torch_keeps_are_an_error_and_no_silent_change(root: str) -> None:

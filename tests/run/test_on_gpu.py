@@ -12,6 +12,8 @@ from experiments.data.batches import batches
 from experiments.lanes.limits import examine
 from experiments.models import SimpleNet
 from experiments.run.build import assemble
+from experiments.run.choose_gradients import gradients_of
+from experiments.run.gradient_clip import gradient_clip
 from experiments.training import loop
 from experiments.training.gradients import Autograd
 from experiments.training.position import Position
@@ -74,14 +76,20 @@ def test_updates_are_torch_s_own(name: str) -> None:
     assert_equal_states(ours, own)
 
 
-def test_no_step_waits_for_the_device(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = configuration(root, *SHORT)
-    parts = assemble(config)
-    steps: list[int] = []
+@pytest.mark.parametrize("more", KINDS.values(), ids=KINDS)
+def test_no_step_waits_for_the_device(
+    root: str, monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    config = configuration(root, *SHORT, *more)
+    parts, position = assemble(config), Position()
+    gradients = gradients_of(config, parts, lambda: position)
+    size, steps = config.data.batch_size, []
+    whole = len(parts.splits.train) // size  # a smaller batch would be compiled anew
 
     def watch() -> None:
         steps.append(1)
-        torch.cuda.set_sync_debug_mode("error")  # a wait raises, from the second step on
+        if len(steps) > 3:  # the first compile, plan the updates and record CUDA graphs
+            torch.cuda.set_sync_debug_mode("error")  # a wait raises
 
     def value_of(total: torch.Tensor) -> float:  # the one wait, at the end of the epoch
         torch.cuda.set_sync_debug_mode("default")
@@ -91,19 +99,22 @@ def test_no_step_waits_for_the_device(root: str, monkeypatch: pytest.MonkeyPatch
     try:
         loop.train_epoch(
             model=parts.model,
-            gradients=Autograd(parts.model, parts.task),
-            updates=Updates([parts.optimizer]),
+            gradients=gradients,
+            updates=Updates([parts.optimizer], gradients.scaler),
             schedule=parts.schedule,
             split=parts.splits.train,
-            batch_size=64,
-            limit_batches=None,
+            batch_size=size,
+            accumulate=config.trainer.accumulate_grad_batches,
+            clip=gradient_clip(parts.model, config.trainer),
+            limit_batches=min(whole, config.trainer.limit_batches or whole),
             seed=0,
-            position=Position(),
+            position=position,
             after_batch=watch,
         )
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert len(steps) > 16  # batches are made for 16 steps at once
+    assert len(steps) > 5
+    assert position.batches > 16 or config.trainer.limit_batches  # 16 batches are made at once
 
 
 def test_gradients_in_mixed_precision_are_near_those_in_float32(root: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +11,13 @@ import pytest
 import torch
 from torch.amp import GradScaler
 
+from experiments.data.batches import batches
 from experiments.errors import InputError
 from experiments.identity.ingredients import ingredients_of
+from experiments.run.build import assemble
 from experiments.run.numerics import set_precision
 from experiments.sweep.vectorized import _must_be_alone
+from experiments.tasks import Classification
 from experiments.training import gradients
 from tests.run.test_lifecycle import assert_the_same, configuration, execute
 
@@ -58,6 +63,22 @@ def test_the_precision_is_a_part_of_the_identity(root: str) -> None:
     assert len(found) == len(settings)
 
 
+def test_targets_are_computed_in_float32_as_in_an_evaluation(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets, seen = Classification.targets, []
+
+    def watched(task: Classification, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return targets(task, images, labels)
+
+    monkeypatch.setattr(Classification, "targets", watched)
+    parts = assemble(configuration(root, "trainer.precision=bf16-mixed"))  # tries a step
+    first = next(batches(parts.splits.train, 64))
+    gradients.Autograd(parts.model, parts.task, "bf16-mixed").add(*first, 1)
+    assert seen == [False, False]
+
+
 def test_lanes_compute_in_float32(root: str) -> None:
     assert _must_be_alone(configuration(root)) is None
     reason = _must_be_alone(configuration(root, "trainer.precision=bf16-mixed"))
@@ -72,10 +93,19 @@ def test_a_device_that_cannot_compute_so_is_refused(
     )
     with pytest.raises(InputError, match=r"^trainer\.precision=fp16-mixed: .* the device is mps;"):
         set_precision(scaled, torch.device("mps"))
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: False)
+    old, current = torch.device("cuda:1"), [torch.device("cuda:0")]
+
+    @contextmanager
+    def on(device: torch.device) -> Iterator[None]:
+        current.append(device)
+        yield
+        current.pop()
+
+    monkeypatch.setattr(torch.cuda, "device", on)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: current[-1] != old)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Old GPU")
     with pytest.raises(InputError, match=r"bf16-mixed: Old GPU has no bfloat16; choose fp16-mixed"):
-        set_precision(brain, torch.device("cuda"))
+        set_precision(brain, old)
 
 
 def test_the_matrix_precision_holds_for_convolutions_too(root: str) -> None:

@@ -75,6 +75,9 @@ def test_a_profile_ends_with_the_training_if_that_is_shorter(tmp_path: Path, roo
     few = ("trainer.epochs=1", "trainer.limit_batches=7", "trainer.profile=30")
     execute(configuration(root, *few), tmp_path / "run")
     assert (tmp_path / "run" / NAMES[0]).read_text().startswith("2 steps of ")
+    told = json.loads(gzip.decompress((tmp_path / "run" / NAMES[1]).read_bytes()))
+    seen = [event["name"].partition("#")[0] for event in told["traceEvents"]]
+    assert seen.count("ProfilerStep") == 2  # neither the last evaluation nor a checkpoint
 
 
 def test_an_interrupted_profile_is_none(tmp_path: Path, root: str) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hydra import compose, initialize_config_dir
 
 from experiments.composition.hydra_config import gpus_per_job, workers
@@ -31,24 +32,44 @@ class Seeing(SimpleNet):
         if gpus != "7,8,9":  # those of the trial before the first job
             folder = Path(os.environ["SEEN"])
             (folder / gpus).touch()
-            while len(list(folder.iterdir())) < 2:  # so that both processes have a job
-                time.sleep(0.01)
+            end = time.monotonic() + 60  # then the comparison fails
+            while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+                time.sleep(0.01)  # so that both processes have a job
         return super().train(mode)
 """
+
+
+def let_go(claimed: tuple[tuple[str, ...], list[FileLock]]) -> None:
+    for place in claimed[1]:
+        place.release()
 
 
 def test_processes_get_distinct_gpus_and_freed_ones_are_taken_again(tmp_path: Path) -> None:
     held = [claim(slots(GPUS, 1), tmp_path) for _ in GPUS]
     assert [slot for slot, _ in held] == [("0",), ("1",), ("2",)]
-    held[1][1].release()
+    let_go(held[1])
     assert claim(slots(GPUS, 1), tmp_path)[0] == ("1",)
 
 
 def test_more_processes_than_gpus_share_them_evenly(tmp_path: Path) -> None:
     held = [claim(slots(GPUS, 1), tmp_path) for _ in range(8)]
     assert sorted(Counter(slot for slot, _ in held).values()) == [2, 3, 3]
-    held[5][1].release()  # the third slot has one process now, and the others have three
+    let_go(held[5])  # the third slot has one process now, and the others have three
     assert claim(slots(GPUS, 1), tmp_path)[0] == ("2",)
+
+
+def test_slots_of_different_sizes_exclude_each_other(tmp_path: Path) -> None:
+    gpus = (*GPUS, "3")
+    first = claim(slots(gpus, 1), tmp_path)
+    pair = claim(slots(gpus, 2), tmp_path)
+    assert (first[0], pair[0]) == (("0",), ("2", "3"))
+    second = claim(slots(gpus, 2), tmp_path)  # GPU 0 is shared now
+    assert second[0] == ("0", "1")
+    let_go(first)
+    let_go(pair)
+    third = claim(slots(gpus, 1), tmp_path)  # GPUs 0 and 1 have a process still
+    assert third[0] == ("2",)
+    assert claim(slots(gpus, 3), tmp_path)[0] == ("0", "1", "2")
 
 
 def test_a_job_may_have_several() -> None:
@@ -83,6 +104,7 @@ def test_the_default_number_of_processes_leaves_each_its_gpus(
     monkeypatch.setenv(VISIBLE, "0,1,2,3")
     assert [workers(2), workers(2, "cpu"), workers(2, "cuda"), workers(8, "auto")] == [8, 8, 4, 2]
     assert [workers(1, "auto", 2), workers(1, "auto", 8)] == [2, 1]
+    assert [workers("two"), workers(0), workers(1, "auto", "two")] == [16, 16, 4]  # refused later
     assert [gpus_per_job("auto", None), gpus_per_job("cuda", 2), gpus_per_job("cpu", 2)] == [
         1,
         2,
@@ -104,8 +126,23 @@ def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
     assert said(processes=3) == ["  3 processes share 2 GPUs in turn; 2 at once have their own"]
     assert said(processes=2) == said(processes=3, remote=True) == said(in_this_process=True) == []
     config = check({**VALUES, "sweep": {**VALUES["sweep"], "gpus_per_job": 4}})
-    with pytest.raises(InputError, match=r"^sweep\.gpus_per_job=4: this machine has 2; choose few"):
+    with pytest.raises(
+        InputError, match=r"^sweep\.gpus_per_job=4: .* has 2 GPUs .*choose at most 2, "
+    ):
         said(processes=1)
+    monkeypatch.setenv(VISIBLE, "")
+    with pytest.raises(InputError, match=r"=4: this machine has no GPUs .*; choose null, or "):
+        said(processes=1)
+
+
+def test_more_gpus_than_there_are_are_refused_before_the_plan_is_printed(
+    tmp_path: Path, root: str
+) -> None:
+    sweep = Sweep(tmp_path, root, ("processes",))
+    done = sweep.run("seed=0,1", "tracking=none", "sweep.gpus_per_job=7", **{VISIBLE: "0,1"})
+    assert (done.returncode, done.stdout, sweep.folders) == (2, "", [])
+    (line,) = done.stderr.splitlines()
+    assert "sweep.gpus_per_job=7: this machine has 2 GPUs" in line
 
 
 @pytest.mark.parametrize(
@@ -114,6 +151,8 @@ def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
         ([], 1, None),
         (["sweep.gpus_per_job=2"], 2, 2),
         (["trainer.device=cpu"], 0, None),
+        (["trainer.device=cpu", "sweep.gpus_per_job=2"], 0, None),
+        (["trainer.device=cuda:0", "sweep.gpus_per_job=2"], 2, 2),
     ],
 )
 def test_ray_and_slurm_are_asked_for_the_gpus_of_a_job(
@@ -127,6 +166,17 @@ def test_ray_and_slurm_are_asked_for_the_gpus_of_a_job(
             found[name] = compose("config", chosen, return_hydra_config=True).hydra.launcher
     assert found["ray_cluster"].ray.remote.num_gpus == ray
     assert found["slurm"].gpus_per_node == slurm
+
+
+def test_the_gpus_of_a_cluster_elsewhere_are_not_those_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(VISIBLE, "0,1")
+    given = ["hydra/launcher=ray_cluster", "hydra.launcher.ray.init.address=auto"]
+    for more, count in ([], 0), (["sweep.gpus_per_job=2"], 2):
+        with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+            launcher = compose("config", [*given, *more], return_hydra_config=True).hydra.launcher
+        assert launcher.ray.remote.num_gpus == count
 
 
 def test_the_workers_of_joblib_see_other_gpus(tmp_path: Path, root: str) -> None:

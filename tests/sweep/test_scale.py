@@ -17,6 +17,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from experiments.errors import InputError
 from experiments.sweep.compose import SweepLoader, expand
 from experiments.sweep.job_returns import without_configurations
 from experiments.sweep.jobs import Job
@@ -137,7 +138,8 @@ def test_a_folder_of_outcomes_is_listed_only_while_it_changes(
         listed.append(Path(folder).name)
         return scan(folder)
 
-    outcomes = Outcomes(tmp_path, "turn")
+    clock = Clock()
+    outcomes = Outcomes(tmp_path, "turn", clock=clock)
     outcomes.begin()
     for number in (0, 7, 2_500):
         outcomes.write(Outcome(number, "running"))
@@ -145,11 +147,15 @@ def test_a_folder_of_outcomes_is_listed_only_while_it_changes(
     assert {each.number for each in outcomes.news()} == {0, 7, 2_500}
     assert sorted(listed) == ["0", "2", "turn"]
     assert [outcomes.news() for _ in range(10)] == [[]] * 10
+    assert listed.count("0") == 11
+    clock.now += 61
     listed.clear()
     assert (outcomes.news(), listed) == ([], ["turn"])
+    assert (outcomes.news(is_last=True), sorted(listed)) == ([], ["0", "2", "turn", "turn"])
+    listed.clear()
     outcomes.write(Outcome(7, "finished", objective=0.5))
     assert [(each.number, each.state) for each in outcomes.news()] == [(7, "finished")]
-    assert listed == ["turn", "turn", "0"]
+    assert listed == ["turn", "0"]
     assert set(outcomes.all()) == {0, 7, 2_500}
 
 
@@ -195,4 +201,21 @@ def test_the_lanes_of_a_stack_are_kept_beside_the_outcomes(
     outcomes.keep_lanes(3, [["seed=7"]])  # the launcher lost it
     outcomes.keep_lanes(3, lanes)
     assert Outcomes(tmp_path, "turn").lanes(3) == lanes
-    assert (outcomes.lanes(4), outcomes.news()) == ([], [])
+    assert outcomes.news() == []
+    with pytest.raises(InputError, match=r"4\.lanes: cannot be read \(No such file"):
+        outcomes.lanes(4)
+
+
+def test_a_folder_of_outcomes_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    outcomes = Outcomes(tmp_path, "turn")
+    (tmp_path / ".jobs").write_text("")
+    with pytest.raises(InputError, match=r"turn: cannot be written"):
+        outcomes.begin()
+    (tmp_path / ".jobs").unlink()
+    outcomes.begin()
+    (tmp_path / ".jobs" / "turn" / "0").write_text("")
+    with pytest.raises(InputError, match=r"turn/0: cannot be written: something else"):
+        outcomes.write(Outcome(3, "running"))
+    (tmp_path / ".jobs" / "turn" / "failed").symlink_to("failed")
+    with pytest.raises(InputError, match=r"turn/failed: cannot be written: is a link"):
+        outcomes.write(Outcome(3, "failed"))

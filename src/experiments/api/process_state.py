@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from experiments.run.load_torch import load_torch
 
@@ -54,12 +55,11 @@ def _defaults() -> Iterator[None]:
     import torch
 
     dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    precision = torch.get_float32_matmul_precision()
-    tuned, convolves_in_tf32 = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    precision, tuned = _Precision(), torch.backends.cudnn.benchmark
     torch.set_default_dtype(torch.float32)
     if device.type != "cpu":  # a default device, even the CPU, costs time at every call of torch
         torch.set_default_device(None)
-    torch.set_float32_matmul_precision("highest")
+    precision.reset()
     torch.backends.cudnn.benchmark = False
     try:
         yield
@@ -67,9 +67,56 @@ def _defaults() -> Iterator[None]:
         torch.set_default_dtype(dtype)
         if device.type != "cpu":
             torch.set_default_device(device)
-        torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = tuned
-        torch.backends.cudnn.allow_tf32 = convolves_in_tf32
+        precision.restore()
+
+
+class _Precision:
+    """The precision of products of float32 numbers, by torch's older settings and its newer ones.
+
+    torch has a newer setting for each backend and kind of operation, and one above them for each
+    backend and for all. It refuses to read an older setting that the newer ones contradict.
+    """
+
+    def __init__(self) -> None:
+        """Read the settings as they are now."""
+        import torch
+
+        backends: Any = torch.backends
+        mkldnn, cudnn = backends.mkldnn, backends.cudnn
+        self._owners = [backends, mkldnn, mkldnn.matmul, mkldnn.conv, mkldnn.rnn]
+        self._owners += [cudnn, cudnn.conv, cudnn.rnn, backends.cuda.matmul]
+        self._newer = [each.fp32_precision for each in self._owners]
+        self._older: dict[str, Any] = {}
+        for name, read in _OLDER.items():
+            with suppress(RuntimeError):  # newer settings contradict it
+                self._older[name] = read(torch)
+
+    def reset(self) -> None:
+        """Set all as in a new process."""
+        import torch
+
+        for owner in self._owners:
+            owner.fp32_precision = "none"
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = True
+
+    def restore(self) -> None:
+        """Set all as they were read."""
+        import torch
+
+        if "products" in self._older:
+            torch.set_float32_matmul_precision(self._older["products"])
+        if "convolutions" in self._older:
+            torch.backends.cudnn.allow_tf32 = self._older["convolutions"]
+        for owner, value in zip(self._owners, self._newer, strict=True):
+            owner.fp32_precision = value
+
+
+_OLDER: Mapping[str, Callable[[Any], Any]] = {
+    "products": lambda torch: torch.get_float32_matmul_precision(),
+    "convolutions": lambda torch: torch.backends.cudnn.allow_tf32,
+}
 
 
 def _flushes_denormals() -> bool:

@@ -32,13 +32,17 @@ OmegaConf.register_new_resolver(
     "chosen", lambda group, *, _root_: _chosen(group, _root_), replace=True
 )
 OmegaConf.register_new_resolver("workers", lambda *given: workers(*given), replace=True)
+OmegaConf.register_new_resolver("gpus_per_job", lambda *given: gpus_per_job(*given), replace=True)
 OmegaConf.register_new_resolver(
-    "gpus_per_job", lambda device, wanted: gpus_per_job(device, wanted), replace=True
+    "gpus_per_node", lambda *given: gpus_per_job(*given, is_here=False) or None, replace=True
 )
 
 
-def workers(threads: int, device: str = "cpu", gpus: int | None = None) -> int:
+def workers(threads: object, device: str = "cpu", gpus: object = None) -> int:
     """Return the number of processes that fit this machine, at least 1.
+
+    Values that are no whole numbers above 0 count as 1: the check of the configuration, which comes
+    later, names them.
 
     Args:
         threads: the number of threads of each, which get cores of their own.
@@ -48,15 +52,32 @@ def workers(threads: int, device: str = "cpu", gpus: int | None = None) -> int:
     allowed = getattr(os, "sched_getaffinity", None)  # a container or a scheduler may limit us
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     found = visible_gpus() if device in {"auto", "cuda"} else ()
-    by_gpus = len(found) // (gpus or 1) if found else cores
-    return max(1, min(cores // threads, by_gpus))
+    by_gpus = len(found) // _count(gpus) if found else cores
+    return max(1, min(cores // _count(threads), by_gpus))
 
 
-def gpus_per_job(device: str, wanted: int | None) -> int:
-    """Return the number of GPUs for a job; by default 1 if it may have one and one is here."""
-    if device not in {"auto", "cuda"}:
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 1
+
+
+def gpus_per_job(
+    device: str, wanted: int | None, address: str | None = None, *, is_here: bool = True
+) -> int:
+    """Return the number of GPUs for a job.
+
+    Args:
+        device: its device; one on the CPU gets none.
+        wanted: the number that is asked for. None for one if this machine has one, and the job may
+            have it and runs here; otherwise for none.
+        address: that of a cluster elsewhere, where the job runs; None for this machine.
+        is_here: whether the job runs on this machine.
+    """
+    if device in {"cpu", "mps"}:
         return 0
-    return wanted or min(1, len(visible_gpus()))
+    if wanted is not None:
+        return wanted
+    may_have_one = is_here and address is None and device in {"auto", "cuda"}
+    return min(1, len(visible_gpus())) if may_have_one else 0
 
 
 def _chosen(group: str, root: Any) -> str:

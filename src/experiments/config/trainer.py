@@ -24,7 +24,7 @@ class Trainer(Strict):
     precision: Literal["float32", "bf16-mixed", "fp16-mixed"] = Field(examples=["bf16-mixed"])
     """the precision of the forward pass and the loss; 16 bits where torch.autocast allows it"""
     matmul_precision: Literal["highest", "high", "medium"] = Field(examples=["high"])
-    """the precision of products of float32 matrices; high and medium use TF32 on a GPU"""
+    """the precision of products of float32 matrices; high, medium allow fewer bits, as TF32"""
     compile: Literal["default", "reduce-overhead", "max-autotune"] | None = Field(
         examples=["default"]
     )

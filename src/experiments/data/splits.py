@@ -99,16 +99,16 @@ def _load(cls: type, arguments: _Arguments, device: torch.device) -> Splits:
     for split, digest in zip((train, test), digests, strict=True):
         sha256.update(digest.encode() if digest else _content(split))
     train, test = (
-        Split(on_device(split.images, device), on_device(split.labels, device))
-        for split in (train, test)
+        Split(split.images.to(device), split.labels.to(device)) for split in (train, test)
     )
     return Splits(train, None, test, sha256.hexdigest())
 
 
 def on_device(tensor: Tensor, device: torch.device) -> Tensor:
-    """Return a tensor of the CPU on a device; a GPU copies it from pinned memory, and nobody waits.
+    """Return a small tensor of the CPU on a device; a GPU copies it from pinned memory.
 
-    A GPU computes on a stream, so its next kernel sees the copy.
+    So nobody waits: a GPU computes on a stream, and its next kernel sees the copy. Pinned memory is
+    locked, so there should be little of it.
     """
     if device.type != "cuda":
         return tensor.to(device)
@@ -184,7 +184,9 @@ def _described(value: object) -> str:
 
 
 def _content(split: Split) -> bytes:
-    return split.images.contiguous().numpy().tobytes() + split.labels.numpy().tobytes()
+    return b"".join(
+        each.cpu().contiguous().numpy().tobytes() for each in (split.images, split.labels)
+    )
 
 
 def hold_out(splits: Splits, validation_size: int, seed: int) -> Splits:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 """the variable by which CUDA hides GPUs; the first that it names is cuda:0"""
@@ -11,17 +13,15 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 def visible_gpus() -> tuple[str, ...]:
     """Return the names by which CUDA_VISIBLE_DEVICES knows the GPUs of this process, in order.
 
-    Without the variable these are the numbers of all GPUs of the machine.
+    Without the variable these are the numbers of all GPUs of the machine. CUDA ignores the first
+    name of no GPU and all that follow. A number is taken at its word: the driver cannot be asked
+    about other values of the variable than that at its start.
     """
     given = os.environ.get(VISIBLE)
     if given is None:
         return tuple(map(str, range(_count())))
-    names: list[str] = []
-    for name in map(str.strip, given.split(",")):
-        if name in {"", "-1"}:  # CUDA ignores what follows
-            break
-        names.append(name)
-    return tuple(names)
+    names = map(str.strip, given.split(","))
+    return tuple(itertools.takewhile(re.compile(r"\d+|(GPU|MIG)-.+").fullmatch, names))
 
 
 def _count() -> int:

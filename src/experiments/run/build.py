@@ -88,7 +88,7 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
         try_on_a_copy(model, task, splits.train, build, precision)
     not_compiled = None
     if config.trainer.compile is not None:
-        not_compiled = None if tried else obstacle(config, model, task, splits.train)
+        not_compiled = None if tried else obstacle(config, model, task, splits)
         if not_compiled is None:
             compile_model(model, config)
     optimizer, schedule = build_updates(config, model, steps)

@@ -116,7 +116,9 @@ class Run:
 
     def profiling(self) -> AbstractContextManager[object]:
         """Return the context of a training, in which its first steps are profiled if asked for."""
-        return self._profile.running() if self._profile is not None else nullcontext()
+        if self._profile is None:
+            return nullcontext()
+        return self._profile.running(self.config.trainer.epochs * self.steps - self.position.steps)
 
     def save(self) -> None:
         """Write a checkpoint of the run's present state."""

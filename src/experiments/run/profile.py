@@ -39,8 +39,14 @@ class Profile(Marks):
         self._done = 0
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Profile a training; write the profile as soon as its steps are done, or at the end."""
+    def running(self, left: int) -> Iterator[None]:
+        """Profile a training; write the profile as soon as its steps are done, or at the end.
+
+        Args:
+            left: the number of its steps. A profile that lasts to the last of them ends there, so
+                that the last evaluation and checkpoint are not in it.
+        """
+        self._steps = max(1, min(self._steps, left - _WARM_UP))
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it reports its start and end otherwise
         activities = [ProfilerActivity.CPU]
         activities += [ProfilerActivity.CUDA] if self._device.type == "cuda" else []

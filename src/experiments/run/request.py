@@ -51,6 +51,11 @@ class Request:
     """the chosen option of each group that may change a result, such as `optimizer`: `sgd`"""
 
     @property
+    def is_planned(self) -> bool:
+        """Whether the sweep has tried the job's first step on its device, and asked MLflow."""
+        return self.is_delivered and not self.planned_identity
+
+    @property
     def shown(self) -> Sequence[str]:
         """The overrides without secrets."""
         return list(hidden_data(self.overrides))

@@ -51,7 +51,7 @@ def prepare_job(config: RunConfig, request: Request) -> Prepared:
     Raises:
         InputError: the job cannot be run, or the source was edited after the sweep was planned.
     """
-    prepared = prepare(config, request.folder, planned=request.is_delivered)
+    prepared = prepare(config, request.folder, planned=request.is_planned)
     if request.sweep is not None and prepared.parts.not_compiled is not None:
         raise InputError(  # the plan of the sweep has the identity of a compiled run
             f"trainer.compile={config.trainer.compile}: {prepared.parts.not_compiled}; set "

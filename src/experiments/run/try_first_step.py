@@ -94,12 +94,12 @@ def compute_gradients(
     images = normalise(taken)
     with computing_in(precision, images.device):
         outputs = _attempt("model", model, lambda: outputs_of(model.train(), images))
-        targets = _attempt("task", task, lambda: task.targets(images, labels))
-        function: Callable[..., object] = copy.deepcopy(task.loss)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
-            advice = partial(_advice_on_loss, task, function, outputs, targets)
-            loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets), advice)
+    targets = _attempt("task", task, lambda: task.targets(images, labels))
+    function: Callable[..., object] = copy.deepcopy(task.loss)
+    with computing_in(precision, images.device), warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Using a target size")  # it would broadcast
+        advice = partial(_advice_on_loss, task, function, outputs, targets)
+        loss = _attempt("task.loss", task.loss, lambda: function(outputs, targets), advice)
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         shape = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise InputError(

@@ -78,6 +78,7 @@ def run_grid(
     combinations = expand(arguments, loader, at_most=_max_jobs(config))
     plan = make_plan(loader, config, combinations, here=not facts.remote)
     settings = plan.jobs[0].config
+    about = list(about_gpus([job.config for job in plan.jobs], facts))
     if plan.left:
         if not settings.sweep.plan_only:
             check_program(config, facts)
@@ -87,7 +88,7 @@ def run_grid(
         _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
         if not (facts.in_this_process or "workers" in config.hydra.launcher):
             worker().dismiss()  # frees its memory for the workers of the launcher
-    _print_plan(plan, facts)
+    _print_plan(plan, facts, about)
     if settings.sweep.plan_only:
         return
     earlier = look_up(Path(settings.outputs), plan.identity, Path(config.hydra.sweep.dir))
@@ -199,7 +200,7 @@ def _say(*lines: str) -> None:
         console.print(line)
 
 
-def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
+def _print_plan(plan: Plan, facts: LauncherFacts, about: Sequence[str]) -> None:
     settings = plan.jobs[0].config
     seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
     processes = facts.processes
@@ -212,7 +213,7 @@ def _print_plan(plan: Plan, facts: LauncherFacts) -> None:
             f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
             f"for {workers(1)}"
         )
-    _say(*about_gpus([job.config for job in plan.jobs], facts))
+    _say(*about)
     for job in plan.of("in use"):
         if job.earlier:
             who = f"process {job.earlier.pid} on {job.earlier.host}"

@@ -15,7 +15,16 @@ from experiments.worker.client import WorkerDiedError, worker
 
 _SIZES = frozenset({"batch_size", "validation_size"})
 _TRAINER = frozenset(
-    {"device", "threads", "deterministic", "precision", "compile", "epochs", "limit_batches"}
+    {
+        "device",
+        "threads",
+        "deterministic",
+        "precision",
+        "compile",
+        "epochs",
+        "limit_batches",
+        "shards",
+    }
 )
 
 

@@ -171,7 +171,7 @@ def watching(view: View, outcomes: Outcomes, delivering: Delivering) -> Iterator
     def watch() -> None:
         while True:
             is_last = ended.wait(_LOOK_SECONDS)
-            for outcome in outcomes.news():
+            for outcome in outcomes.news(is_last=is_last):
                 delivering.note(outcome)
                 _show(view, outcome)
             view.progress.look()

@@ -36,7 +36,9 @@ def leave() -> None:
 
 def for_other_processes() -> dict[str, str]:
     """Return the environment for a process of ours, which has nothing to do with the run."""
-    environment = dict(os.environ)
+    # Another thread may remove a variable meanwhile, as Hydra does at the end of each job.
+    found = {name: os.environ.get(name) for name in list(os.environ)}
+    environment = {name: value for name, value in found.items() if value is not None}
     _put(environment, _outside)
     return environment
 

@@ -58,9 +58,12 @@ class Autograd:
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the model forward and backward."""
-        with self.marks.phase(FORWARD), computing_in(self._precision, images.device):
-            outputs = outputs_of(self.model, images)
-            loss = self.task.loss(outputs, self.task.targets(images, labels))
+        with self.marks.phase(FORWARD):
+            with computing_in(self._precision, images.device):
+                outputs = outputs_of(self.model, images)
+            targets = self.task.targets(images, labels)  # in float32, as in an evaluation
+            with computing_in(self._precision, images.device):
+                loss = self.task.loss(outputs, targets)
         with self.marks.phase(BACKWARD):
             self._backward(loss / count if count > 1 else loss)
         return loss.detach()

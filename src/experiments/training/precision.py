@@ -1,6 +1,7 @@
 """The precision of a model's forward pass and loss: float32, or partly 16 bits by autocast.
 
-The names are those of Lightning. Weights, gradients and the optimizer's states stay float32.
+`bf16-mixed` has its name from Lightning, whose `16-mixed` is `fp16-mixed` here. Weights, gradients
+and the optimizer's states stay float32.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from torch import nn
 
 from experiments.composition.hydra_errors import in_one_line
 from experiments.config import RunConfig
-from experiments.data.splits import Splits
+from experiments.data.splits import Splits, hold_out
 from experiments.errors import InputError
 from experiments.identity.canonical import canonical
 from experiments.run.build import build_model, build_updates, count_steps, load_splits
@@ -63,8 +63,12 @@ class _Trials:
         updates = build_updates(config, model, count_steps(config, training))
         tried = config.optimizer, config.schedule, config.task
         parts = [_form(part.model_dump()) for part in tried]
-        trainer = config.trainer
-        kind = canonical([key, parts, trainer.deterministic, trainer.precision, trainer.compile])
+        trainer, data = config.trainer, config.data
+        kinds = [key, parts, trainer.deterministic, trainer.precision]
+        if trainer.compile is not None:  # each shape of a batch is compiled apart
+            shapes = [data.batch_size, data.validation_size, trainer.limit_batches, trainer.shards]
+            kinds += [trainer.compile, shapes]
+        kind = canonical(kinds)
         if kind not in self._stepped:
             compute_gradients(model, task, splits.train, trainer.precision)
             step(*updates)
@@ -93,7 +97,8 @@ def _form(value: Any) -> Any:
 
 def _try_compiled(config: RunConfig, model: nn.Module, task: Task, splits: Splits) -> None:
     """Refuse what cannot be compiled: the plan has the identities of compiled runs."""
-    reason = obstacle(config, model, task, splits.train)
+    held_out = hold_out(splits, config.data.validation_size, config.seed)
+    reason = obstacle(config, model, task, held_out)
     if reason is not None:
         raise InputError(
             f"trainer.compile={config.trainer.compile}: {reason}; set trainer.compile=null"
