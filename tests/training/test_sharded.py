@@ -77,6 +77,17 @@ def test_an_unused_parameter_has_no_gradient(model: nn.Module) -> None:
     assert [name for name, each in model.named_parameters() if each.grad is None] == ["unused"]
 
 
+def test_a_parameter_that_a_callback_frees_later_is_summed(model: nn.Module) -> None:
+    first = next(model.parameters()).requires_grad_(requires_grad=False)
+    gradients, task = sharded(model, task_with(nn.CrossEntropyLoss()), 4), Classification()
+    first.requires_grad_(requires_grad=True)
+    task.loss, whole = nn.CrossEntropyLoss(), copy.deepcopy(model)
+    Autograd(whole, task).add(*batch(64), 1)
+    gradients.add(*batch(64), 1)
+    gradients.complete()
+    torch.testing.assert_close(first.grad, next(whole.parameters()).grad)
+
+
 class Counting(nn.CrossEntropyLoss):
     """A loss that keeps the number of the examples that it has seen."""
 

@@ -190,10 +190,10 @@ def _device_name(wanted: str) -> str:
     there = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     there += ["mps"] if torch.backends.mps.is_available() else []
     there += ["cpu"]
+    if world().size > 1:
+        return device_of_process(wanted, there)
     if wanted == "auto":
         return there[0]
-    if world().size > 1 and not (wanted == "auto" and len(there) == 1):
-        return device_of_process(wanted, there)
     name = "cuda:0" if wanted == "cuda" else wanted
     if name not in there:
         raise InputError(

@@ -41,8 +41,7 @@ def follow(composed: DictConfig) -> NoReturn:
     warnings.simplefilter("ignore")  # rank 0 shows the same ones
     try:
         with agreeing() as agree:
-            config = checked(composed)
-            parts = assembled(config)
+            config, parts = assembled(checked(composed))
             device = parts.device_kind
             told = ingredients_of(config, data_sha256=parts.splits.sha256, device=device)
             agree(told.identity)
