@@ -20,7 +20,9 @@ from experiments.identity.canonical import canonical
 from experiments.run.build import build_model, build_updates, count_steps, load_splits
 from experiments.run.build_task import build_callbacks, build_task
 from experiments.run.compiling import obstacle
-from experiments.run.try_first_step import compute_gradients, step
+from experiments.run.processes import check_dense
+from experiments.run.try_first_step import FEW, compute_gradients, step
+from experiments.run.try_smallest_piece import smallest_piece, try_smallest_piece
 from experiments.tasks import Task
 
 
@@ -62,12 +64,15 @@ class _Trials:
         training = range(len(splits.train) - config.data.validation_size)
         updates = build_updates(config, model, count_steps(config, training))
         tried = config.optimizer, config.schedule, config.task
+        check_dense(config.trainer, model)
         parts = [_form(part.model_dump()) for part in tried]
-        trainer = config.trainer
-        kind = canonical([key, parts, trainer.deterministic, trainer.precision, trainer.compile])
+        trainer, few = config.trainer, min(FEW, smallest_piece(config, training))
+        numerics = trainer.deterministic, trainer.precision, trainer.compile
+        kind = canonical([key, parts, *numerics, few])
         if kind not in self._stepped:
             compute_gradients(model, task, splits.train, trainer.precision)
             step(*updates)
+            try_smallest_piece(config, model, task, splits.train, few)
             if trainer.compile is not None:
                 _try_compiled(config, model, task, splits)
             self._stepped.add(kind)
