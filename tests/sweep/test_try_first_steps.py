@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from experiments.errors import InputError
 from experiments.run.build import assemble
@@ -22,7 +22,7 @@ from tests.sweep.test_sweeps import plan_of
 OWN = """
 import os, signal
 import torch
-from torch import nn
+from torch import Tensor, nn
 from experiments.models import SimpleNet
 
 class Net(SimpleNet):
@@ -228,12 +228,15 @@ class Normed(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(784, 16), nn.BatchNorm1d(16), nn.Linear(16, 10))
 
 
-class Sparse(nn.Sequential):
+class Sparse(nn.Module):
     """Has a table with sparse gradients."""
 
     def __init__(self) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(784, 10))
-        self.register_module("table", nn.Embedding(2, 2, sparse=True))
+        super().__init__()
+        self.table, self.body = nn.Embedding(2, 2, sparse=True), nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.flatten(1))
 
 
 class Lazy(nn.Sequential):
