@@ -11,7 +11,8 @@ from omegaconf import OmegaConf, open_dict, read_write
 
 from experiments.composition.entry_point import Refused, past_hydra
 from experiments.composition.hydra_config import check_hydra, checked, log_of, own
-from experiments.distributed.meeting import agreeing, alone, ending_together
+from experiments.distributed.meeting import Silenced
+from experiments.distributed.together import agreeing, alone, ending_together
 from experiments.distributed.world import world
 from experiments.errors import InputError
 from experiments.process.signals import postpone
@@ -41,8 +42,11 @@ class Preflight(Callback):
 
         Raises:
             Refused: there are several; its `error` gives the reason.
+            Silenced: there are several, and rank 0 says so.
         """
         del config
+        if world().rank:
+            raise Silenced
         try:
             alone("-m", "start `python train.py -m …`, or single runs with torchrun")
         except InputError as error:

@@ -108,6 +108,15 @@ def test_all_causes_are_kept_if_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert raised.value.__cause__ is not None
 
 
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_several_processes_are_refused_in_each(monkeypatch: pytest.MonkeyPatch, rank: str) -> None:
+    place = {"WORLD_SIZE": "2", "RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=r"^experiments\.train: needs one process, and torchrun"):
+        train(config_dir=CONF)
+
+
 def test_every_name_is_there() -> None:
     assert all(getattr(experiments, name) for name in experiments.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'fit'"):

@@ -51,6 +51,7 @@ class PlainTraining(Training):
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, max_lr=0.1, total_steps=epochs * 6
         )
+        self.is_first = True
         self.train, self.validation, self.test = splits.train, splits.validation, None
         self.position = Position()
         self.logged: list[dict[str, float]] = []

@@ -35,6 +35,7 @@ def assert_continued(folder: Path, root: str, count: int, whole: journal.History
     resumed = train_together(folder, root, count, *OVERRIDES, SLOW="0")
     assert resumed.tags["weights_sha256"] == whole.tags["weights_sha256"]
     assert resumed.status == "FINISHED"
+    assert resumed.tags["processes"] == str(count)  # those of the last start
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from safetensors.torch import load_file
 
 from experiments.config import RunConfig
 from experiments.errors import InputError
+from experiments.run import follow
 from experiments.run.build import assemble
 from experiments.run.compiling import compile_model, obstacle, restore_settings
 from experiments.run.prepare import prepare
@@ -59,7 +62,7 @@ def test_a_compiled_run_is_resumed_to_the_bit_and_has_plain_names(
 
 
 def test_without_a_compiler_the_run_is_the_uncompiled_one(
-    tmp_path: Path, root: str, without_compiler: None
+    tmp_path: Path, root: str, without_compiler: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, plain = (at(configuration(root, *each), tmp_path) for each in (COMPILED, SMALL))
     prepared = prepare(config, str(tmp_path / "run"))
@@ -73,6 +76,18 @@ def test_without_a_compiler_the_run_is_the_uncompiled_one(
     assert prepared.parts.model._compiled_call_impl is None
     assert prepared.identity == prepare(plain, str(tmp_path / "run")).identity
     assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(follow, "checked", lambda composed: composed)
+    told: list[str] = []
+
+    @contextmanager
+    def only_noted() -> Iterator[Callable[[str], None]]:
+        yield told.append
+        raise InterruptedError
+
+    monkeypatch.setattr(follow, "agreeing", only_noted)
+    with pytest.raises(InterruptedError):
+        follow.follow(config)  # another process of the run
+    assert told == [prepared.identity]
 
 
 def test_in_a_sweep_it_is_refused_as_its_plan_knows_the_identity(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,9 +13,11 @@ from torch import Tensor, nn
 from experiments.distributed.team import ALONE, Team
 from experiments.distributed.world import World
 from experiments.errors import InputError, RunError
-from experiments.run.build import assemble
+from experiments.run.build import _device_name, assemble
 from experiments.run.keep_in_step import check_agreement
+from experiments.run.lifecycle import Run
 from experiments.run.processes import check_dense, check_processes, device_of_process
+from experiments.training.marks import NO_MARKS
 from tests.run.test_lifecycle import configuration
 
 
@@ -78,11 +84,29 @@ def test_each_process_has_a_gpu_of_its_own() -> None:
     assert [device_of_process(each, there) for each in ("auto", "cuda", "cpu")] == [
         *("cuda:1", "cuda:1", "cpu")
     ]
+    assert [device_of_process("auto", each) for each in (["cpu"], ["mps", "cpu"])] == ["cpu"] * 2
     with pytest.raises(InputError, match="rank 1 finds no cuda:1 on this machine, only cuda:0,"):
         device_of_process("auto", ["cuda:0", "cpu"])
     for wanted in ("cuda:0", "mps"):
         with pytest.raises(InputError, match=f"device={wanted}: is one device for 2 processes"):
             device_of_process(wanted, there)
+
+
+@pytest.mark.usefixtures("two")
+def test_auto_is_the_gpu_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert _device_name("auto") == "cuda:1"
+
+
+@pytest.mark.usefixtures("two")
+def test_only_rank_0_profiles(root: str, tmp_path: Path) -> None:
+    config = configuration(root, "trainer.profile=1", "trainer.shards=2")
+    parts = assemble(config)
+    runs = [
+        Run(config, replace(parts, team=Team(World(rank, 2))), "", None, tmp_path)
+        for rank in (0, 1)
+    ]
+    assert [run.marks is NO_MARKS for run in runs] == [False, True]
 
 
 @pytest.mark.usefixtures("two")
@@ -93,6 +117,27 @@ def test_processes_must_divide_the_shards(root: str) -> None:
         check_processes(configuration(root).trainer)
     with pytest.raises(InputError, match=r"shards=5: cannot be shared by 2 .* trainer.shards=6 or"):
         check_processes(configuration(root, "trainer.shards=5").trainer)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "line"),
+    [
+        (
+            ("trainer.shards=2", "trainer.precision=fp16-mixed"),
+            "trainer.shards=2: cannot be with trainer.precision=fp16-mixed",
+        ),
+        *(
+            (
+                (f"trainer.compile={mode}", "trainer.strategy=ddp", "trainer.deterministic=false"),
+                f"trainer.compile={mode}: has gradients in the memory of CUDA graphs, which Dist",
+            )
+            for mode in ("reduce-overhead", "max-autotune")
+        ),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(root: str, overrides: tuple[str, ...], line: str) -> None:
+    with pytest.raises(InputError, match=f"^{re.escape(line)}"):
+        configuration(root, *overrides)
 
 
 def test_a_sparse_layer_is_refused_before_anything_begins(root: str) -> None:

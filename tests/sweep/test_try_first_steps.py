@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from experiments.errors import InputError
 from experiments.run.build import assemble
 from experiments.worker.try_first_steps import try_choices
 from tests.conftest import PROJECT, clean_environment
@@ -21,7 +22,7 @@ from tests.sweep.test_sweeps import plan_of
 OWN = """
 import os, signal
 import torch
-from torch import nn
+from torch import Tensor, nn
 from experiments.models import SimpleNet
 
 class Net(SimpleNet):
@@ -166,6 +167,38 @@ def test_what_differs_in_numbers_alone_is_stepped_once(
     assert counted == {"build_model": 3, "build_updates": 20, "compute_gradients": 2}
 
 
+SHARDS = "trainer.shards=16"
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides", "line"),
+    [
+        (
+            "Normed",
+            (SHARDS,),  # the last batch has 28 examples
+            f"{SHARDS} with data.batch_size=64: the smallest piece of a batch has 1 example, with "
+            "which Normed fails (ValueError: ",
+        ),
+        (
+            "Normed",
+            ("data.batch_size=1499",),
+            "data.batch_size=1499: the smallest piece of a batch has 1 example, with which Normed",
+        ),
+        ("Sparse", (SHARDS,), "model: the layer table has sparse gradients, which shards and"),
+    ],
+)
+def test_what_the_pieces_of_batches_do_not_allow_is_refused(
+    root: str, model: str, overrides: tuple[str, ...], line: str
+) -> None:
+    where = ("data=digits", f"data.root={root}", f"model._target_={__name__}.{model}")
+    config = configuration(*where, "~model.hidden", "data.validation_size=0", *overrides)
+    with pytest.raises(InputError) as raised:
+        assemble(config)
+    assert str(raised.value).startswith(line)
+    (told,) = try_choices([config])
+    assert told == str(raised.value)
+
+
 @pytest.mark.parametrize("model", ["Dropping", "Transposed", "Exploding", "Normed", "Lazy"])
 def test_trying_changes_no_bit_of_what_is_trained(root: str, model: str) -> None:
     module = __name__ if model in {"Normed", "Lazy"} else "tests.own_models"
@@ -193,6 +226,17 @@ class Normed(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(nn.Flatten(), nn.Linear(784, 16), nn.BatchNorm1d(16), nn.Linear(16, 10))
+
+
+class Sparse(nn.Module):
+    """Has a table with sparse gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table, self.body = nn.Embedding(2, 2, sparse=True), nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x.flatten(1))
 
 
 class Lazy(nn.Sequential):

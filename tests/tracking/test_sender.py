@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.process import signals
 from experiments.process.messages import Child
 from experiments.process.signals import interruptible
 from experiments.tracking.problems import Problem
@@ -147,6 +148,16 @@ def test_the_wait_goes_on_while_other_runs_are_delivered(
     thread.start()
     assert sender.wait(tmp_path, patience=0.6) == (str(tmp_path), None)  # all take 1.1 s
     thread.join()
+
+
+def test_a_process_that_torchrun_would_kill_does_not_wait_long(
+    unheard: tuple[Sender, Connection, Connection], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "_ends_by_itself", False)
+    monkeypatch.setitem(Sender.wait.__globals__, "_INTERRUPTED_SECONDS", 0.1)
+    signals.end_by_oneself()
+    _, problem = unheard[0].wait(tmp_path, patience=60)
+    assert problem == Problem("no answer within 0 s", mistake=False)
 
 
 def test_the_problems_of_other_runs_do_not_prolong_the_wait(

@@ -27,7 +27,7 @@ def task_with(loss: nn.Module) -> Classification:
 
 
 def sharded(model: nn.Module, task: Classification, shards: int) -> Sharded:
-    cut = Shards(shards, ALONE, lambda n: seed_in_use(n, CPU), Buffers(model, task.loss))
+    cut = Shards(shards, ALONE, lambda n: seed_in_use(n, CPU), Buffers(model, task))
     return Sharded(Autograd(model, task), model, cut, ALONE)
 
 
@@ -77,6 +77,17 @@ def test_an_unused_parameter_has_no_gradient(model: nn.Module) -> None:
     assert [name for name, each in model.named_parameters() if each.grad is None] == ["unused"]
 
 
+def test_a_parameter_that_a_callback_frees_later_is_summed(model: nn.Module) -> None:
+    first = next(model.parameters()).requires_grad_(requires_grad=False)
+    gradients, task = sharded(model, task_with(nn.CrossEntropyLoss()), 4), Classification()
+    first.requires_grad_(requires_grad=True)
+    task.loss, whole = nn.CrossEntropyLoss(), copy.deepcopy(model)
+    Autograd(whole, task).add(*batch(64), 1)
+    gradients.add(*batch(64), 1)
+    gradients.complete()
+    torch.testing.assert_close(first.grad, next(whole.parameters()).grad)
+
+
 class Counting(nn.CrossEntropyLoss):
     """A loss that keeps the number of the examples that it has seen."""
 
@@ -102,13 +113,34 @@ def test_buffers_are_those_after_shard_0() -> None:
     assert task.loss.seen == 3
 
 
+class Keeping(nn.Module):
+    """Creates or resizes a buffer in its forward pass."""
+
+    def __init__(self, last: Tensor | None) -> None:
+        super().__init__()
+        self.register_buffer("last", last)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.last = x.detach().clone()
+        return self.body(x)
+
+
+@pytest.mark.parametrize("last", [None, torch.zeros(1)])
+@pytest.mark.parametrize("shards", [1, 4])
+def test_a_buffer_of_another_shape_is_named(last: Tensor | None, shards: int) -> None:
+    gradients = sharded(Keeping(last), task_with(nn.CrossEntropyLoss()), shards)
+    with pytest.raises(RunError, match=r"^model\.last: a forward pass creates, removes or resizes"):
+        gradients.add(*batch(8), 1)
+
+
 def test_random_numbers_depend_on_the_shard_and_not_on_those_before() -> None:
     drawn: list[Tensor] = []
 
     def seed(shard: int) -> None:
         seed_in_use(100 + shard, CPU)
 
-    shards = Shards(4, ALONE, seed, Buffers())
+    shards = Shards(4, ALONE, seed, Buffers(nn.Identity()))
     shards.run(lambda _: drawn.append(torch.rand(3)))
     ended = random_state(CPU)
     shards.run(lambda shard: torch.rand(shard))

@@ -15,7 +15,7 @@ from experiments.api.project import CONFIG, checked_overrides, composed, find_co
 from experiments.app import Finished, run
 from experiments.catalog.summary import summary_of
 from experiments.composition.hydra_config import checked
-from experiments.distributed.meeting import alone
+from experiments.distributed.together import alone
 from experiments.errors import InputError
 
 if TYPE_CHECKING:

@@ -36,6 +36,8 @@ class Training(ABC):
     """None before `on_test_end`, so that no choice is made by the test examples"""
     epochs: int
     """the number of epochs of the run"""
+    is_first: bool
+    """whether this process records the run; of several that train it together, one does"""
 
     @property
     @abstractmethod

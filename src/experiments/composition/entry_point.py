@@ -19,7 +19,8 @@ from experiments.composition.tracebacks import (
     print_traceback,
     raised_by_hydra,
 )
-from experiments.distributed.world import is_first, keep_one_voice
+from experiments.distributed.together import refusing_together
+from experiments.distributed.world import keep_one_voice
 from experiments.errors import RunError
 from experiments.process.colour import print_error
 from experiments.process.streams import guarded_output
@@ -76,12 +77,11 @@ def one_line_errors(main: Callable[[], Any]) -> Callable[[], Any]:
     def entry() -> Any:
         try:
             keep_one_voice()
-            check_arguments(sys.argv[1:])
-            spare_repeated_work()
-            return main()
+            with refusing_together():
+                check_arguments(sys.argv[1:])
+                spare_repeated_work()
+                return main()
         except (Exception, Refused) as raised:  # noqa: BLE001  (the last resort; nothing is hidden)
-            if not isinstance(raised, Refused) and not is_first():
-                sys.exit(0)  # Hydra refuses the command in each process, and rank 0 says so
             error, line = told(raised)
             if line is None or is_whole():
                 print_traceback(error)

@@ -63,6 +63,12 @@ class Trainer(Strict):
                 f"trainer.shards={self.shards}: has no effect with trainer.strategy=ddp; leave it "
                 "1, or choose trainer.strategy=shards"
             )
+        if self.shards > 1 and self.precision == "fp16-mixed":
+            raise ValueError(
+                f"trainer.shards={self.shards}: cannot be with trainer.precision=fp16-mixed, whose "
+                "scale of the loss follows whole batches; choose bf16-mixed or float32, or "
+                "trainer.shards=1"
+            )
         return self
 
     @field_validator("device")
@@ -85,5 +91,11 @@ class Trainer(Strict):
                 f"trainer.compile={self.compile}: has gradients in the memory of CUDA graphs, "
                 "which each batch overwrites; choose trainer.compile=default, or "
                 "trainer.accumulate_grad_batches=1"
+            )
+        if self.compile in {"reduce-overhead", "max-autotune"} and self.strategy == "ddp":
+            raise ValueError(
+                f"trainer.compile={self.compile}: has gradients in the memory of CUDA graphs, "
+                "which DistributedDataParallel cannot sum; choose trainer.compile=default, or "
+                "trainer.strategy=shards"
             )
         return self

@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.distributed.waiting import PATIENCE, POLL_SECONDS, Waiting, is_open
 from experiments.distributed.world import World, world
-from experiments.errors import ElsewhereError, InputError, shortened, text_of
-from experiments.process.signals import Interrupted
+from experiments.errors import InputError, RunError, shortened, text_of
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
 Outcome = Literal["ready", "finished", "refused"]
 """how the preparation of a run has ended in a process"""
 
-_PATIENCE = timedelta(minutes=30)  # rank 0 may fetch the data
-_POLL_SECONDS = 0.02  # a wait inside the store would heed no signal
+_CONNECT = timedelta(seconds=10)
 _LAST_SECONDS = 60.0  # for the last checkpoint of rank 0, after a signal
-_FAILED, _ENDED, _LOST = "failed", "ended", "lost"
+_FAILED, _ENDED, _SPEAKER = "failed", "ended", "speaker"
 
 
-class Elsewhere(SystemExit):
+class Silenced(SystemExit):
     """Ends a process in silence, because another process of the run gives the reason."""
 
     def __init__(self) -> None:
@@ -43,6 +41,8 @@ class Meeting:
 
     def __init__(self, store: Store, place: World) -> None:
         self.store, self.place = store, place
+        self.has_agreed = False
+        self._speaks: bool | None = None
 
     def agree(self, outcome: Outcome, identity: str = "") -> None:
         """Tell the outcome of the preparation here, and compare it with that of all others.
@@ -52,25 +52,33 @@ class Meeting:
             identity: the identity of the run that this process has prepared.
 
         Raises:
-            Elsewhere: the run does not begin, and another process says why.
-            InputError: the processes have prepared different runs (on rank 0).
+            Silenced: the run does not begin, and another process says why.
+            InputError: the processes have prepared different runs (on rank 0), or one has not come.
+            RunError: the store has ended, and with it the process that keeps it.
         """
-        rank = self.place.rank
-        self._tell(f"{rank}", {"outcome": outcome, "identity": identity})
-        told = [self._ask(f"{each}") for each in range(self.place.size)]
-        self._tell(f"{rank} has heard", {})
-        if not rank:  # without torchrun the store ends with rank 0
-            for each in range(self.place.size):
-                self._ask(f"{each} has heard")
+        from torch.distributed import DistError
+
+        rank, self.has_agreed = self.place.rank, True
+        try:
+            self._tell(f"outcome of {rank}", {"outcome": outcome, "identity": identity})
+            told = self._ask_all("outcome of")
+            self._tell(f"heard by {rank}", {})
+            if not rank:  # without torchrun the store ends with rank 0
+                self._ask_all("heard by")
+        except DistError as error:
+            raise RunError(
+                f"rank {rank} of {self.place.size}: rank 0 or torchrun has ended before the run "
+                "began; repeat the command"
+            ) from error
         refused = [each for each, one in enumerate(told) if one["outcome"] == "refused"]
         if refused[:1] == [rank]:
             return  # the caller raises its own error
         if refused or (rank and told[0]["outcome"] == "finished"):
-            raise Elsewhere
+            raise Silenced
         others = [n for n, each in enumerate(told) if each["identity"] != told[0]["identity"]]
         if others and told[0]["outcome"] == "ready":
             if rank:
-                raise Elsewhere
+                raise Silenced
             raise InputError(
                 f"rank {others[0]} has prepared another run than rank 0; give all processes the "
                 "same command, source, data and versions, and GPUs of the same kind"
@@ -86,12 +94,25 @@ class Meeting:
         """Return which process has failed and why, None if none has said so."""
         if not self.store.check([_FAILED]):
             return None
-        told = self._ask(_FAILED)
+        told = self._get(_FAILED)
         return f"rank {told['rank']} has failed: {told['text']}"
 
+    def refuse(self, error: Exception) -> None:
+        """Say that this process ends with an error before its training.
+
+        Raises:
+            Silenced: the run does not begin, and another process says why.
+        """
+        if self.has_agreed:
+            self.fail(error)
+        else:
+            self.agree("refused")
+
     def speaks_first(self) -> bool:
-        """Return whether this process is the first one to report a lost one."""
-        return self.store.add(_LOST, 1) == 1
+        """Return whether this process is the first one to report the failure of the run."""
+        if self._speaks is None:
+            self._speaks = self.store.add(_SPEAKER, 1) == 1
+        return self._speaks
 
     def end(self) -> None:
         """Say that this process has done everything."""
@@ -102,110 +123,50 @@ class Meeting:
         deadline = time.monotonic() + _LAST_SECONDS
         with contextlib.suppress(RuntimeError):  # rank 0 has ended, and the store with it
             while not self.store.check([_ENDED]) and time.monotonic() < deadline:
-                time.sleep(_POLL_SECONDS)
+                time.sleep(POLL_SECONDS)
 
     def _tell(self, key: str, value: dict[str, Any]) -> None:
         self.store.set(key, json.dumps(value))
 
-    def _ask(self, key: str) -> dict[str, Any]:
-        deadline = time.monotonic() + _PATIENCE.total_seconds()
-        while not self.store.check([key]):
-            if time.monotonic() > deadline:
-                raise InputError(
-                    f"WORLD_SIZE={self.place.size}: nothing from rank {key} within {_PATIENCE}; "
-                    "start all processes"
-                )
-            time.sleep(_POLL_SECONDS)
+    def _get(self, key: str) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(self.store.get(key))
         return told
 
-
-def alone(key: str, advice: str) -> None:
-    """Check that this process is the only one of its command.
-
-    Args:
-        key: what needs that.
-        advice: what to do otherwise.
-
-    Raises:
-        InputError: there are others (on rank 0).
-        Elsewhere: there are others, and rank 0 says so.
-    """
-    place = world()
-    if place.rank:
-        raise Elsewhere
-    if place.size > 1:
-        raise InputError(
-            f"{key}: needs one process, and torchrun has started {place.size}; {advice}"
-        )
+    def _ask_all(self, what: str) -> list[dict[str, Any]]:
+        """Return what each process tells under a name; wait for it."""
+        waiting, missing = Waiting(self.place), [*range(self.place.size)]
+        while missing := [each for each in missing if not self.store.check([f"{what} {each}"])]:
+            waiting.turn(missing, is_told=not self.place.rank)
+        return [self._get(f"{what} {each}") for each in range(self.place.size)]
 
 
 @functools.cache
 def meeting() -> Meeting:
-    """Return the meeting of this run's processes; wait for those that have not come."""
+    """Return the meeting of this run's processes; wait for the process that keeps it.
+
+    torchrun keeps it, or else rank 0.
+
+    Raises:
+        InputError: the port cannot be opened, or nobody has opened it for too long.
+    """
+    from torch import distributed
     from torch.distributed.distributed_c10d import PrefixStore
-    from torch.distributed.rendezvous import rendezvous
 
-    store, _, _ = next(rendezvous("env://", timeout=_PATIENCE))
-    return Meeting(PrefixStore("experiments", store), world())
-
-
-class Agree(Protocol):
-    """Tells the others which run this process has prepared, and compares it with theirs."""
-
-    def __call__(self, identity: str, *, is_finished: bool = False) -> None:
-        """Agree, as `Meeting.agree` does."""
-
-
-@contextmanager
-def agreeing() -> Iterator[Agree]:
-    """Prepare a run in a `with` block, and agree with the other processes at its end.
-
-    An error before that is told to them. Of several processes with an error only the first raises
-    it. Nothing is done without other processes.
-
-    Raises:
-        Elsewhere: the run does not begin, and another process says why.
-        InputError: the processes have prepared different runs (on rank 0).
-    """
-    is_told = world().size == 1
-
-    def agree(identity: str, *, is_finished: bool = False) -> None:
-        nonlocal is_told
-        if not is_told:
-            is_told = True
-            meeting().agree("finished" if is_finished else "ready", identity)
-
+    place = world()
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    keeps = not place.rank and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    waiting = Waiting(place)
+    while not keeps and not is_open(host, port):  # torch would wait without heeding signals
+        waiting.turn([0], is_told=True)
     try:
-        yield agree
-    except Exception:
-        if not is_told:
-            meeting().agree("refused")
-        raise
-
-
-@contextmanager
-def ending_together() -> Iterator[None]:
-    """Train with others: say when this process fails, and end in silence when another has failed.
-
-    Raises:
-        SystemExit: another process has failed, and gives the reason.
-    """
-    if world().size == 1:
-        yield
-        return
-    met = meeting()
-    try:
-        yield
-    except ElsewhereError:
-        raise SystemExit(1) from None
-    except Interrupted:
-        if met.place.rank:
-            met.wait_for_the_end()
-        raise
-    except BaseException as error:
-        met.fail(error)
-        raise
-    finally:
-        if met.place.rank == 0:
-            met.end()
+        store = distributed.TCPStore(  # type: ignore[attr-defined]
+            host, port, place.size, is_master=keeps, timeout=_CONNECT, wait_for_workers=False
+        )
+    except distributed.DistNetworkError as error:
+        raise InputError(
+            f"MASTER_ADDR={host} MASTER_PORT={port}: cannot be "
+            f"{'opened' if keeps else 'reached'} ({text_of(error).partition('. ')[0]}); choose the "
+            "address of this machine and a free port, or start the processes with torchrun"
+        ) from error
+    store.set_timeout(PATIENCE)
+    return Meeting(PrefixStore("experiments", store), place)

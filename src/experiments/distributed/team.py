@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Sequence
-from datetime import timedelta
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from experiments.distributed.meeting import Meeting, meeting
+from experiments.distributed.waiting import PATIENCE, wait_for
 from experiments.distributed.world import World, world
 from experiments.errors import ElsewhereError, RunError
 from experiments.process.signals import Interrupted, asked, end_by_oneself
 
-_PATIENCE = timedelta(minutes=30)  # rank 0 may write a large checkpoint meanwhile
 _DIMENSIONS = 16  # the most that a gathered tensor has
 _TYPES = (
     *(torch.float32, torch.float64, torch.float16, torch.bfloat16),
     *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
 )
+
+
+T = TypeVar("T")
 
 
 class Team:
@@ -68,7 +71,7 @@ class Team:
         from torch.distributed import all_to_all_single
 
         found = torch.empty_like(parts)
-        self.attempt(lambda: all_to_all_single(found, parts))
+        self.attempt(lambda: wait_for(all_to_all_single(found, parts, async_op=True), found.device))
         return found
 
     def gather(self, own: Tensor) -> Tensor:
@@ -82,7 +85,9 @@ class Team:
         from torch.distributed import all_gather_into_tensor
 
         found = own.new_empty(self.size * own.numel())
-        self.attempt(lambda: all_gather_into_tensor(found, own.view(-1)))
+        self.attempt(
+            lambda: wait_for(all_gather_into_tensor(found, own.view(-1), async_op=True), own.device)
+        )
         return found.view(self.size, *own.shape)
 
     def gather_outputs(self, own: Tensor | None, device: torch.device) -> list[Tensor]:
@@ -132,7 +137,7 @@ class Team:
         from torch.distributed import broadcast
 
         flat = torch.cat([_bytes_of(each) for each in tensors])
-        self.attempt(lambda: broadcast(flat, 0))
+        self.attempt(lambda: wait_for(broadcast(flat, 0, async_op=True), flat.device))
         if not self.is_first:
             parts = torch.split(flat, [each.numel() * each.element_size() for each in tensors])
             for each, part in zip(tensors, parts, strict=True):
@@ -150,14 +155,14 @@ class Team:
         self.share([sent] if len(sent) else [])
         return sent.cpu().numpy().tobytes()
 
-    def attempt(self, exchange: Callable[[], object]) -> None:
-        """Call a function that exchanges data, alone or with other computations.
+    def attempt(self, exchange: Callable[[], T]) -> T:
+        """Call a function that exchanges data, alone or with other computations; return its result.
 
         Raises:
             RunError: a process has ended meanwhile.
         """
         try:
-            exchange()
+            return exchange()
         except RuntimeError as error:
             from torch.distributed import DistError
 
@@ -203,15 +208,18 @@ def join(device: torch.device) -> Team:
     met = meeting()
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    init_process_group(
-        "nccl" if device.type == "cuda" else "gloo",
-        store=met.store,
-        rank=place.rank,
-        world_size=place.size,
-        timeout=_PATIENCE,
-        device_id=device if device.type == "cuda" else None,
+    team = Team(place, met)
+    team.attempt(
+        lambda: init_process_group(
+            "nccl" if device.type == "cuda" else "gloo",
+            store=met.store,
+            rank=place.rank,
+            world_size=place.size,
+            timeout=PATIENCE,
+            device_id=device if device.type == "cuda" else None,
+        )
     )
-    return Team(place, met)
+    return team
 
 
 def leave() -> None:

@@ -24,24 +24,32 @@ def world() -> World:
     """Return the place of this process, by the environment variables of torchrun.
 
     Raises:
-        InputError: they are incomplete, or not numbers.
+        InputError: they are incomplete, or not numbers in their ranges.
     """
-    if os.environ.get("WORLD_SIZE", "1") == "1":
+    if "WORLD_SIZE" not in os.environ:
         return World()
-    size, rank = _number("WORLD_SIZE"), _number("RANK")
-    for name in ("MASTER_ADDR", "MASTER_PORT"):
-        if not os.environ.get(name):
-            raise _incomplete(name)
+    size = _number("WORLD_SIZE", least=1)
+    if size == 1:
+        _number("RANK", "0", most=0)
+        return World()
+    rank = _number("RANK", most=size - 1)
+    if not os.environ.get("MASTER_ADDR"):
+        raise _incomplete("MASTER_ADDR")
+    _number("MASTER_PORT", least=1, most=65535)
     return World(rank, size, _number("LOCAL_RANK", "0"))
 
 
-def _number(name: str, default: str = "") -> int:
+def _number(name: str, default: str = "", *, least: int = 0, most: int | None = None) -> int:
     text = os.environ.get(name, default)
-    if not text:
+    if not text and name != "WORLD_SIZE":
         raise _incomplete(name)
-    if not text.isdecimal():
+    is_number = text.isascii() and text.isdecimal()
+    if not is_number or int(text) < least or (most is not None and int(text) > most):
+        allowed = f"from {least}" if most is None else f"from {least} to {most}"
+        beside = "" if name == "WORLD_SIZE" else f" (WORLD_SIZE={os.environ['WORLD_SIZE']})"
         raise InputError(
-            f"{name}={text}: it should be a whole number; start the processes with torchrun"
+            f"{name}={text}: it should be a whole number {allowed}{beside}; start the processes "
+            "with torchrun, or unset WORLD_SIZE for a run in one process"
         )
     return int(text)
 
@@ -53,20 +61,19 @@ def _incomplete(name: str) -> InputError:
     )
 
 
-def is_first() -> bool:
-    """Return whether this process prints the errors that all processes share."""
-    return os.environ.get("RANK", "0") == "0" or os.environ.get("WORLD_SIZE", "1") == "1"
-
-
 def keep_one_voice() -> None:
     """Drop the standard output of each process but the first, also that of a user's own code.
 
     Torch's C++ code would also report each connection to a process that has ended, in many lines.
     Call this before torch is imported.
+
+    Raises:
+        InputError: the place of this process is not told as torchrun does.
     """
-    if os.environ.get("WORLD_SIZE", "1") != "1":
+    place = world()
+    if place.size > 1:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    if not is_first():
+    if place.rank:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)
         os.close(nowhere)

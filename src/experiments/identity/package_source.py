@@ -31,6 +31,8 @@ BESIDE: Mapping[str, str] = {
     "demo": "answers drawings with the models of finished runs",
     "differences": "reads the runs that there are",
     "distributed.meeting": "agrees on the begin and the end of a run",
+    "distributed.together": "agrees on the begin and the end of a run",
+    "distributed.waiting": "waits, and computes nothing",
     "errors": "the errors that end a run",
     "explaining": "explains finished runs",
     "exporting": "exports the models of finished runs",

@@ -87,6 +87,11 @@ def end_by_oneself() -> None:
     _ends_by_itself = True
 
 
+def is_in_haste() -> bool:
+    """Return whether the process is asked to stop, or would soon be killed because it ends."""
+    return is_asked() or _ends_by_itself
+
+
 def stop() -> None:
     """Ask the process to stop, from any thread; the next signal still counts as the first."""
     if signal.getsignal(signal.SIGTERM) is not _postpone:

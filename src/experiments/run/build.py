@@ -29,6 +29,7 @@ from experiments.run.compiling import compile_model, obstacle
 from experiments.run.numerics import set_precision
 from experiments.run.processes import check_dense, check_processes, device_of_process
 from experiments.run.try_first_step import check_can_be_saved, try_on_a_copy
+from experiments.run.try_smallest_piece import smallest_piece, try_smallest_piece
 from experiments.target_classes import build, explained, resolve, resolve_model
 from experiments.target_classes.loading import weights_only
 from experiments.tasks import Task
@@ -86,6 +87,8 @@ def assemble(config: RunConfig, *, tried: bool = False) -> Parts:
         precision = config.trainer.precision
         build = functools.partial(build_updates, config, total_steps=steps)
         try_on_a_copy(model, task, splits.train, build, precision)
+        few = smallest_piece(config, splits.train)
+        try_smallest_piece(config, model, task, splits.train, few)
     not_compiled = None
     if config.trainer.compile is not None:
         not_compiled = None if tried else obstacle(config, model, task, splits)
@@ -190,10 +193,10 @@ def _device_name(wanted: str) -> str:
     there = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     there += ["mps"] if torch.backends.mps.is_available() else []
     there += ["cpu"]
+    if world().size > 1:
+        return device_of_process(wanted, there)
     if wanted == "auto":
         return there[0]
-    if world().size > 1 and not (wanted == "auto" and len(there) == 1):
-        return device_of_process(wanted, there)
     name = "cuda:0" if wanted == "cuda" else wanted
     if name not in there:
         raise InputError(

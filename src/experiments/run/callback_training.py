@@ -42,7 +42,7 @@ class CallbackTraining(Training):
         self.test, self.epochs = None, epochs
         self._position, self._recorder, self._folder = position, recorder, folder
         self.stop_reason: str | None = None
-        self._records = parts.team.is_first
+        self.is_first = parts.team.is_first
 
     @property
     def epoch(self) -> int:
@@ -72,14 +72,14 @@ class CallbackTraining(Training):
     def log_figure(self, figure: Figure, name: str) -> None:
         """Save a figure of matplotlib in the run's folder, and record it as an artifact."""
         check_name(name)
-        if self._records:
+        if self.is_first:
             figure.savefig(self._place(name))
             self._recorder.artifacts(name)
 
     def log_artifact(self, file: Path, name: str) -> None:
         """Copy a file into the run's folder under a name, and record it as an artifact."""
         check_name(name)
-        if self._records:
+        if self.is_first:
             shutil.copyfile(file, self._place(name))
             self._recorder.artifacts(name)
 

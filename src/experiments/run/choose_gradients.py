@@ -38,7 +38,7 @@ def gradients_of(
         number = derive(config.seed, "shard", here.epoch, here.batches, shard)
         seed_in_use(number, parts.device)
 
-    buffers = Buffers(parts.model, parts.task.loss)
+    buffers = Buffers(parts.model, parts.task)
     if config.trainer.strategy == "ddp" and team.size > 1:
         cut = Shards(team.size, team, seed, buffers)
         autograd = functools.partial(Autograd, precision=precision, marks=marks)

@@ -12,8 +12,8 @@ from typing import NoReturn
 from omegaconf import DictConfig
 
 from experiments.composition.hydra_config import checked
-from experiments.distributed.meeting import agreeing, ending_together
 from experiments.distributed.team import join, leave
+from experiments.distributed.together import agreeing, ending_together
 from experiments.distributed.world import world
 from experiments.errors import InputError, RunError
 from experiments.identity.ingredients import ingredients_of
@@ -32,7 +32,7 @@ def follow(composed: DictConfig) -> NoReturn:
         composed: the run's configuration, as Hydra has composed it.
 
     Raises:
-        Elsewhere: the run does not begin, and another process says why.
+        Silenced: the run does not begin, and another process says why.
         SystemExit: the run has ended, here with code 0, or by a failure of another process, which
             gives the reason.
         InputError: this process cannot train the run.
@@ -41,8 +41,7 @@ def follow(composed: DictConfig) -> NoReturn:
     warnings.simplefilter("ignore")  # rank 0 shows the same ones
     try:
         with agreeing() as agree:
-            config = checked(composed)
-            parts = assembled(config)
+            config, parts = assembled(checked(composed))
             device = parts.device_kind
             told = ingredients_of(config, data_sha256=parts.splits.sha256, device=device)
             agree(told.identity)

@@ -56,7 +56,7 @@ class Run:
         self.diverged = False
         self.position = Position()
         self._profile = None
-        if trainer.profile is not None:
+        if trainer.profile is not None and parts.team.is_first:
             self._profile = Profile(trainer.profile, parts.device, recorder, folder)
         self.marks: Marks = self._profile or NO_MARKS
         self.gradients = gradients_of(config, parts, lambda: self.position, self.marks)

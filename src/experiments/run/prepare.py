@@ -79,14 +79,14 @@ def prepare(config: RunConfig, run_dir: str, *, planned: bool = False) -> Prepar
 
         check_store(config.tracking.uri)
         sender(config.tracking.uri)  # MLflow is imported there while torch is imported here
-    parts = assembled(config, tried=planned)
+    wanted = config.trainer.compile
+    config, parts = assembled(config, tried=planned)
     warnings = []
     if parts.not_compiled is not None:
         warnings.append(
-            f"trainer.compile={config.trainer.compile}: the model is not compiled "
+            f"trainer.compile={wanted}: the model is not compiled "
             f"({parts.not_compiled}); this is the run of trainer.compile=null"
         )
-        config = uncompiled(config)
     ingredients = ingredients_of(config, data_sha256=parts.splits.sha256, device=parts.device_kind)
     refuse_unseen(parts.classes, ingredients.source.keys() | ingredients.measured_by)
     identity = ingredients.identity
@@ -119,14 +119,19 @@ def uncompiled(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"trainer": trainer})
 
 
-def assembled(config: RunConfig, *, tried: bool = False) -> Parts:
-    """Build everything that a run needs, as `run.build.assemble` does, and import torch for it."""
+def assembled(config: RunConfig, *, tried: bool = False) -> tuple[RunConfig, Parts]:
+    """Build everything that a run needs, as `run.build.assemble` does, and import torch for it.
+
+    Returns:
+        The configuration of the run, uncompiled if its model cannot be compiled; and the parts.
+    """
     load_torch()
     from experiments.run.build import assemble
     from experiments.tracking.current_run import trial
 
     with trial():
-        return assemble(config, tried=tried)
+        parts = assemble(config, tried=tried)
+    return (config if parts.not_compiled is None else uncompiled(config)), parts
 
 
 def ask_store(config: RunConfig, identity: str) -> tuple[Earlier | None, str | None]:

@@ -15,13 +15,14 @@ def check_processes(trainer: Trainer) -> None:
     """Check that the processes of this run can share its batches.
 
     Raises:
-        InputError: their number does not divide the number of shards, or the loss is scaled.
+        InputError: their number does not divide the number of shards, or the loss is
+            scaled.
     """
     size = world().size
-    if trainer.precision == "fp16-mixed" and (size > 1 or trainer.shards > 1):
+    if trainer.precision == "fp16-mixed" and size > 1:
         raise InputError(
             "trainer.precision=fp16-mixed: scales the loss of one batch in one process; choose "
-            "bf16-mixed or float32, or train with trainer.shards=1 in one process"
+            "bf16-mixed or float32, or train in one process"
         )
     if trainer.strategy == "shards" and trainer.shards % size:
         more = -(-trainer.shards // size) * size
@@ -58,8 +59,8 @@ def device_of_process(wanted: str, there: Sequence[str]) -> str:
         InputError: there is none for this process.
     """
     place = world()
-    if wanted == "cpu":
-        return wanted
+    if wanted == "cpu" or (wanted == "auto" and "cuda:0" not in there):
+        return "cpu"  # gloo exchanges no tensors of MPS
     if wanted not in {"auto", "cuda"}:
         raise InputError(
             f"trainer.device={wanted}: is one device for {place.size} processes; choose auto, cpu "

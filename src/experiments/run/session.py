@@ -180,7 +180,6 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
             tags=tags(source)
             | Objective.of_task(config.task).tags
             | {"data_sha256": parts.splits.sha256, "device": str(parts.device)}
-            | ({"processes": str(parts.team.size)} if parts.team.size > 1 else {})
             | {MEASURES: json.dumps(prepared.ingredients.measures)},
             given=_given(config, request),
             dataset=described(parts.splits, config),
@@ -188,6 +187,8 @@ def recorded(prepared: Prepared, request: Request) -> Iterator[Recorder]:
             wishes=wishes_of(config, request),
             delivered=request.is_delivered,
         ) as recorder:
+            if (count := str(parts.team.size)) != past.tags.get("processes", "1"):
+                recorder.tags({"processes": count})  # that of the last start
             if not past.artifacts.intersection(ORIGIN):  # a dead run may have a report
                 ingredients = prepared.ingredients.public(config)
                 origin = write_origin(folder, told.public(), request.shown, ingredients, source)

@@ -34,7 +34,7 @@ from experiments.training.schedules import step_schedule
 from experiments.training.updates import Updates
 
 _log = logging.getLogger(__name__)
-_IMAGES = 7  # more than batch normalisation needs, and seldom the number of classes
+FEW = 7  # more than batch normalisation needs, and seldom the number of classes
 
 Build = Callable[[nn.Module], tuple[Optimizer, LRScheduler]]
 """makes the optimizer and the schedule of a model"""
@@ -90,7 +90,7 @@ def compute_gradients(
     Raises:
         InputError: the model, the task, its loss or a metric fails.
     """
-    taken, labels = split.at(torch.arange(min(_IMAGES, len(split)), device=split.labels.device))
+    taken, labels = split.at(torch.arange(min(FEW, len(split)), device=split.labels.device))
     images = normalise(taken)
     with computing_in(precision, images.device):
         outputs = _attempt("model", model, lambda: outputs_of(model.train(), images))

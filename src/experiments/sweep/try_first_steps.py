@@ -24,6 +24,7 @@ _TRAINER = frozenset(
         "epochs",
         "limit_batches",
         "shards",
+        "strategy",
     }
 )
 
@@ -88,6 +89,7 @@ def _choice(config: RunConfig) -> str:
     values = config.model_dump(
         include={"data", "model", "task", "callbacks", "optimizer", "schedule"}
     )
-    data = {key: value for key, value in values["data"].items() if key not in _SIZES}
+    left_out = _SIZES if config.trainer.shards == 1 else frozenset()  # they decide the pieces
+    data = {key: value for key, value in values["data"].items() if key not in left_out}
     trainer = config.trainer.model_dump(include=set(_TRAINER))
     return canonical([data, values["model"], values, trainer])

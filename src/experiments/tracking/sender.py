@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from experiments.process.messages import start
-from experiments.process.signals import is_asked
+from experiments.process.signals import is_in_haste
 from experiments.tracking.environment import for_other_processes
 from experiments.tracking.problems import Problem
 
@@ -111,7 +111,8 @@ class Sender:
         Args:
             folder: the run's folder.
             patience: the longest wait in seconds for this run, or for another that is delivered
-                before it; a stop signal shortens the whole wait to 5.
+                before it; a stop signal, or the loss of another process of the run, shortens the
+                whole wait to 5.
             attempts: the failed attempts after which the wait ends.
         """
         name, began = str(folder.absolute()), time.monotonic()
@@ -119,10 +120,10 @@ class Sender:
         problem: Problem | None = None
 
         def bearable() -> float:
-            return min(patience, _INTERRUPTED_SECONDS) if is_asked() else patience
+            return min(patience, _INTERRUPTED_SECONDS) if is_in_haste() else patience
 
         def deadline() -> float:
-            return (began if is_asked() else heard) + bearable()
+            return (began if is_in_haste() else heard) + bearable()
 
         if (known := self._ended.pop(name, None)) is not None:
             self._unread.appendleft(known)

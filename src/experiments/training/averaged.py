@@ -43,10 +43,15 @@ class Averaged:
             team: the processes.
         """
         # `Shards` gives the buffers of rank 0 to all processes.
-        self._model = DistributedDataParallel(model, forward_sync_buffers=False)
+        self._model = team.attempt(
+            lambda: DistributedDataParallel(model, forward_sync_buffers=False)
+        )
+        self._named = dict(model.named_parameters())
+        self._trained = {name for name, each in self._named.items() if each.requires_grad}
         self._weight, self._shards, self._team = 1.0, shards, team
-        weighted, loss = copy.copy(task), task.loss
-        weighted.loss = lambda outputs, targets: loss(outputs, targets) * self._weight
+        weighted = copy.copy(task)
+        # A callback may give the task another loss.
+        weighted.loss = lambda outputs, targets: task.loss(outputs, targets) * self._weight
         self._inner = inner_of(self._model, weighted)
         self._losses: list[Tensor] = []
 
@@ -65,7 +70,11 @@ class Averaged:
 
         Returns:
             The mean loss of the batch after `complete`, a scalar without a graph.
+
+        Raises:
+            RunError: a parameter has no gradient here, or was frozen or freed in the training.
         """
+        self._check_trained()
         is_last = len(self._losses) + 1 == count
         self._losses.append(torch.zeros((), device=labels.device))
 
@@ -80,6 +89,8 @@ class Averaged:
             self._weight = share * self._team.size / count
             loss = self._inner.add(of_images, of_labels, 1)
             self._inner.complete()
+            if is_last:  # before the next exchange, in which the others would wait for this process
+                self._check_gradients()
             self._losses[-1].copy_(loss * (count / self._team.size))
 
         with contextlib.nullcontext() if is_last else self._model.no_sync():
@@ -95,9 +106,20 @@ class Averaged:
         for loss, parts in zip(self._losses, told[:, 1:].unbind(1), strict=True):
             loss.copy_(parts.sum())
         self._losses = []
-        for name, parameter in self._model.module.named_parameters():
-            if parameter.requires_grad and parameter.grad is None:
+
+    def _check_trained(self) -> None:
+        for name, each in self._named.items():
+            if each.requires_grad != (name in self._trained):
+                change = "freed" if each.requires_grad else "frozen"
+                raise RunError(
+                    f"trainer.strategy=ddp: {name} was {change} in the training, which "
+                    "DistributedDataParallel does not notice; choose trainer.strategy=shards"
+                )
+
+    def _check_gradients(self) -> None:
+        for name, each in self._named.items():
+            if name in self._trained and each.grad is None:
                 raise RunError(
                     f"trainer.strategy=ddp: {name} has no gradient, and DistributedDataParallel "
-                    "needs one for each parameter; choose trainer.strategy=shards"
+                    "needs one for each parameter in each process; choose trainer.strategy=shards"
                 )

@@ -17,6 +17,7 @@ from experiments.distributed.team import ALONE, Team
 from experiments.randomness import have_moved, random_state, seed_all
 from experiments.tasks import Loss, Metric, Task
 from experiments.training.precision import Precision, computing_in, outputs_of
+from experiments.training.shared_batches import Buffers
 
 EVALUATION_BATCH = 1000  # affects only the speed, as no gradients are kept
 
@@ -53,8 +54,9 @@ def evaluate(
     with the random numbers of its seed.
 
     Of N processes, rank r computes the outputs of each N-th batch, from batch r on. All then have
-    all outputs, and the same result. If the model draws random numbers, each process computes all
-    batches, since the numbers of a batch follow those of the batch before.
+    all outputs, and the same result. If the model draws random numbers or changes its buffers, each
+    process computes all batches from the state before, since the state of a batch follows that of
+    the batch before.
 
     Args:
         models: each takes float32 (B, C, H, W) and returns the outputs of the task, on the split's
@@ -69,11 +71,13 @@ def evaluate(
     """
     device = split.labels.device
     seed_all(seeds[0])
-    before = random_state(device)
+    before, buffers = random_state(device), Buffers(models[0])
+    kept = buffers.copies() if team.size > 1 else {}
     found = _evaluate(models, task, split, limit_batches, after_batch, team, precision)
     if team.size > 1:
-        moved = torch.tensor([have_moved(device, before)], device=device, dtype=torch.uint8)
-        if team.gather(moved).any():
+        moved = have_moved(device, before) or buffers.have_moved(kept)
+        if team.gather(torch.tensor([moved], device=device, dtype=torch.uint8)).any():
+            buffers.put(kept)
             seed_all(seeds[0])
             found = _evaluate(models, task, split, limit_batches, after_batch, ALONE, precision)
     if len(models) > 1 and have_moved(device, before):

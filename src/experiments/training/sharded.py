@@ -38,26 +38,26 @@ class Sharded:
             team: the processes.
         """
         self._inner, self._shards, self._team = inner, shards, team
-        self._trained = [each for each in model.parameters() if each.requires_grad]
-        types = [torch.float32, *(each.dtype for each in self._trained)]
+        self._parameters = list(model.parameters())  # a callback may free a frozen one later
+        types = [torch.float32, *(each.dtype for each in self._parameters)]
         kind = types[0]
         for each in types:
             kind = torch.promote_types(kind, each)
-        size = sum(each.numel() for each in self._trained)
+        size = sum(each.numel() for each in self._parameters)
         width = -(-size // team.size) * team.size
-        device = self._trained[0].device if self._trained else torch.device("cpu")
+        device = self._parameters[0].device if self._parameters else torch.device("cpu")
         self._rows = torch.zeros(len(shards.own), width, dtype=kind, device=device)
         self._size = size
         self._views = [self._parts(row) for row in self._rows]
-        self._has = [False] * len(self._trained)
+        self._has = [False] * len(self._parameters)
         self._losses: list[Tensor] = []
         """per batch of the step, the weighted losses of the own shards"""
         self._returned: list[Tensor] = []
 
     def _parts(self, row: Tensor) -> list[Tensor]:
         """Return views of a row (P), one for each parameter and of its shape."""
-        parts = torch.split(row[: self._size], [each.numel() for each in self._trained])
-        return [part.view(each.shape) for part, each in zip(parts, self._trained, strict=True)]
+        parts = torch.split(row[: self._size], [each.numel() for each in self._parameters])
+        return [part.view(each.shape) for part, each in zip(parts, self._parameters, strict=True)]
 
     @property
     def scaler(self) -> GradScaler | None:
@@ -99,7 +99,7 @@ class Sharded:
         """Move the parameters' gradients, times a share, to the sums of a shard."""
         there: list[Tensor] = []
         found: list[Tensor] = []
-        for number, (parameter, view) in enumerate(zip(self._trained, views, strict=True)):
+        for number, (parameter, view) in enumerate(zip(self._parameters, views, strict=True)):
             if parameter.grad is None:
                 continue
             if parameter.grad.layout is not torch.strided:
@@ -120,10 +120,12 @@ class Sharded:
         total, losses = self._sums()
         for filled, loss in zip(self._returned, losses, strict=True):
             filled.copy_(loss)
-        for parameter, part, has in zip(self._trained, self._parts(total), self._has, strict=True):
+        for parameter, part, has in zip(
+            self._parameters, self._parts(total), self._has, strict=True
+        ):
             parameter.grad = like(parameter, part.to(parameter.dtype)) if has else None
         self._rows.zero_()
-        self._has = [False] * len(self._trained)
+        self._has = [False] * len(self._parameters)
         self._losses, self._returned = [], []
 
     def _sums(self) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,9 @@ from experiments.identity.canonical import canonical
 from experiments.run.build import build_model, build_updates, count_steps, load_splits
 from experiments.run.build_task import build_callbacks, build_task
 from experiments.run.compiling import obstacle
-from experiments.run.try_first_step import compute_gradients, step
+from experiments.run.processes import check_dense
+from experiments.run.try_first_step import FEW, compute_gradients, step
+from experiments.run.try_smallest_piece import smallest_piece, try_smallest_piece
 from experiments.tasks import Task
 
 
@@ -62,9 +64,11 @@ class _Trials:
         training = range(len(splits.train) - config.data.validation_size)
         updates = build_updates(config, model, count_steps(config, training))
         tried = config.optimizer, config.schedule, config.task
+        check_dense(config.trainer, model)
         parts = [_form(part.model_dump()) for part in tried]
         trainer, data = config.trainer, config.data
-        kinds = [key, parts, trainer.deterministic, trainer.precision]
+        few = min(FEW, smallest_piece(config, training))
+        kinds = [key, parts, trainer.deterministic, trainer.precision, few]
         if trainer.compile is not None:  # each shape of a batch is compiled apart
             shapes = [data.batch_size, data.validation_size, trainer.limit_batches, trainer.shards]
             kinds += [trainer.compile, shapes]
@@ -72,6 +76,7 @@ class _Trials:
         if kind not in self._stepped:
             compute_gradients(model, task, splits.train, trainer.precision)
             step(*updates)
+            try_smallest_piece(config, model, task, splits.train, few)
             if trainer.compile is not None:
                 _try_compiled(config, model, task, splits)
             self._stepped.add(kind)
