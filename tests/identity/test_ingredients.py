@@ -29,7 +29,7 @@ OPTIONS = [
     for group in ("model", "optimizer", "schedule")
     for path in sorted((PROJECT / "conf" / group).glob("*.yaml"))
 ]
-BESIDE = {"device", "checkpoint_every"}  # keys of the trainer
+BESIDE = {"device", "checkpoint_every", "profile"}  # keys of the trainer
 MONITORING = {"monitor", "min_delta"}
 PAIRS = [("epoch", "batch"), ("cos", "linear"), ("rel", "abs"), ("min", "max")]
 OTHER = {"val_loss": "val_accuracy", None: 5, **dict(PAIRS), **{b: a for a, b in PAIRS}}
