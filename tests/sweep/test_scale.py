@@ -185,7 +185,7 @@ def test_a_plan_that_takes_long_tells_how_far_it_is(capsys: pytest.CaptureFixtur
     with telling("checked", 5_000, clock=clock) as advance:
         for seconds in (1, 1, 1, 29):
             clock.now += seconds
-            advance()
+            advance(1)
     assert capsys.readouterr().out.splitlines() == [
         "Planning: 2 of 5,000 jobs checked, 83 min left",
         "Planning: 4 of 5,000 jobs checked, 11.1 h left",

@@ -89,7 +89,9 @@ class Ingredients:
             config: the run's configuration.
         """
         told = {key: value for key, value in asdict(self).items() if key != "measured_by"}
-        return told | {"config": _hashed(self.config, plain(config.public()))}
+        shown = plain(config.public())
+        shown["trainer"]["strategy"] = self.config["trainer"]["strategy"]  # with its processes
+        return told | {"config": _hashed(self.config, shown)}
 
 
 def ingredients_of(config: RunConfig, *, data_sha256: str, device: str) -> Ingredients:

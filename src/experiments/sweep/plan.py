@@ -57,7 +57,7 @@ def make_plan(
     with telling("composed and checked", len(combinations)) as advance:
         for number, each in enumerate(combinations):
             composed.append(_compose(loader, master, number, each))
-            advance()
+            advance(1)
     shared = set.intersection(*map(set, combinations))
     varied = [tuple(text for text in each if text not in shared) or each for each in combinations]
     refuse_errors(varied, [error for _, _, error in composed])
@@ -137,7 +137,7 @@ def ask_stores(plan: Plan) -> tuple[Plan, str | None]:
                 jobs.append(replace(job, earlier=earlier, kind=kind))
             else:
                 jobs.append(job)
-            advance()
+            advance(1)
     return replace(plan, jobs=jobs), warning
 
 

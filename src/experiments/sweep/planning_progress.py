@@ -20,8 +20,8 @@ _LINE_SECONDS = 30.0  # elsewhere
 @contextmanager
 def telling(
     done: str, total: int, *, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Callable[[], None]]:
-    """Yield a function to call after each job; it tells the number of jobs after two seconds.
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes a number of jobs done; it tells their sum after two seconds.
 
     Args:
         done: the words for what was done with the jobs, such as `checked`.
@@ -33,9 +33,9 @@ def telling(
     began, count = clock(), 0
     due = began + _PATIENCE_SECONDS
 
-    def advance() -> None:
+    def advance(jobs: int) -> None:
         nonlocal count, due
-        count += 1
+        count += jobs
         now = clock()
         if now < due or count == total:
             return

@@ -214,6 +214,9 @@ def _print_plan(plan: Plan, facts: LauncherFacts, about: Sequence[str]) -> None:
             f"for {workers(1)}"
         )
     _say(*about)
+    known = plan.of("finished", "duplicate")
+    if unprofiled := sum(job.config.trainer.profile is not None for job in known):
+        _say(f"  {unprofiled} jobs ask for trainer.profile, are not trained, and so not profiled")
     for job in plan.of("in use"):
         if job.earlier:
             who = f"process {job.earlier.pid} on {job.earlier.host}"

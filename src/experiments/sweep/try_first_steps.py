@@ -57,8 +57,7 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
     told: list[str | None] = []
     with telling("tried", sum(map(len, ordered))) as advance:
         for error in _tried([jobs[0] for jobs in ordered]):
-            for _ in ordered[len(told)]:
-                advance()
+            advance(len(ordered[len(told)]))
             told.append(error)
     for jobs, error in zip(ordered, told, strict=False):
         for job in jobs:
