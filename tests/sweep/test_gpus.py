@@ -179,6 +179,7 @@ def test_the_gpus_of_a_cluster_elsewhere_are_not_those_of_this_machine(
         assert launcher.ray.remote.num_gpus == count
 
 
+@pytest.mark.slow  # a real sweep on two processes; the division itself is tested above
 def test_the_workers_of_joblib_see_other_gpus(tmp_path: Path, root: str) -> None:
     sweep = Sweep(tmp_path, root, ("processes", "hydra.launcher.n_jobs=2"))
     (tmp_path / "seeing.py").write_text(SEEING)
