@@ -64,7 +64,8 @@ def test_training_equals_a_loop_by_hand(
             f"trainer.gradient_clip_algorithm={algorithm}",
             f"trainer.gradient_clip_val={bound}",
         ]
-    config = configuration(root, *overrides, *trainer, "optimizer=sgd")
+    # At a larger rate the loss of the regression oscillates, and rounding errors grow with it.
+    config = configuration(root, *overrides, *trainer, "optimizer=sgd", "optimizer.lr=0.001")
     by_hand = assemble(config)
     model = by_hand.model.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=config.optimizer.arguments()["lr"])
@@ -85,8 +86,7 @@ def test_training_equals_a_loop_by_hand(
     parts, history = execute(config, tmp_path)
     assert history.points["train_loss", 1] == pytest.approx(sum(losses) / len(losses), rel=1e-5)
     for mine, its in zip(model.parameters(), parts.model.parameters(), strict=True):
-        # A rounding error moves a unit across ReLU's corner, by one step of one example.
-        assert torch.allclose(mine, its, rtol=1e-4, atol=1e-4)
+        assert torch.allclose(mine, its, rtol=1e-4, atol=1e-6)
 
 
 def test_the_metrics_of_torchmetrics_are_scikit_learn_s(tmp_path: Path, root: str) -> None:
