@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import torch
 
-_PERIOD, _LONGEST = 1024, 8192  # calls from one comparison to the next: other processes come and go
+_PERIOD, _LONGEST = 1024, 2048  # calls from one comparison to the next: other processes come and go
 _SAMPLES = 12  # calls of each kind in a comparison
 _WARM_UP = 4  # of these, until the other threads are awake
 _GAIN = 0.95  # all threads must save a twentieth: other processes can use an idle core
