@@ -72,7 +72,8 @@ def test_a_killed_process_ends_the_other_with_one_line(
     assert_continued(tmp_path, root, count, whole)
 
 
-@pytest.mark.parametrize("rank", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow  # test_meeting.py tests who speaks
+@pytest.mark.parametrize("rank", [1, 0])
 def test_an_error_is_reported_by_its_process_alone(tmp_path: Path, root: str, rank: int) -> None:
     processes = start_all(
         tmp_path, root, 2, "model._target_=own.Picky", "trainer.shards=2", RANK_OF_FAILURE=str(rank)
