@@ -107,23 +107,19 @@ def test_a_first_step_that_fails_is_one_line_and_nothing_is_created(
     assert {path.name for path in own.folder.iterdir()} == {"plugins"}
 
 
+DIFFERENTIABLE = "optimizer.fused=false +optimizer.differentiable=true"
+FURTHER = (
+    ("+model.dropout=0.1,2.0", "job 1 (+model.dropout=2.0): model: Net refuses"),
+    ("+model.fate=fine,detached", "job 1 (+model.fate=detached): model: Net fails"),
+    (f"optimizer.momentum=0,0.5 {DIFFERENTIABLE}", "optimizer: SGD"),
+)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
         ("model.classes=10,5", "job 1 (model.classes=5): model.classes=5: the data has 10 classes"),
-        pytest.param(
-            *("+model.dropout=0.1,2.0", "job 1 (+model.dropout=2.0): model: Net refuses"),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            *("+model.fate=fine,detached", "job 1 (+model.fate=detached): model: Net fails"),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "optimizer.momentum=0,0.5 optimizer.fused=false +optimizer.differentiable=true",
-            "optimizer: SGD",
-            marks=pytest.mark.slow,
-        ),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in FURTHER),
         (
             "+model.fate=fine,kill",
             "job 1 (+model.fate=kill): when its first step was tried, its process was killed",
