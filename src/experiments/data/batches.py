@@ -54,6 +54,13 @@ def batches(
         yield from zip(*(torch.split(part, batch_size) for part in parts), strict=True)
 
 
+def first_batch(split: Split, size: int) -> tuple[Tensor, Tensor]:
+    """Return the first `size` examples of a split as a batch, for trials; fewer if it has fewer."""
+    places = torch.arange(min(size, len(split)), device=split.labels.device)
+    images, labels = split.at(places)
+    return normalise(images), labels
+
+
 def count_batches(split: Sized, batch_size: int, limit: int | None = None) -> int:
     """Return the number of batches that `batches` yields with `skip=0`."""
     count = -(-len(split) // batch_size)

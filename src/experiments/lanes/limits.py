@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.config import RunConfig
-from experiments.data.batches import normalise
+from experiments.data.batches import first_batch
 from experiments.lanes.stack import DRAWS, CannotStackError, Stack, layouts_of
 from experiments.randomness import have_moved, random_state
 from experiments.run.build import Parts, assemble
@@ -47,7 +47,7 @@ def examine(config: RunConfig, wanted: int | None) -> int:
         InputError: the job cannot be run.
     """
     parts = assemble(config)
-    images, labels = _batch(parts, config.data.batch_size)
+    images, labels = first_batch(parts.splits.train, config.data.batch_size)
     autograd = Autograd(parts.model, parts.task)
     is_chain = chain_gradients(autograd, images, labels) is not None
     _check_sameness(parts.model, parts.task, images, labels)
@@ -66,12 +66,6 @@ def examine(config: RunConfig, wanted: int | None) -> int:
             f"and {1e3 * alone:.1f} ms alone; hydra.launcher.lanes={lanes} stacks all the same"
         )
     return lanes
-
-
-def _batch(parts: Parts, size: int) -> tuple[Tensor, Tensor]:
-    train = parts.splits.train
-    images, labels = train.at(torch.arange(size, device=parts.device))
-    return normalise(images), labels
 
 
 def _check_sameness(model: nn.Module, task: Task, images: Tensor, labels: Tensor) -> None:

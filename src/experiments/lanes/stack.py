@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from experiments.errors import shortened
-from experiments.tasks import Task
+from experiments.tasks import Task, is_plain_cross_entropy
 from experiments.training.memory_layout import is_dense, like
 
 DRAWS = "its model draws random numbers as it computes, and would draw others in a stack"
@@ -72,7 +72,8 @@ class Stack:
                 at once.
         """
         outputs = self._outputs(images)
-        if _is_plain_cross_entropy(self._task) and outputs.dim() == 3:
+        has_labels = type(self._task).targets is Task.targets
+        if has_labels and is_plain_cross_entropy(self._task.loss) and outputs.dim() == 3:
             targets = labels.expand(outputs.shape[:2])
             smoothing = cast("nn.CrossEntropyLoss", self._task.loss).label_smoothing
             # With the batch as the last dimension the softmax computes for many examples at once.
@@ -139,16 +140,6 @@ def _for_all_lanes(
     except RuntimeError as error:
         raise CannotStackError(_in_words(error)) from error
     return results
-
-
-def _is_plain_cross_entropy(task: Task) -> bool:
-    """Return whether the loss is torch's cross-entropy of the labels, a mean without weights."""
-    loss = task.loss
-    return (
-        type(task).targets is Task.targets
-        and type(loss) is nn.CrossEntropyLoss
-        and (loss.weight, loss.reduction, loss.ignore_index) == (None, "mean", -100)
-    )
 
 
 def _own_way(model: nn.Module) -> Callable[[Mapping[str, Tensor], Tensor], Tensor] | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from experiments.data.batches import normalise
+from experiments.data.batches import first_batch
 from experiments.lanes.lane import Lane
 from experiments.lanes.stack import Layouts, Stack, layouts_of
 from experiments.training.chain_gradients import ChainGradients
@@ -70,9 +70,8 @@ def layouts_for(lanes: Sequence[Lane], batch_size: int) -> Layouts:
     """
     if len(lanes) == 1 or _are_chains(lanes):
         return {}
-    train = lanes[0].train
-    images, labels = train.at(torch.arange(batch_size, device=train.labels.device))
-    return layouts_of([lane.model for lane in lanes], lanes[0].task, normalise(images), labels)
+    batch = first_batch(lanes[0].train, batch_size)
+    return layouts_of([lane.model for lane in lanes], lanes[0].task, *batch)
 
 
 def _are_chains(lanes: Sequence[Lane]) -> bool:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import torch
-
 from experiments.config import RunConfig
-from experiments.data.batches import normalise
+from experiments.data.batches import first_batch
 from experiments.randomness import derive, seed_in_use
 from experiments.run.build import Parts
 from experiments.training.averaged import Averaged
@@ -56,6 +54,4 @@ def _on_one_process(config: RunConfig, parts: Parts, marks: Marks) -> Gradients:
     autograd = Autograd(parts.model, parts.task, trainer.precision, marks)
     if trainer.precision != "float32" or trainer.compile is not None:
         return autograd
-    few = torch.arange(min(config.data.batch_size, len(train)), device=parts.device)
-    images, labels = train.at(few)
-    return chain_gradients(autograd, normalise(images), labels) or autograd
+    return chain_gradients(autograd, *first_batch(train, config.data.batch_size)) or autograd

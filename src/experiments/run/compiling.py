@@ -14,11 +14,11 @@ import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.config import RunConfig
-from experiments.data.batches import count_batches, normalise
-from experiments.data.splits import Split, Splits
+from experiments.data.batches import count_batches, first_batch
+from experiments.data.splits import Splits
 from experiments.errors import text_of
 from experiments.randomness import random_state, set_random_state
 from experiments.tasks import Loss, Task
@@ -98,7 +98,7 @@ def _try_shapes(
     for size in sorted({-(-(each - at) // shards) for each in of_training for at in range(shards)}):
         if size == 0:
             continue  # a batch may have fewer examples than shards
-        images, labels = _first(splits.train, size)
+        images, labels = first_batch(splits.train, size)
         targets = task.targets(images, labels)
         with computing_in(precision, images.device):
             value = loss(outputs_of(trial, images), targets)
@@ -108,7 +108,7 @@ def _try_shapes(
     tried: set[int] = set()
     for split in evaluated:
         for size in sizes(len(split), EVALUATION_BATCH, limit) - tried:
-            images, _ = _first(split, size)
+            images, _ = first_batch(split, size)
             with torch.no_grad(), computing_in(precision, images.device):
                 outputs_of(trial, images)
             tried.add(size)
@@ -118,11 +118,6 @@ def sizes(examples: int, batch_size: int, limit: int | None) -> set[int]:
     """Return the sizes of the batches of a split with so many examples."""
     count = count_batches(range(examples), batch_size, limit)
     return {min(batch_size, examples - at * batch_size) for at in (0, count - 1)}
-
-
-def _first(split: Split, count: int) -> tuple[Tensor, Tensor]:
-    images, labels = split.at(torch.arange(count, device=split.labels.device))
-    return normalise(images), labels
 
 
 def restore_settings() -> None:

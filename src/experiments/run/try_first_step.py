@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from experiments.data.batches import normalise
+from experiments.data.batches import first_batch
 from experiments.data.splits import Split
 from experiments.errors import InputError, text_of
 from experiments.randomness import random_state, set_random_state
@@ -90,8 +90,7 @@ def compute_gradients(
     Raises:
         InputError: the model, the task, its loss or a metric fails.
     """
-    taken, labels = split.at(torch.arange(min(FEW, len(split)), device=split.labels.device))
-    images = normalise(taken)
+    images, labels = first_batch(split, FEW)
     with computing_in(precision, images.device):
         outputs = _attempt("model", model, lambda: outputs_of(model.train(), images))
     targets = _attempt("task", task, lambda: task.targets(images, labels))

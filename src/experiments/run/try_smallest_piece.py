@@ -1,6 +1,6 @@
 """A trial of the smallest piece of a batch, which would fail only at the end of the first epoch.
 
-An example is batch normalisation, which cannot normalise a single example.
+An example is batch normalisation, which cannot first_batch a single example.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import copy
 import warnings
 from collections.abc import Sized
 
-import torch
 from torch import nn
 
 from experiments.config import RunConfig
-from experiments.data.batches import count_batches, normalise
+from experiments.data.batches import count_batches, first_batch
 from experiments.data.splits import Split
 from experiments.distributed.world import world
 from experiments.errors import InputError, text_of
@@ -66,12 +65,13 @@ def try_smallest_piece(
     except Exception:  # noqa: BLE001  (the trial of the first step has told it)
         return
     before = random_state(device)
-    taken, labels = train.at(torch.arange(count, device=device))
-    images = normalise(taken)
+    images, labels = first_batch(train, count)
     try:
-        with warnings.catch_warnings(), computing_in(config.trainer.precision, device):
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the run repeats them
-            loss(outputs_of(trial.train(), images), task.targets(images, labels))
+            targets = task.targets(images, labels)  # in float32, as in the training
+            with computing_in(config.trainer.precision, device):
+                loss(outputs_of(trial.train(), images), targets)
     except (Exception, SystemExit) as error:
         key = f"data.batch_size={config.data.batch_size}"
         if pieces > 1 and config.trainer.strategy == "shards":

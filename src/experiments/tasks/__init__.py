@@ -1,7 +1,7 @@
 """Tasks: the targets, the loss and the metrics of a training."""
 
 from experiments.tasks.metrics import Accuracy, Metric, OfAllExamples
-from experiments.tasks.task import Classification, Loss, Regression, Task
+from experiments.tasks.task import Classification, Loss, Regression, Task, is_plain_cross_entropy
 
 __all__ = [
     "Accuracy",
@@ -11,4 +11,5 @@ __all__ = [
     "OfAllExamples",
     "Regression",
     "Task",
+    "is_plain_cross_entropy",
 ]

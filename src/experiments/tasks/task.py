@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from experiments.data.splits import Splits
 from experiments.tasks.metrics import Metric
@@ -68,3 +68,10 @@ class Regression(Task):
     def outputs(self, splits: Splits) -> int:
         """Return D, the number of numbers per example."""
         return splits.train.labels[0].numel()
+
+
+def is_plain_cross_entropy(loss: Loss) -> bool:
+    """Return whether a loss is torch's cross-entropy, a mean without weights, perhaps smoothed."""
+    return type(loss) is nn.CrossEntropyLoss and (
+        (loss.weight, loss.reduction, loss.ignore_index) == (None, "mean", -100)
+    )

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.amp import GradScaler
 from torch.nn.parallel import DistributedDataParallel
 
 from experiments.distributed.team import Team
@@ -21,7 +20,7 @@ from experiments.training.gradients import Gradients
 from experiments.training.shared_batches import Shards
 
 
-class Averaged:
+class Averaged(Gradients):
     """Gradients of N parts of a batch, summed while backward runs."""
 
     def __init__(
@@ -55,21 +54,8 @@ class Averaged:
         self._inner = inner_of(self._model, weighted)
         self._losses: list[Tensor] = []
 
-    @property
-    def scaler(self) -> GradScaler | None:
-        """None: the loss is not scaled."""
-        return None
-
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Compute the gradients of this process's part; with the last batch they are summed.
-
-        Args:
-            images: float32 (B, C, H, W).
-            labels: as the data set has them, (B) or (B, D).
-            count: the number of batches whose mean gradient makes an optimizer step.
-
-        Returns:
-            The mean loss of the batch after `complete`, a scalar without a graph.
 
         Raises:
             RunError: a parameter has no gradient here, or was frozen or freed in the training.

@@ -17,12 +17,11 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.amp import GradScaler
 
 from experiments.randomness import random_state, set_random_state
-from experiments.tasks import Loss
+from experiments.tasks import Loss, is_plain_cross_entropy
 from experiments.threads import ThreadChoice
-from experiments.training.gradients import Autograd
+from experiments.training.gradients import Autograd, Gradients
 from experiments.training.linear_chain import HOOKS, Activation, Layer, linear_chain
 from experiments.training.marks import BACKWARD, FORWARD
 
@@ -63,7 +62,7 @@ def chain_gradients(autograd: Autograd, images: Tensor, labels: Tensor) -> Chain
         return None
     before = random_state(images.device)
     try:
-        mine, its = (_tried(autograd, images, labels, is_chain=kind) for kind in (True, False))
+        mine, its = (_tried(autograd, each, images, labels) for each in (layers, None))
         agree = len(mine) == len(its) and all(map(_agree, mine, its))
     except (RuntimeError, IndexError, TypeError):
         return None  # the loss or the images are of a kind that only a call of the model can take
@@ -72,11 +71,13 @@ def chain_gradients(autograd: Autograd, images: Tensor, labels: Tensor) -> Chain
     return ChainGradients(autograd, layers) if agree else None
 
 
-def _tried(autograd: Autograd, images: Tensor, labels: Tensor, *, is_chain: bool) -> list[Tensor]:
-    """Return the loss and the gradients of a copy of a model."""
-    model, task = copy.deepcopy(autograd.model), copy.copy(autograd.task)
+def _tried(
+    autograd: Autograd, layers: Sequence[Layer] | None, images: Tensor, labels: Tensor
+) -> list[Tensor]:
+    """Return the loss and the gradients of a copy of a model, as a chain if `layers` are given."""
+    model, layers = copy.deepcopy((autograd.model, layers))
+    task = copy.copy(autograd.task)
     task.loss = copy.deepcopy(task.loss)
-    layers = linear_chain(model) if is_chain else None
     autograd = Autograd(model, task)
     gradients = ChainGradients(autograd, layers) if layers else autograd
     loss = gradients.add(images, labels, 2)
@@ -88,7 +89,7 @@ def _agree(mine: Tensor, its: Tensor) -> bool:
     return mine.shape == its.shape and bool((mine - its).abs().max() <= _AGREE * its.abs().max())
 
 
-class ChainGradients:
+class ChainGradients(Gradients):
     """The gradients of a chain of linear layers, with the same bits on any number of threads."""
 
     def __init__(self, autograd: Autograd, layers: Sequence[Layer]) -> None:
@@ -112,11 +113,6 @@ class ChainGradients:
         sizes = [size for layer in layers for size in layer.linear.weight.shape]
         self._has_short_sums = max(sizes) <= _LONGEST_SUM
 
-    @property
-    def scaler(self) -> GradScaler | None:
-        """None: the loss is not scaled."""
-        return None
-
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the layers forward and backward.
 
@@ -131,7 +127,8 @@ class ChainGradients:
             with torch.no_grad():
                 values = compute(self._forward, images)
             targets = self._task.targets(images, labels)
-            if _is_plain_cross_entropy(self._loss):
+            is_plain = is_plain_cross_entropy(self._loss)
+            if is_plain and not self._loss.label_smoothing:  # type: ignore[attr-defined]
                 loss, gradient = compute(_cross_entropy, values[-1], targets)
             else:
                 loss, gradient = _loss_and_gradient(self._loss, values[-1], targets)
@@ -151,9 +148,6 @@ class ChainGradients:
             )
             and "forward" not in vars(self._autograd.model)
         )
-
-    def complete(self) -> None:
-        """Do nothing: the gradients are complete after each batch."""
 
     def _forward(self, images: Tensor) -> list[Tensor]:
         """Return the flat images and the values of each layer."""
@@ -219,14 +213,6 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     value, total = _aten.nll_loss_forward.default(*told)
     gradient = _aten.nll_loss_backward.default(torch.ones_like(value), *told, total)
     return value, _aten._log_softmax_backward_data.default(gradient, logs, 1, logs.dtype)
-
-
-def _is_plain_cross_entropy(loss: Loss) -> bool:
-    return (
-        type(loss) is nn.CrossEntropyLoss
-        and loss.weight is None
-        and (loss.reduction, loss.label_smoothing, loss.ignore_index) == ("mean", 0.0, -100)
-    )
 
 
 def _add(parameter: Tensor, gradient: Tensor) -> None:

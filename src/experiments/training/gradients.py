@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +14,15 @@ from experiments.training.marks import BACKWARD, FORWARD, NO_MARKS, Marks
 from experiments.training.precision import Precision, computing_in, outputs_of
 
 
-class Gradients(Protocol):
+class Gradients(ABC):
     """Computes losses, and leaves their gradients in the parameters."""
 
     @property
     def scaler(self) -> GradScaler | None:
         """The scaler of the loss, by which the optimizer steps; None without one."""
+        return None
 
+    @abstractmethod
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Add the gradients of a batch's loss, divided by `count`, to those of the parameters.
 
@@ -34,11 +36,11 @@ class Gradients(Protocol):
             `complete`.
         """
 
-    def complete(self) -> None:
+    def complete(self) -> None:  # noqa: B027  (most gradients are complete after each batch)
         """End the gradients of an optimizer step, before callbacks and the optimizer see them."""
 
 
-class Autograd:
+class Autograd(Gradients):
     """Gradients by torch's autograd, in float32 or mixed precision."""
 
     def __init__(
@@ -51,11 +53,6 @@ class Autograd:
         self.model, self.task = model, task
         self._precision, self.marks = precision, marks
 
-    @property
-    def scaler(self) -> GradScaler | None:
-        """None: the loss is not scaled."""
-        return None
-
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the model forward and backward."""
         with self.marks.phase(FORWARD):
@@ -67,9 +64,6 @@ class Autograd:
         with self.marks.phase(BACKWARD):
             self._backward(loss / count if count > 1 else loss)
         return loss.detach()
-
-    def complete(self) -> None:
-        """Do nothing: the gradients are complete after each batch."""
 
     def _backward(self, loss: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]

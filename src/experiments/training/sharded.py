@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.amp import GradScaler
 
 from experiments.distributed.team import Team
 from experiments.errors import RunError
@@ -25,7 +24,7 @@ from experiments.training.memory_layout import like
 from experiments.training.shared_batches import Shards
 
 
-class Sharded:
+class Sharded(Gradients):
     """Gradients of the shards of a batch, summed in their order."""
 
     def __init__(self, inner: Gradients, model: nn.Module, shards: Shards, team: Team) -> None:
@@ -59,22 +58,8 @@ class Sharded:
         parts = torch.split(row[: self._size], [each.numel() for each in self._parameters])
         return [part.view(each.shape) for part, each in zip(parts, self._parameters, strict=True)]
 
-    @property
-    def scaler(self) -> GradScaler | None:
-        """None: the loss is not scaled."""
-        return None
-
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
-        """Compute the gradients of this process's shards; `complete` sums them and fills the loss.
-
-        Args:
-            images: float32 (B, C, H, W).
-            labels: as the data set has them, (B) or (B, D).
-            count: the number of batches whose mean gradient makes an optimizer step.
-
-        Returns:
-            The mean loss of the batch after `complete`, a scalar without a graph.
-        """
+        """Compute the gradients of the own shards; `complete` sums them and fills the loss."""
         shards = self._shards
         cut = [torch.tensor_split(each, shards.count) for each in (images, labels)]
         losses = torch.zeros_like(self._rows[:, 0])
