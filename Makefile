@@ -13,11 +13,12 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # `ready` is written last, so an interrupted set-up begins again and a finished one costs nothing.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt src/experiments/training/chain_steps.cpp
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Setting up .venv with $$($(PYTHON) --version); PyTorch makes this take about two minutes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
+	@$(BIN)/experiments compile || echo "Small models are trained in Python then: the same results, more slowly."
 	@touch $@
 
 setup: $(READY) ## create .venv and install the pinned dependencies

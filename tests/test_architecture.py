@@ -89,7 +89,11 @@ def packages(path: Path, *, everywhere: bool) -> set[str]:
 
 @pytest.mark.parametrize(
     "path",
-    [*FILES, *(f for place in ("tests", "benchmarks") for f in (PROJECT / place).rglob("*.py"))],
+    [
+        *FILES,
+        *SOURCE.rglob("*.cpp"),
+        *(f for place in ("tests", "benchmarks") for f in (PROJECT / place).rglob("*.py")),
+    ],
     ids=lambda path: str(path.relative_to(PROJECT)),
 )
 def test_no_file_outgrows_250_lines(path: Path) -> None:

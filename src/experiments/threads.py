@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import torch
 
-_PERIOD, _LONGEST = 1024, 2048  # calls from one comparison to the next: other processes come and go
-_SAMPLES = 12  # calls of each kind in a comparison
-_WARM_UP = 4  # of these, until the other threads are awake
+_PERIOD, _LONGEST = 0.25, 0.5  # s between comparisons: other processes come and go
+_SAMPLES, _SECONDS = 12, 0.01  # calls of each kind in a comparison: so many, or as take so long
+_LEAST = 4  # calls; until then the other threads wake up
 _GAIN = 0.95  # all threads must save a twentieth: other processes can use an idle core
 _HOPELESS = 2.0  # times the seconds of one thread; beside a busy process a call may take 100 times
 _FEW = 2**20  # elements
@@ -49,7 +49,7 @@ class ThreadChoice:
 
     def _begin(self) -> None:
         """Begin a comparison: first with one thread, then with all."""
-        self._compares, self._rest = True, self._period
+        self._compares = True
         self._one: list[float] = []
         self._all: list[float] = []
 
@@ -58,16 +58,15 @@ class ThreadChoice:
         threads = torch.get_num_threads()
         if threads == 1:
             return function(*arguments)
+        began = time.perf_counter()
         if not self._compares:
-            self._rest -= 1
-            if not self._rest:
+            if began >= self._next:
                 self._begin()
             elif not self._is_one_faster:
                 return function(*arguments)
-        is_one = len(self._one) < _SAMPLES if self._compares else True
+        is_one = not self._compares or not _are_enough(self._one)
         if is_one:
             torch.set_num_threads(1)
-        began = time.perf_counter() if self._compares else 0.0
         try:
             return function(*arguments)
         finally:
@@ -79,14 +78,21 @@ class ThreadChoice:
         (self._one if is_one else self._all).append(seconds)
         if is_one:
             return
-        one = statistics.median(self._one[_WARM_UP:])
-        if len(self._all) == _WARM_UP and min(self._all) > _HOPELESS * one:
+        one = _typical(self._one)
+        if len(self._all) == _LEAST and min(self._all) > _HOPELESS * one:
             self._end(is_one_faster=True)
-        elif len(self._all) == _SAMPLES:
-            several = statistics.median(self._all[_WARM_UP:])
-            self._end(is_one_faster=several > _GAIN * one)
+        elif _are_enough(self._all):
+            self._end(is_one_faster=_typical(self._all) > _GAIN * one)
 
     def _end(self, *, is_one_faster: bool) -> None:
         self._compares, self._is_one_faster = False, is_one_faster
         self._period = min(2 * self._period, _LONGEST) if is_one_faster else _PERIOD
-        self._rest = self._period
+        self._next = time.perf_counter() + self._period
+
+
+def _are_enough(seconds: list[float]) -> bool:
+    return len(seconds) >= _SAMPLES or (len(seconds) >= _LEAST and sum(seconds) >= _SECONDS)
+
+
+def _typical(seconds: list[float]) -> float:
+    return statistics.median(seconds[len(seconds) // 3 :])

@@ -39,6 +39,11 @@ class Moments:
         self._batch_end = self._overriding("on_batch_end")
         self._weights = self._overriding("weights")
 
+    @property
+    def see_steps(self) -> bool:
+        """Whether a callback is called in the course of a step."""
+        return bool(self._before_step or self._batch_end)
+
     def _overriding(self, moment: str) -> list[str]:
         """Return the names of the callbacks that override a moment."""
         base = getattr(Callback, moment)

@@ -11,6 +11,7 @@ import typer
 from experiments.cli import (
     cleaning,
     comparing,
+    compiling,
     delivery,
     differences,
     drawing,
@@ -90,6 +91,6 @@ def _experiments(
 for commands in (
     *(looking, showing, comparing, differences, reporting),
     *(predicting, explaining, evaluating, exporting, drawing),
-    *(proof, cleaning, delivery),
+    *(proof, cleaning, delivery, compiling),
 ):
     commands.add_to(app)

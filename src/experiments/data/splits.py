@@ -33,6 +33,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels if self.index is None else self.index)
 
+    def places(self, order: Tensor) -> Tensor:
+        """Return the places in the data set of examples at places of the split, int64 (B)."""
+        return order if self.index is None else self.index[order]
+
     def at(self, places: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Return the images and labels at `places` of the split, int64 (B) or a slice."""
         if self.index is not None:

@@ -18,11 +18,8 @@ def orders_of(lanes: Sequence[tuple[Split, int, int]]) -> Tensor:
         lanes: the training split, the seed and the epoch of each lane.
     """
     agree = len({(seed, epoch) for _, seed, epoch in lanes}) == 1
-    found = []
-    for split, seed, epoch in lanes[:1] if agree else lanes:
-        order = order_of(split, seed, epoch)
-        found.append(order if split.index is None else split.index[order])
-    return torch.stack(found)
+    chosen = lanes[:1] if agree else lanes
+    return torch.stack([split.places(order_of(split, *told)) for split, *told in chosen])
 
 
 def batch_at(split: Split, places: Tensor) -> tuple[Tensor, Tensor]:

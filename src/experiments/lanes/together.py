@@ -5,7 +5,8 @@ Shapes: L lanes, B batch, C channels, H and W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +15,26 @@ from experiments.data.batches import first_batch
 from experiments.lanes.lane import Lane
 from experiments.lanes.stack import Layouts, Stack, layouts_of
 from experiments.training.chain_gradients import ChainGradients
+from experiments.training.compiled_steps import CompiledSteps, compiled_steps
 from experiments.training.updates import Updates
+
+
+@dataclass(frozen=True)
+class OwnSteps:
+    """The steps of a lane that shares no kernel with its neighbours."""
+
+    updates: Updates
+    compiled: CompiledSteps | None
+    """None for steps in Python"""
+
+
+def own_steps(lane: Lane, batch_size: int) -> OwnSteps:
+    """Return the steps of a lane, compiled if they can be."""
+    updates, compiled = Updates([lane.optimizer]), None
+    if lane.schedule_interval == "epoch":
+        told = lane.gradients, updates, lane.optimizer, lane.train, batch_size
+        compiled = compiled_steps(*told)
+    return OwnSteps(updates, compiled)
 
 
 class Together:
@@ -24,23 +44,29 @@ class Together:
     chains one after the other. These have the same bits as alone.
     """
 
-    def __init__(self, lanes: Sequence[Lane], layouts: Layouts) -> None:
+    def __init__(self, lanes: Sequence[Lane], own: Sequence[OwnSteps], layouts: Layouts) -> None:
         """Move the lanes into a stack, unless they are chains.
 
         Args:
             lanes: runs of one model class with the same arguments.
+            own: the steps of each lane.
             layouts: as `layouts_for` returns them.
         """
-        self.lanes = lanes
-        self.updates = Updates([lane.optimizer for lane in lanes])
+        self.lanes, self._own = lanes, own
         models = [lane.model for lane in lanes]
         self._stack = None if _are_chains(lanes) else Stack(models, lanes[0].task, layouts)
+        self._shared = Updates([lane.optimizer for lane in lanes])
 
     def train(self) -> None:
         """Put the models into training mode, because an evaluation leaves them in another."""
-        self.updates.refresh()
+        self.refresh()
         for lane in self.lanes:
             lane.model.train()
+
+    def refresh(self) -> None:
+        """Read the optimizers again, after a schedule may have changed them."""
+        for updates in (self._shared, *(own.updates for own in self._own)):
+            updates.refresh()
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Step each lane's optimizer; return the losses (L), without a graph.
@@ -51,15 +77,32 @@ class Together:
         """
         if self._stack is not None:
             losses = self._stack.losses(images, labels)
-            self.updates.step_by(self._stack.gradients(losses))
+            self._shared.step_by(self._stack.gradients(losses))
             return losses.detach()
-        is_shared = images.dim() == 4
-        found = [
-            lane.gradients.add(*((images, labels) if is_shared else (images[n], labels[n])), 1)
-            for n, lane in enumerate(self.lanes)
-        ]
-        self.updates.step()
+        is_shared, found = images.dim() == 4, []
+        for n, (lane, own) in enumerate(zip(self.lanes, self._own, strict=True)):
+            batch = (images, labels) if is_shared else (images[n], labels[n])
+            found.append(lane.gradients.add(*batch, 1))
+            own.updates.step()
         return torch.stack(found)
+
+    def are_ready(self) -> bool:
+        """Return whether the next steps of all lanes may be compiled."""
+        steps = [own.compiled for own in self._own]
+        return self._stack is None and all(each is not None and each.are_ready() for each in steps)
+
+    def take(self, places: Tensor, totals: Tensor) -> Iterator[int]:
+        """Step by compiled steps; yield the number of batches after every few of them.
+
+        Args:
+            places: of the examples in the data set, int64 (L, N), or (1, N) for shared ones.
+            totals: float32 (L), to which each lane's losses are added.
+        """
+        steps = [own.compiled for own in self._own if own.compiled is not None]
+        rows = places.expand(len(steps), -1)
+        taken = [each.take(*told) for each, *told in zip(steps, rows, totals, strict=True)]
+        for done, *_ in zip(*taken, strict=True):
+            yield done
 
 
 def layouts_for(lanes: Sequence[Lane], batch_size: int) -> Layouts:

@@ -12,12 +12,11 @@ from experiments.data.batches import count_batches
 from experiments.lanes.batches import batch_at, orders_of
 from experiments.lanes.lane import Lane
 from experiments.lanes.stack import DRAWS, CannotStackError
-from experiments.lanes.together import Together, layouts_for
+from experiments.lanes.together import OwnSteps, Together, layouts_for, own_steps
 from experiments.randomness import derive, have_moved, random_state
 from experiments.training.evaluation import Evaluation, evaluate
 from experiments.training.loop import begin_epoch, end_epoch, metrics_of, train_epoch
 from experiments.training.schedules import step_schedule
-from experiments.training.updates import Updates
 
 
 def fit_lanes(
@@ -44,6 +43,7 @@ def fit_lanes(
         CannotStackError: the model does something that is impossible for all lanes at once.
     """
     layouts = layouts_for(lanes, batch_size)
+    own = {id(lane): own_steps(lane, batch_size) for lane in lanes}
     together: Together | None = None
     running = [lane for lane in lanes if not lane.is_done]
     if len(running) < len(lanes):
@@ -55,10 +55,11 @@ def fit_lanes(
             begin_epoch(lane.position, lane.schedule, lane.seed)
         with _drawing_nothing(chosen):
             if len(chosen) == 1:
-                losses = [_train_alone(chosen[0], batch_size, limit_batches, after_batch)]
+                told = chosen[0], own[id(chosen[0])]
+                losses = [_train_alone(*told, batch_size, limit_batches, after_batch)]
             else:
                 if together is None or together.lanes != chosen:
-                    together = Together(chosen, layouts)
+                    together = Together(chosen, [own[id(lane)] for lane in chosen], layouts)
                 losses = _train_epoch(together, batch_size, limit_batches, after_batch)
         results = _validate(chosen, limit_batches, after_batch)
         for lane, loss, result in zip(chosen, losses, results, strict=True):
@@ -99,12 +100,17 @@ def _device(lanes: Sequence[Lane]) -> torch.device:
 
 
 def _train_alone(
-    lane: Lane, batch_size: int, limit_batches: int | None, after_batch: Callable[[], None]
+    lane: Lane,
+    own: OwnSteps,
+    batch_size: int,
+    limit_batches: int | None,
+    after_batch: Callable[[], None],
 ) -> float:
+    own.updates.refresh()
     return train_epoch(
         model=lane.model,
         gradients=lane.gradients,
-        updates=Updates([lane.optimizer]),
+        updates=own.updates,
         schedule=lane.schedule if lane.schedule_interval == "batch" else None,
         split=lane.train,
         batch_size=batch_size,
@@ -112,6 +118,7 @@ def _train_alone(
         seed=lane.seed,
         position=lane.position,
         after_batch=after_batch,
+        compiled=own.compiled,
     )
 
 
@@ -122,7 +129,7 @@ def _train_epoch(
     after_batch: Callable[[], None],
 ) -> list[float]:
     """Train lanes from their present batch to the epoch's end; return their mean batch losses."""
-    lanes, updates = together.lanes, together.updates
+    lanes = together.lanes
     together.train()
     began = time.perf_counter()
     by_batch = [lane.schedule for lane in lanes if lane.schedule_interval == "batch"]
@@ -141,9 +148,15 @@ def _train_epoch(
             for schedule in by_batch:
                 schedule.step()
             if by_batch:
-                updates.refresh()
+                together.refresh()
             totals += losses
             done += 1
+            after_batch()
+            if together.are_ready():
+                break
+        places = orders[:, (first + done) * batch_size : count * batch_size]
+        for some in together.take(places, totals) if places.numel() else ():
+            done += some
             after_batch()
     finally:
         seconds = (time.perf_counter() - began) / len(lanes)

@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 _aten = torch.ops.aten
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # torch's compiler calls it too
-_LONGEST_SUM = 8192  # numbers; oneDNN divides sums of 24,000 by the number of threads
-_LARGE = 2**21  # multiplications; below, a call of oneDNN costs more than it gains
+LONGEST_SUM = 8192  # numbers; oneDNN divides sums of 24,000 by the number of threads
+LARGE = 2**21  # multiplications; below, a call of oneDNN costs more than it gains
 _ACTIVATE: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu_,
     "sigmoid": torch.sigmoid_,
@@ -99,7 +99,8 @@ class ChainGradients(Gradients):
             autograd: that of the model, which computes where the chain may not.
             layers: the model's layers.
         """
-        self._autograd, self._task, self._threads = autograd, autograd.task, ThreadChoice()
+        self.autograd, self.layers = autograd, layers
+        self._task, self._threads = autograd.task, ThreadChoice()
         model, loss = autograd.model, autograd.task.loss
         parts = [*model.modules(), *(loss.modules() if isinstance(loss, nn.Module) else ())]
         self._hooks = [getattr(part, name) for part in parts for name in HOOKS]
@@ -107,21 +108,21 @@ class ChainGradients(Gradients):
         self._loss = loss
         self._modules = [(each._modules, [*each._modules.values()]) for each in model.modules()]
         # Looking a parameter up in a module's own dictionary saves microseconds.
-        self._layers: list[tuple[nn.Linear, dict[str, Any], Activation | None]] = [
+        self._parts: list[tuple[nn.Linear, dict[str, Any], Activation | None]] = [
             (layer.linear, layer.linear._parameters, layer.activation) for layer in layers
         ]
         sizes = [size for layer in layers for size in layer.linear.weight.shape]
-        self._has_short_sums = max(sizes) <= _LONGEST_SUM
+        self.has_short_sums = max(sizes) <= LONGEST_SUM
 
     def add(self, images: Tensor, labels: Tensor, count: int) -> Tensor:
         """Run the layers forward and backward.
 
         The model itself is called while a callback has changed more than the values of its weights.
         """
-        if not self._is_unchanged():
-            return self._autograd.add(images, labels, count)
-        marks, compute = self._autograd.marks, self._threads.call
-        if not self._has_short_sums or len(images) > _LONGEST_SUM:
+        if not self.is_unchanged():
+            return self.autograd.add(images, labels, count)
+        marks, compute = self.autograd.marks, self._threads.call
+        if not self.has_short_sums or len(images) > LONGEST_SUM:
             compute = _with_all_threads
         with marks.phase(FORWARD):
             with torch.no_grad():
@@ -136,7 +137,7 @@ class ChainGradients(Gradients):
             compute(self._backward, values, gradient / count if count > 1 else gradient)
         return loss
 
-    def _is_unchanged(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Return whether no hook was added, no module replaced and no parameter frozen."""
         return (
             not any(self._hooks)
@@ -144,15 +145,15 @@ class ChainGradients(Gradients):
             and all([*now.values()] == then for now, then in self._modules)
             and all(
                 type(linear) is nn.Linear and all(map(_is_free, parameters.values()))
-                for linear, parameters, _ in self._layers
+                for linear, parameters, _ in self._parts
             )
-            and "forward" not in vars(self._autograd.model)
+            and "forward" not in vars(self.autograd.model)
         )
 
     def _forward(self, images: Tensor) -> list[Tensor]:
         """Return the flat images and the values of each layer."""
         values = [images.flatten(1)]
-        for _, parameters, activation in self._layers:
+        for _, parameters, activation in self._parts:
             value = _product(values[-1], parameters["weight"], parameters["bias"])
             values.append(_ACTIVATE[activation](value) if activation is not None else value)
         return values
@@ -164,7 +165,7 @@ class ChainGradients(Gradients):
             values: as `_forward` returns them.
             gradient: of the last values.
         """
-        for _, parameters, activation in reversed(self._layers):
+        for _, parameters, activation in reversed(self._parts):
             value = values.pop()
             if activation is not None:
                 gradient = _DERIVE[activation](gradient, value)
@@ -187,7 +188,7 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     on one thread.
     """
     product: Tensor
-    if len(weight) * x.numel() >= _LARGE:
+    if len(weight) * x.numel() >= LARGE:
         product = _ONEDNN.default(x, weight, bias, "none", [], "")  # type: ignore[union-attr]
         return product
     threads = torch.get_num_threads()

@@ -19,6 +19,11 @@ class Kernel:
     memory, without any check. For a weight with gaps in memory it would overwrite other memory.
     """
 
+    compiled: str
+    """the name of its operator in `chain_steps.cpp`"""
+    kinds: int
+    """the largest number of kinds of states"""
+
     @staticmethod
     def hyperparameters(group: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         """Return the arguments of the kernel that are not tensors, for a parameter's state."""
@@ -57,6 +62,8 @@ class Kernel:
 
 
 class _SGD(Kernel):
+    compiled, kinds = "sgd", 1
+
     @staticmethod
     def hyperparameters(group: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         names = ("weight_decay", "momentum", "lr", "dampening", "nesterov", "maximize")
@@ -90,6 +97,8 @@ class _SGD(Kernel):
 
 
 class _AdamW(Kernel):
+    compiled, kinds = "adamw", 4
+
     @staticmethod
     def hyperparameters(group: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         del state

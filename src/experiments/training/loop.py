@@ -20,6 +20,7 @@ from experiments.data.splits import Split
 from experiments.distributed.team import ALONE, Team
 from experiments.randomness import derive, seed_all
 from experiments.tasks import Task
+from experiments.training.compiled_steps import CompiledSteps, compiled_steps
 from experiments.training.evaluation import evaluate, value_of
 from experiments.training.gradients import Autograd, Gradients
 from experiments.training.marks import NO_MARKS, OPTIMIZER, Marks
@@ -91,6 +92,10 @@ def fit(
     """
     gradients = gradients or Autograd(model, task, precision, marks)
     updates = Updates([optimizer], gradients.scaler)
+    is_observed = clip is not None or moments.see_steps or marks is not NO_MARKS
+    compiled = None
+    if accumulate == 1 and schedule_interval == "epoch" and not is_observed:
+        compiled = compiled_steps(gradients, updates, optimizer, train, batch_size)
     while position.epoch <= epochs and not position.stopped:
         begin_epoch(position, schedule, seed)
         train_loss = train_epoch(
@@ -108,6 +113,7 @@ def fit(
             moments=moments,
             marks=marks,
             after_batch=after_batch,
+            compiled=compiled,
         )
         metrics = metrics_of(position, train_loss)
         with moments.evaluated_weights(model):
@@ -166,22 +172,19 @@ def train_epoch(
     clip: Callable[[], object] | None = None,
     moments: Moments = NO_CALLBACKS,
     marks: Marks = NO_MARKS,
+    compiled: CompiledSteps | None = None,
 ) -> float:
     """Train a model from a position to the end of its epoch; return the mean of the batch losses.
 
-    The arguments are the same as for `fit`, except `schedule`: it steps after every optimizer step.
+    The arguments are the same as for `fit`, except `schedule`, which steps after every optimizer
+    step, and `compiled`: steps that may be compiled, since only `after_batch` follows each.
     """
     began = time.perf_counter() - position.seconds
     model.train()
     total = torch.full((), position.loss, device=split.labels.device)
     count = count_batches(split, batch_size, limit_batches)
-    rest = batches(
-        split,
-        batch_size,
-        order=order_of(split, seed, position.epoch),
-        limit=limit_batches,
-        skip=position.batches,
-    )
+    order = order_of(split, seed, position.epoch)
+    rest = batches(split, batch_size, order=order, limit=limit_batches, skip=position.batches)
     losses: list[Tensor] = []
     try:
         for images, labels in marks.batches(rest):
@@ -206,6 +209,13 @@ def train_epoch(
             position.steps += 1
             moments.batch_end(loss)
             marks.end_step()
+            after_batch()
+            if compiled is not None and compiled.are_ready():
+                break
+        places = split.places(order[position.batches * batch_size : count * batch_size])
+        for done in compiled.take(places, total) if compiled and len(places) else ():
+            position.batches += done
+            position.steps += done
             after_batch()
     finally:
         position.loss = value_of(total)

@@ -58,7 +58,7 @@ class Updates:
 
     def __init__(self, optimizers: Sequence[Optimizer], scaler: GradScaler | None = None) -> None:
         self._optimizers, self._scaler = optimizers, scaler
-        self._planned: object = None
+        self._planned: tuple[object, list[bool]] | None = None
         self._threads = ThreadChoice()  # each element is stepped on its own
         for optimizer in optimizers:
             # A schedule warns if it steps before an optimizer whose own `step` was not called.
@@ -67,6 +67,17 @@ class Updates:
     def refresh(self) -> None:
         """Read groups, hyperparameters and states again, after a schedule may have changed them."""
         self._planned = None
+
+    def only_call(self) -> Call | None:
+        """Return the kernel call of the last step, for a caller that repeats it.
+
+        Returns:
+            None if the next step is planned anew or takes more than this call.
+        """
+        hooks = [_has_hooks(optimizer) for optimizer in self._optimizers]
+        if self._planned is None or self._planned[1] != hooks or self._alone:
+            return None
+        return self._calls[0] if len(self._calls) == 1 and self._scaler is None else None
 
     def step(self) -> None:
         """Step by the gradients that `backward` left in the parameters, then set them to None."""
@@ -108,7 +119,7 @@ class Updates:
     def _plan(self, gradients: Sequence[Gradients]) -> None:
         """Choose the optimizers that step alone, and plan shared kernel calls for the others."""
         self._alone: list[int] = []
-        calls: dict[object, _Call] = {}
+        calls: dict[object, Call] = {}
         for number, (optimizer, given) in enumerate(zip(self._optimizers, gradients, strict=True)):
             _follow_layout(optimizer)
             kernel = _kernel(optimizer, given) if self._scaler is None else None
@@ -118,34 +129,34 @@ class Updates:
             for index, group, parameter in _with_gradients(optimizer, given):
                 told = kernel.hyperparameters(group, optimizer.state.get(parameter, {}))
                 key = kernel, *told.items(), parameter.dtype, parameter.device
-                call = calls.setdefault(key, _Call(kernel, told))
+                call = calls.setdefault(key, Call(kernel, told))
                 call.add((number, index), parameter, kernel.states(group, parameter, optimizer))
         self._calls = list(calls.values())
 
 
-class _Call:
+class Call:
     """A kernel call for all parameters that share its hyperparameters."""
 
     def __init__(self, kernel: type[Kernel], hyperparameters: Mapping[str, Any]) -> None:
-        self._kernel, self._hyperparameters = kernel, hyperparameters
+        self.kernel, self.hyperparameters = kernel, hyperparameters
         self.is_first = bool(hyperparameters.get("is_first_step"))
+        self.parameters: list[Tensor] = []
+        self.states: list[list[Tensor]] = []
         self._places: list[tuple[int, int]] = []
-        self._parameters: list[Tensor] = []
-        self._states: list[list[Tensor]] = []
 
     def add(self, place: tuple[int, int], parameter: Tensor, states: Sequence[Tensor]) -> None:
         """Add a parameter, its states, and the place of its gradient: (optimizer, index)."""
         self._places.append(place)
-        self._parameters.append(parameter)
-        self._states = self._states or [[] for _ in states]
-        for kind, state in zip(self._states, states, strict=True):
+        self.parameters.append(parameter)
+        self.states = self.states or [[] for _ in states]
+        for kind, state in zip(self.states, states, strict=True):
             kind.append(state)
 
     def run(self, gradients: Sequence[Gradients]) -> None:
-        """Step by gradients of each optimizer's parameters."""
+        """Step the parameters by their gradients, which are not None."""
         found = [gradients[number][index] for number, index in self._places]
         given = [gradient for gradient in found if gradient is not None]
-        self._kernel.run(self._parameters, given, self._states, **self._hyperparameters)
+        self.kernel.run(self.parameters, given, self.states, **self.hyperparameters)
 
 
 def _form(gradient: Tensor | None) -> object:

@@ -1,0 +1,152 @@
+"""Many steps of a chain in one call of compiled code, with the bits of the same steps in Python.
+
+A step of a small model is a few dozen kernels of microseconds each, and Python takes as long as the
+kernels between them. `experiments compile` builds the same calls of the same kernels from C++.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from experiments.data.batches import normalise
+from experiments.data.splits import Split
+from experiments.tasks import Task, is_plain_cross_entropy
+from experiments.threads import ThreadChoice
+from experiments.training.chain_gradients import LARGE, LONGEST_SUM, ChainGradients
+from experiments.training.gradients import Autograd, Gradients
+from experiments.training.steps_library import is_loaded
+from experiments.training.updates import Updates
+
+_AT_ONCE = 16  # batches; between two calls signals are handled and the progress is shown
+_TRIED = 2.5  # batches of the trial; the last batch of an epoch may be smaller
+
+
+def compiled_steps(
+    gradients: Gradients, updates: Updates, optimizer: Optimizer, split: Split, batch_size: int
+) -> CompiledSteps | None:
+    """Return the compiled steps of a run, after a trial against those in Python.
+
+    Args:
+        gradients: those of the run.
+        updates: those of the run.
+        optimizer: the run's.
+        split: the training split.
+        batch_size: B.
+
+    Returns:
+        None if the run is of another kind, nothing was compiled, or the trial finds other bits.
+
+    Raises:
+        RunError: the library cannot be loaded.
+    """
+    if not isinstance(gradients, ChainGradients) or not _suits(gradients, split, batch_size):
+        return None
+    if not is_loaded() or not _has_the_bits(gradients, optimizer, split, batch_size):
+        return None
+    return CompiledSteps(gradients, updates, split, batch_size)
+
+
+class CompiledSteps:
+    """The steps of a chain of linear layers that is trained by the plain cross-entropy."""
+
+    def __init__(
+        self, chain: ChainGradients, updates: Updates, split: Split, batch_size: int
+    ) -> None:
+        self._chain, self._updates, self._threads = chain, updates, ThreadChoice()
+        self._split, self._batch_size = split, batch_size
+        self._linears = [layer.linear for layer in chain.layers]
+
+    def are_ready(self) -> bool:
+        """Return whether the next step repeats the last one, which Python made, on other numbers.
+
+        So the first steps of an optimizer and a step after a schedule's are Python's, and all steps
+        of a model to which a callback has done more than change the values of its weights.
+        """
+        call = self._updates.only_call()
+        return (
+            call is not None
+            and self._chain.is_unchanged()
+            and {*map(id, call.parameters)} == {*map(id, self._parameters())}
+            and all(each.is_contiguous() for each in call.parameters)
+        )
+
+    def take(self, places: Tensor, total: Tensor) -> Iterator[int]:
+        """Step by batches of examples; yield the number of batches after every few of them.
+
+        Args:
+            places: of the examples in the data set, int64.
+            total: float32 (), to which the losses of the batches are added.
+        """
+        call = self._updates.only_call()
+        assert call is not None, "are_ready() has returned True"  # noqa: S101
+        order = {id(parameter): n for n, parameter in enumerate(call.parameters)}
+        found = [order[id(parameter)] for parameter in self._parameters()]
+        states = [[kind[n] for n in found] for kind in call.states]
+        states += [[]] * (call.kernel.kinds - len(states))
+        hyperparameters = dict(call.hyperparameters)
+        hyperparameters.pop("is_first_step", None)
+        compiled = getattr(torch.ops.chain_steps, call.kernel.compiled).default
+        weights, biases = zip(*((each.weight, each.bias) for each in self._linears), strict=True)
+        activations = [layer.activation or "" for layer in self._chain.layers]
+        chain = weights, biases, activations, LARGE
+        for some in torch.split(places, _AT_ONCE * self._batch_size):
+            data = self._split.images, self._split.labels, some, self._batch_size
+            self._threads.call(partial(compiled, *data, *chain, total, *states, **hyperparameters))
+            yield -(-len(some) // self._batch_size)
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for linear in self._linears for parameter in linear.parameters()]
+
+
+def _suits(chain: ChainGradients, split: Split, batch_size: int) -> bool:
+    task, images, labels = chain.autograd.task, split.images, split.labels
+    return (
+        type(task).targets is Task.targets
+        and is_plain_cross_entropy(task.loss)
+        and not task.loss.label_smoothing  # type: ignore[attr-defined]
+        and chain.has_short_sums
+        and batch_size <= LONGEST_SUM
+        and (images.dtype, images.device.type) == (torch.uint8, "cpu")
+        and (labels.dtype, labels.dim()) == (torch.int64, 1)
+        and images.is_contiguous()
+        and labels.is_contiguous()
+    )
+
+
+def _has_the_bits(
+    chain: ChainGradients, optimizer: Optimizer, split: Split, batch_size: int
+) -> bool:
+    """Return whether a few steps have the same bits as in Python, tried on copies."""
+    batches = torch.split(torch.arange(min(len(split), int(_TRIED * batch_size))), batch_size)
+    mine, its = (
+        _stepped(chain, optimizer, split, [*2 * batches[:1], *batches], python=python)
+        for python in (2, 2 + len(batches))
+    )
+    return len(mine) == len(its) and all(map(torch.equal, mine, its))
+
+
+def _stepped(
+    chain: ChainGradients, optimizer: Optimizer, split: Split, batches: list[Tensor], *, python: int
+) -> list[Tensor]:
+    """Return the loss, parameters and states of a copy after steps, the first of them in Python."""
+    told = chain.autograd.model, chain.layers, optimizer
+    model, layers, optimizer = copy.deepcopy(told)
+    mine = ChainGradients(Autograd(model, chain.autograd.task), layers)
+    updates, total = Updates([optimizer]), torch.zeros(())
+    for batch in batches[:python]:
+        images, labels = split.at(batch)
+        total += mine.add(normalise(images), labels, 1)
+        updates.step()
+    if rest := batches[python:]:
+        steps = CompiledSteps(mine, updates, split, len(batches[0]))
+        if not steps.are_ready():
+            return []
+        list(steps.take(split.places(torch.cat(rest)), total))
+    states = [state for each in optimizer.state.values() for state in each.values()]
+    return [total, *model.parameters(), *filter(torch.is_tensor, states)]

@@ -1,0 +1,93 @@
+"""The library of compiled steps: built by one command, found by what it was built from."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.errors import RunError
+from experiments.training import steps_library
+from experiments.training.steps_library import build, is_loaded, library
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Make the environment's folder another, which is empty."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("compiler", "told"),
+    [
+        ("no-such-compiler", "no C++ compiler was found as 'no-such-compiler'; install one"),
+        ("", "no C++ compiler was found as ''; install one"),
+        ("false", "false ended with exit code 1"),
+    ],
+)
+def test_without_a_working_compiler_one_line_says_so(
+    monkeypatch, elsewhere, compiler: str, told: str
+) -> None:
+    monkeypatch.setenv("CXX", compiler)
+    with pytest.raises(RunError, match=re.escape(told)):
+        build()
+    assert not [file for file in elsewhere.rglob("*") if file.is_file()]
+    assert not library().exists()
+
+
+def test_the_command_says_the_same_with_exit_code_1(project: Path) -> None:
+    program = (
+        "import sys, tempfile; sys.prefix = tempfile.mkdtemp(); "
+        "sys.argv = ['experiments', 'compile']; "
+        "from experiments.cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"CXX": "no-such-compiler"},
+        cwd=project,
+    )
+    assert done.returncode == 1
+    assert "no C++ compiler was found as 'no-such-compiler'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_torch_or_source_has_another_library(monkeypatch, elsewhere) -> None:
+    names = {library()}
+    monkeypatch.setattr(torch, "__version__", "2.15.1")
+    names.add(library())
+    source = elsewhere / "chain_steps.cpp"
+    source.write_text("// another")
+    monkeypatch.setattr(steps_library, "_SOURCE", source)
+    names.add(library())
+    assert len(names) == 3
+
+
+def test_a_damaged_library_is_said_and_what_to_do(elsewhere, project: Path) -> None:
+    file = library()
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"damaged")
+    program = (
+        "import sys; sys.prefix = sys.argv[1]\n"
+        "from experiments.training.steps_library import is_loaded\n"
+        "from experiments.errors import RunError\n"
+        "try: is_loaded()\n"
+        "except RunError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(elsewhere)], capture_output=True, text=True, cwd=project
+    )
+    assert "cannot be loaded" in done.stdout
+    assert "delete it or repeat `experiments compile`" in done.stdout
+
+
+@pytest.mark.skipif(not library().exists(), reason="`experiments compile` was not run")
+def test_built_it_is_loaded() -> None:
+    assert is_loaded()
