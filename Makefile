@@ -13,7 +13,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 # `ready` is written last, so an interrupted set-up begins again and a finished one costs nothing.
-$(READY): pyproject.toml constraints.txt src/experiments/training/chain_steps.cpp
+$(READY): pyproject.toml constraints.txt $(wildcard src/experiments/training/*.cpp src/experiments/training/*.h)
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and none was found: make PYTHON=/path/to/python3 $(MAKECMDGOALS)"; exit 2; }
 	@echo "Setting up .venv with $$($(PYTHON) --version); PyTorch makes this take about two minutes."
 	$(PYTHON) -m venv .venv

@@ -92,6 +92,7 @@ def packages(path: Path, *, everywhere: bool) -> set[str]:
     [
         *FILES,
         *SOURCE.rglob("*.cpp"),
+        *SOURCE.rglob("*.h"),
         *(f for place in ("tests", "benchmarks") for f in (PROJECT / place).rglob("*.py")),
     ],
     ids=lambda path: str(path.relative_to(PROJECT)),

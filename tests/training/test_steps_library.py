@@ -65,7 +65,7 @@ def test_another_torch_or_source_has_another_library(monkeypatch, elsewhere) -> 
     names.add(library())
     source = elsewhere / "chain_steps.cpp"
     source.write_text("// another")
-    monkeypatch.setattr(steps_library, "_SOURCE", source)
+    monkeypatch.setattr(steps_library, "_SOURCES", [source])
     names.add(library())
     assert len(names) == 3
 

@@ -9,25 +9,21 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/native/CPUBlas.h>
 #include <torch/library.h>
 
 #include <algorithm>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
+#include "batch_reader.h"
 
-namespace {
+namespace chain_steps {
 
-using at::Tensor;
 using Bias = std::optional<Tensor>;
 using Biases = c10::List<Bias>;
 using Names = std::vector<std::string>;
 using Scalars = c10::List<std::optional<at::Scalar>>;
 
-constexpr int64_t kAhead = 4;  // rows; a row of a shuffled data set is in no cache
+constexpr int64_t kColumns = 64;  // of a product, the fewest for a thread
 
 // Makes kernels use one thread. In a parallel region they do so anyway.
 struct OneThread {
@@ -40,58 +36,6 @@ struct Layer {
   Tensor weight;  // (O, I)
   Bias bias;      // (O)
   std::string activation;
-};
-
-struct Batch {
-  Tensor images, labels;  // float32 (B, I) and int64 (B)
-};
-
-// As `normalise` of data/batches.py.
-FOR_EACH_PROCESSOR
-void normalise(const uint8_t* bytes, float* numbers, int64_t count) {
-  for (int64_t i = 0; i < count; i++) numbers[i] = static_cast<float>(bytes[i]) / 127.5f - 1.0f;
-}
-
-// Reads the batches of an epoch one after the other, into two buffers in turn.
-class Reader {
- public:
-  Reader(const Tensor& images, const Tensor& labels, const Tensor& places, int64_t batch)
-      : images_(images), labels_(labels), places_(places), batch_(batch) {
-    for (auto& each : buffers_) {
-      each.images = at::empty({batch, images.numel() / images.size(0)}, at::kFloat);
-      each.labels = at::empty({batch}, at::kLong);
-    }
-  }
-
-  int64_t count() const { return (places_.size(0) + batch_ - 1) / batch_; }
-
-  void read(int64_t number) {
-    const int64_t first = number * batch_, rows = size(number), all = places_.size(0);
-    const int64_t width = buffers_[0].images.size(1);
-    const auto* bytes = images_.const_data_ptr<uint8_t>();
-    const auto* classes = labels_.const_data_ptr<int64_t>();
-    const auto* places = places_.const_data_ptr<int64_t>() + first;
-    auto* numbers = buffers_[number % 2].images.mutable_data_ptr<float>();
-    auto* labels = buffers_[number % 2].labels.mutable_data_ptr<int64_t>();
-    for (int64_t row = 0; row < rows; row++) {
-      const auto* ahead = bytes + width * places[first + row + kAhead < all ? row + kAhead : row];
-      for (int64_t byte = 0; byte < width; byte += 64) __builtin_prefetch(ahead + byte);
-      normalise(bytes + places[row] * width, numbers + row * width, width);
-      labels[row] = classes[places[row]];
-    }
-  }
-
-  Batch batch(int64_t number) const {
-    const auto& [images, labels] = buffers_[number % 2];
-    return {images.narrow(0, 0, size(number)), labels.narrow(0, 0, size(number))};
-  }
-
- private:
-  int64_t size(int64_t number) const { return std::min(batch_, places_.size(0) - number * batch_); }
-
-  Tensor images_, labels_, places_;
-  int64_t batch_;
-  Batch buffers_[2];
 };
 
 class Chain {
@@ -157,6 +101,35 @@ class Chain {
     return bias ? at::addmm(*bias, x, weight.t()) : at::mm(x, weight.t());
   }
 
+  // The gradient of a weight (O, I), from those of its outputs (B, O) and its inputs (B, I). oneDNN's
+  // own kernel has the bits of `product` and takes less time to call, where the processor has it.
+  Tensor weight_gradient(const Tensor& gradient, const Tensor& inputs) const {
+    static const bool has_kernel = has_brgemm();
+    if (!has_kernel || !is_large(gradient.t(), inputs.t())) {
+      return product(gradient.t(), inputs.t());
+    }
+    const int64_t rows = gradient.size(1), inner = gradient.size(0), width = inputs.size(1);
+    const auto turned = gradient.t().contiguous();
+    auto found = at::empty({rows, width}, at::kFloat);
+    const auto *left = turned.const_data_ptr<float>(), *right = inputs.const_data_ptr<float>();
+    auto* target = found.mutable_data_ptr<float>();
+    at::parallel_for(0, width, kColumns, [&](int64_t begin, int64_t end) {
+      at::native::cpublas::brgemm(rows, end - begin, inner, inner, width, width, /*add_C=*/false,
+                                  left, right + begin, target + begin);
+    });
+    return found;
+  }
+
+  static bool has_brgemm() {
+    float one = 1, found = 0;
+    try {
+      at::native::cpublas::brgemm(1, 1, 1, 1, 1, 1, /*add_C=*/false, &one, &one, &found);
+    } catch (const c10::Error&) {
+      return false;
+    }
+    return found == 1;
+  }
+
   void forward(size_t n) {
     const auto& layer = layers_[n];
     auto value = product(values_.back(), layer.weight, layer.bias);
@@ -187,7 +160,7 @@ class Chain {
     if (layer.activation == "sigmoid") gradient = at::sigmoid_backward(gradient, value);
     if (layer.activation == "tanh") gradient = at::tanh_backward(gradient, value);
     if (layer.bias) gradients_.push_back(gradient.sum(0));
-    gradients_.push_back(product(gradient.t(), values_.back().t()));
+    gradients_.push_back(weight_gradient(gradient, values_.back()));
     return n ? product(gradient, layer.weight.t()) : gradient;
   }
 
@@ -232,13 +205,14 @@ void adamw(const Tensor& images, const Tensor& labels, const Tensor& places, int
         });
 }
 
-}  // namespace
+}  // namespace chain_steps
 
 #define GIVEN \
   "Tensor images, Tensor labels, Tensor places, int batch, Tensor[] weights, Tensor?[] biases, " \
   "str[] activations, int large, Tensor(a!) total, "
 
 TORCH_LIBRARY(chain_steps, m) {
+  using namespace chain_steps;
   m.def("sgd(" GIVEN "Tensor[] momenta, float weight_decay, float momentum, float lr, "
         "float dampening, bool nesterov, bool maximize) -> ()",
         sgd);

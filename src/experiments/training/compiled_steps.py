@@ -24,7 +24,7 @@ from experiments.training.steps_library import is_loaded
 from experiments.training.updates import Updates
 
 _AT_ONCE = 16  # batches; between two calls signals are handled and the progress is shown
-_TRIED = 2.5  # batches of the trial; the last batch of an epoch may be smaller
+_PYTHON = 2  # steps of a trial; after the first one an optimizer's kernel call is planned anew
 
 
 def compiled_steps(
@@ -122,12 +122,11 @@ def _suits(chain: ChainGradients, split: Split, batch_size: int) -> bool:
 def _has_the_bits(
     chain: ChainGradients, optimizer: Optimizer, split: Split, batch_size: int
 ) -> bool:
-    """Return whether a few steps have the same bits as in Python, tried on copies."""
-    batches = torch.split(torch.arange(min(len(split), int(_TRIED * batch_size))), batch_size)
-    mine, its = (
-        _stepped(chain, optimizer, split, [*2 * batches[:1], *batches], python=python)
-        for python in (2, 2 + len(batches))
-    )
+    """Return whether steps of all sizes of an epoch have the bits of Python's, tried on copies."""
+    whole, last = torch.arange(min(len(split), batch_size)), torch.arange(len(split) % batch_size)
+    batches = [whole] * (_PYTHON + 2) + [last] * bool(len(last))
+    told = chain, optimizer, split, batches
+    mine, its = (_stepped(*told, python=python) for python in (_PYTHON, len(batches)))
     return len(mine) == len(its) and all(map(torch.equal, mine, its))
 
 

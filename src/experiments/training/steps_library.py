@@ -20,7 +20,7 @@ import torch
 
 from experiments.errors import RunError
 
-_SOURCE = Path(__file__).with_name("chain_steps.cpp")
+_SOURCES = [Path(__file__).with_name(name) for name in ("chain_steps.cpp", "batch_reader.h")]
 # A product and a sum in one instruction would round otherwise than torch's two kernels.
 _COMPILE = ("-O3", "-std=c++20", "-ffp-contract=off", "-fPIC", "-fopenmp", "-c")
 # OpenMP is not linked: torch has loaded its own, and a second one would have threads of its own.
@@ -29,8 +29,8 @@ _LINK = ("-shared", "-ltorch_cpu", "-lc10")
 
 def library() -> Path:
     """Return where the library lies, or would lie."""
-    told: tuple[object, ...] = _SOURCE.read_bytes(), torch.__version__, torch.version.git_version
-    told += (platform.machine(), _COMPILE, _LINK)
+    told: list[object] = [*(each.read_bytes() for each in _SOURCES), torch.__version__]
+    told += [torch.version.git_version, platform.machine(), _COMPILE, _LINK]
     digest = hashlib.sha256(repr(told).encode()).hexdigest()[:16]
     return Path(sys.prefix) / "lib" / "experiments" / f"chain_steps-{digest}.so"
 
@@ -54,7 +54,7 @@ def build() -> Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             compiled, linked = Path(folder) / "steps.o", Path(folder) / "steps.so"
             paths = "-isystem", str(headers), "-isystem", str(headers / "torch/csrc/api/include")
-            _run(*compiler, str(_SOURCE), *_COMPILE, *paths, "-o", str(compiled))
+            _run(*compiler, str(_SOURCES[0]), *_COMPILE, *paths, "-o", str(compiled))
             where = str(compiled), "-L", str(torch_folder / "lib"), "-o", str(linked)
             _run(*compiler, *where, *_LINK)
             _load(linked)
