@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import pytest
 import torch
 
 from experiments.data.batches import normalise
+from experiments.lanes import together as lanes_together
 from experiments.lanes.lane import Lane
 from experiments.lanes.training import fit_lanes
+from experiments.training import loop
 from experiments.training.chain_gradients import chain_gradients
 from experiments.training.gradients import Autograd
 from experiments.training.loop import fit
+from experiments.training.steps_library import library
 from tests.lanes.conftest import Run, adamw, sgd
 from tests.lanes.test_lanes import SETTINGS
 
@@ -49,3 +53,31 @@ def test_a_chain_has_the_bits_of_the_run_alone(digits, settings) -> None:
         )
         assert lane.losses == alone.losses
         assert torch.equal(lane.weights(), alone.weights())
+
+
+@pytest.mark.skipif(not library().exists(), reason="the steps are not compiled")
+def test_compiled_lanes_have_the_bits_of_lanes_in_python(digits, monkeypatch) -> None:
+    """They have other numbers of epochs, and one is stopped and goes on."""
+
+    def train() -> list[Run]:
+        runs = [Run(digits, seed=seed, epochs=1 + seed) for seed in range(3)]
+        lanes = [chain(run) for run in runs]
+        goes_on = iter([True] * 4)
+
+        def stop() -> None:
+            if not next(goes_on, False):
+                raise KeyboardInterrupt
+
+        for after_batch in (stop, lambda: None):
+            with contextlib.suppress(KeyboardInterrupt):
+                told = {"batch_size": 64, "limit_batches": None, "after_batch": after_batch}
+                list(fit_lanes(lanes, **told))
+        return runs
+
+    compiled = train()
+    for module in (lanes_together, loop):
+        monkeypatch.setattr(module, "compiled_steps", lambda *_: None)
+    for mine, its in zip(compiled, train(), strict=True):
+        assert mine.losses == its.losses
+        assert mine.position.steps == its.position.steps == mine.epochs * 24
+        assert torch.equal(mine.weights(), its.weights())
