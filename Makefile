@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt $(wildcard src/experiments/training/*.c
 	@echo "Setting up .venv with $$($(PYTHON) --version); PyTorch makes this take about two minutes."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
-	@$(BIN)/experiments compile || echo "Small models are trained in Python then: the same results, more slowly."
+	@$(BIN)/experiments build || echo "Small models are trained in Python then: the same results, more slowly."
 	@touch $@
 
 setup: $(READY) ## create .venv and install the pinned dependencies

@@ -27,7 +27,7 @@ from tests.lanes.conftest import adamw, sgd
 from tests.training.test_chain_gradients import model_of, task_of
 
 pytestmark = pytest.mark.skipif(
-    not library().exists(), reason="the steps are not compiled: `experiments compile`"
+    not library().exists(), reason="the steps are not compiled: `experiments build`"
 )
 
 

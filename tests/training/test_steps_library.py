@@ -44,7 +44,7 @@ def test_without_a_working_compiler_one_line_says_so(
 def test_the_command_says_the_same_with_exit_code_1(project: Path) -> None:
     program = (
         "import sys, tempfile; sys.prefix = tempfile.mkdtemp(); "
-        "sys.argv = ['experiments', 'compile']; "
+        "sys.argv = ['experiments', 'build']; "
         "from experiments.cli.main import main; main()"
     )
     done = subprocess.run(
@@ -85,9 +85,9 @@ def test_a_damaged_library_is_said_and_what_to_do(elsewhere, project: Path) -> N
         [sys.executable, "-c", program, str(elsewhere)], capture_output=True, text=True, cwd=project
     )
     assert "cannot be loaded" in done.stdout
-    assert "delete it or repeat `experiments compile`" in done.stdout
+    assert "delete it or repeat `experiments build`" in done.stdout
 
 
-@pytest.mark.skipif(not library().exists(), reason="`experiments compile` was not run")
+@pytest.mark.skipif(not library().exists(), reason="`experiments build` was not run")
 def test_built_it_is_loaded() -> None:
     assert is_loaded()

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from experiments.cli import (
+    building,
     cleaning,
     comparing,
-    compiling,
     delivery,
     differences,
     drawing,
@@ -91,6 +91,6 @@ def _experiments(
 for commands in (
     *(looking, showing, comparing, differences, reporting),
     *(predicting, explaining, evaluating, exporting, drawing),
-    *(proof, cleaning, delivery, compiling),
+    *(proof, cleaning, delivery, building),
 ):
     commands.add_to(app)

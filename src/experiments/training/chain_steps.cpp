@@ -1,7 +1,7 @@
 // Many steps of a chain of linear layers in one call, without Python between their kernels.
 //
 // Each step calls the kernels that chain_gradients.py, fused_kernels.py and data/batches.py call,
-// on the same numbers, so its results are equal to theirs to the bit. `experiments compile` builds
+// on the same numbers, so its results are equal to theirs to the bit. `experiments build` builds
 // this file, and training/compiled_steps.py tries it before it is used.
 //
 // Shapes: N examples of a data set, B batch, I inputs and O outputs of a layer.

@@ -1,7 +1,7 @@
 """Many steps of a chain in one call of compiled code, with the bits of the same steps in Python.
 
 A step of a small model is a few dozen kernels of microseconds each, and Python takes as long as the
-kernels between them. `experiments compile` builds the same calls of the same kernels from C++.
+kernels between them. `experiments build` builds the same calls of the same kernels from C++.
 """
 
 from __future__ import annotations

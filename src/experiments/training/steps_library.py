@@ -86,7 +86,7 @@ def is_loaded() -> bool:
         _load(file)
     except OSError as error:
         raise RunError(
-            f"{file}: cannot be loaded: {error}; delete it or repeat `experiments compile`"
+            f"{file}: cannot be loaded: {error}; delete it or repeat `experiments build`"
         ) from error
     return True
 
