@@ -16,6 +16,7 @@ import torch
 
 _PERIOD, _LONGEST = 0.25, 0.5  # s between comparisons: other processes come and go
 _SAMPLES, _SECONDS = 12, 0.01  # calls of each kind in a comparison: so many, or as take so long
+_RARELY = 20  # times the seconds of a comparison, until the next
 _LEAST = 4  # calls; until then the other threads wake up
 _GAIN = 0.95  # all threads must save a twentieth: other processes can use an idle core
 _HOPELESS = 2.0  # times the seconds of one thread; beside a busy process a call may take 100 times
@@ -87,7 +88,8 @@ class ThreadChoice:
     def _end(self, *, is_one_faster: bool) -> None:
         self._compares, self._is_one_faster = False, is_one_faster
         self._period = min(2 * self._period, _LONGEST) if is_one_faster else _PERIOD
-        self._next = time.perf_counter() + self._period
+        spent = sum(self._one) + sum(self._all)
+        self._next = time.perf_counter() + max(self._period, _RARELY * spent)
 
 
 def _are_enough(seconds: list[float]) -> bool:

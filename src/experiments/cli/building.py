@@ -18,9 +18,9 @@ def build() -> None:
     It needs a C++ compiler and about ten seconds. Without it train.py computes the same in Python.
     """
     from experiments.training.steps_library import build as built
-    from experiments.training.steps_library import library
+    from experiments.training.steps_library import is_loaded, library
 
-    if library().exists():
+    if is_loaded():
         typer.echo(f"The compiled steps are there: {library()}")
         return
     began = time.perf_counter()

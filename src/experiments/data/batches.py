@@ -15,6 +15,7 @@ from experiments.randomness import generator
 from experiments.threads import threads_for
 
 _BATCHES_AT_ONCE = 16  # one gather and one normalisation for so many batches, which fit the cache
+_ALIGNMENT = 64  # bytes
 
 
 def normalise(images: Tensor) -> Tensor:
@@ -51,7 +52,17 @@ def batches(
         with threads_for(step * split.images[0].numel()):
             images, labels = split.at(chunk if order is None else order[chunk])
             parts = normalise(images), labels
-        yield from zip(*(torch.split(part, batch_size) for part in parts), strict=True)
+        for images, labels in zip(*(torch.split(part, batch_size) for part in parts), strict=True):
+            yield aligned(images), labels
+
+
+def aligned(images: Tensor) -> Tensor:
+    """Return images that begin where torch puts new tensors, as a batch of their own would.
+
+    The bits of MKL's products depend on it. In a run that is resumed within an epoch the same batch
+    lies elsewhere among those that were gathered with it.
+    """
+    return images if images.data_ptr() % _ALIGNMENT == 0 else images.clone()
 
 
 def first_batch(split: Split, size: int) -> tuple[Tensor, Tensor]:

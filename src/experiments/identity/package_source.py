@@ -66,13 +66,14 @@ BESIDE: Mapping[str, str] = {
     "run.verify_resume": "trains in other processes",
     "sweep": "plans and launches jobs, and judges their results",
     "tracking": "records in MLflow",
+    "training.steps_library": "builds and loads the compiled steps, whose source counts",
     "worker": "a process that calls what computes",
 }
 """the modules and packages without effect on a result, each with the reason"""
 COMPUTING = frozenset({"config.from_data"})
 """the modules of these packages that have one"""
 
-_MODULE = (".py", ".pyc", ".so")
+_MODULE = (".py", ".pyc", ".so", ".cpp", ".h")
 
 
 @functools.cache

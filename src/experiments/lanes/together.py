@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from experiments.data.batches import first_batch
+from experiments.data.batches import aligned, first_batch
 from experiments.lanes.lane import Lane
 from experiments.lanes.stack import Layouts, Stack, layouts_of
 from experiments.training.chain_gradients import ChainGradients
@@ -53,9 +53,11 @@ class Together:
             layouts: as `layouts_for` returns them.
         """
         self.lanes, self._own = lanes, own
-        models = [lane.model for lane in lanes]
-        self._stack = None if _are_chains(lanes) else Stack(models, lanes[0].task, layouts)
-        self._shared = Updates([lane.optimizer for lane in lanes])
+        self._stack = None
+        self._updates = [each.updates for each in own]
+        if not _are_chains(lanes):
+            self._stack = Stack([lane.model for lane in lanes], lanes[0].task, layouts)
+            self._updates = [Updates([lane.optimizer for lane in lanes])]
 
     def train(self) -> None:
         """Put the models into training mode, because an evaluation leaves them in another."""
@@ -65,7 +67,7 @@ class Together:
 
     def refresh(self) -> None:
         """Read the optimizers again, after a schedule may have changed them."""
-        for updates in (self._shared, *(own.updates for own in self._own)):
+        for updates in self._updates:
             updates.refresh()
 
     def step(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -77,13 +79,13 @@ class Together:
         """
         if self._stack is not None:
             losses = self._stack.losses(images, labels)
-            self._shared.step_by(self._stack.gradients(losses))
+            self._updates[0].step_by(self._stack.gradients(losses))
             return losses.detach()
         is_shared, found = images.dim() == 4, []
-        for n, (lane, own) in enumerate(zip(self.lanes, self._own, strict=True)):
-            batch = (images, labels) if is_shared else (images[n], labels[n])
+        for n, (lane, updates) in enumerate(zip(self.lanes, self._updates, strict=True)):
+            batch = (images, labels) if is_shared else (aligned(images[n]), labels[n])
             found.append(lane.gradients.add(*batch, 1))
-            own.updates.step()
+            updates.step()
         return torch.stack(found)
 
     def are_ready(self) -> bool:

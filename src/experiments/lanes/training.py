@@ -36,8 +36,8 @@ def fit_lanes(
             splits may differ.
         batch_size: B.
         limit_batches: the largest number of batches of an epoch; None for all.
-        after_batch: called after every batch; an error that it raises ends the training, and every
-            lane can be resumed.
+        after_batch: called after every batch, or a few compiled steps; an error that it raises ends
+            the training, and every lane can be resumed.
 
     Raises:
         CannotStackError: the model does something that is impossible for all lanes at once.

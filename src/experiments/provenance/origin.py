@@ -26,7 +26,9 @@ from experiments.provenance.repository import (
 )
 from experiments.redaction.hide import hidden_data, hidden_patch
 
-_SOURCES = frozenset({".py"})  # no YAML: it may hold passwords, and config.yaml has the settings
+_SOURCES = frozenset(
+    {".py", ".cpp", ".h"}
+)  # no YAML: it may hold passwords, and config.yaml has the settings
 _LARGEST_SOURCE = 1_000_000  # bytes
 _NOTE = ".commit.json"  # in a sweep's folder
 PROJECT: ContextVar[Path | None] = ContextVar("PROJECT", default=None)

@@ -41,7 +41,8 @@ def train_and_test(
         overrides: the overrides without secrets, to be shown.
         recorder: receives the run's reports.
         folder: the run's folder.
-        check: called after every batch; raises `Interrupted` to stop, which saves a checkpoint.
+        check: called after every batch, or a few compiled steps; raises `Interrupted` to stop,
+            which saves a checkpoint.
 
     Raises:
         InputError: the checkpoint cannot be used.

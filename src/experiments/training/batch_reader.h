@@ -33,6 +33,12 @@ class Reader {
  public:
   Reader(const Tensor& images, const Tensor& labels, const Tensor& places, int64_t batch)
       : images_(images), labels_(labels), places_(places), batch_(batch) {
+    for (const auto& each : {images, labels, places})
+      TORCH_CHECK(each.is_contiguous() && each.numel(), "empty, or with gaps in memory");
+    TORCH_CHECK(labels.dim() == 1 && labels.size(0) == images.size(0), "one label for each image");
+    const auto [least, most] = std::minmax_element(
+        places.const_data_ptr<int64_t>(), places.const_data_ptr<int64_t>() + places.numel());
+    TORCH_CHECK(*least >= 0 && *most < images.size(0), "a place outside of the images");
     for (auto& each : buffers_) {
       each.images = at::empty({batch, images.numel() / images.size(0)}, at::kFloat);
       each.labels = at::empty({batch}, at::kLong);

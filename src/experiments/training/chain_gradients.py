@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -33,9 +34,21 @@ _aten = torch.ops.aten
 _ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)  # torch's compiler calls it too
 LONGEST_SUM = 8192  # numbers; oneDNN divides sums of 24,000 by the number of threads
 LARGE = 2**21  # multiplications; below, a call of oneDNN costs more than it gains
+
+
+def _on_one_thread(function: Callable[..., Tensor], *arguments: Tensor) -> Tensor:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return function(*arguments)
+    finally:
+        torch.set_num_threads(threads)
+
+
 _ACTIVATE: Mapping[Activation, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu_,
-    "sigmoid": torch.sigmoid_,
+    # The last numbers of each thread's share have other bits: they do not fill a vector.
+    "sigmoid": partial(_on_one_thread, torch.sigmoid_),
     "tanh": torch.tanh_,
 }
 _DERIVE: Mapping[Activation, Callable[[Tensor, Tensor], Tensor]] = {
@@ -123,7 +136,7 @@ class ChainGradients(Gradients):
             return self.autograd.add(images, labels, count)
         marks, compute = self.autograd.marks, self._threads.call
         if not self.has_short_sums or len(images) > LONGEST_SUM:
-            compute = _with_all_threads
+            compute = with_all_threads
         with marks.phase(FORWARD):
             with torch.no_grad():
                 values = compute(self._forward, images)
@@ -177,7 +190,8 @@ class ChainGradients(Gradients):
                 gradient = _product(gradient, weight.t())
 
 
-def _with_all_threads(function: Callable[..., T], *arguments: object) -> T:
+def with_all_threads(function: Callable[..., T], *arguments: object) -> T:
+    """Return a function's result, as `ThreadChoice.call` does, without a choice."""
     return function(*arguments)
 
 
@@ -191,11 +205,9 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if len(weight) * x.numel() >= LARGE:
         product = _ONEDNN.default(x, weight, bias, "none", [], "")  # type: ignore[union-attr]
         return product
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    product = x @ weight.t() if bias is None else torch.addmm(bias, x, weight.t())
-    torch.set_num_threads(threads)
-    return product
+    if bias is None:
+        return _on_one_thread(torch.mm, x, weight.t())
+    return _on_one_thread(torch.addmm, bias, x, weight.t())
 
 
 def _loss_and_gradient(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

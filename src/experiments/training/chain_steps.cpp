@@ -42,6 +42,8 @@ class Chain {
  public:
   Chain(at::TensorList weights, const Biases& biases, const Names& activations, int64_t large)
       : large_(large) {
+    TORCH_CHECK(weights.size() && weights.size() == biases.size(), "one bias for each weight");
+    TORCH_CHECK(weights.size() == activations.size(), "one activation for each weight");
     for (size_t n = 0; n < weights.size(); n++)
       layers_.push_back({weights[n], biases.get(n), activations[n]});
   }
@@ -135,8 +137,11 @@ class Chain {
     auto value = product(values_.back(), layer.weight, layer.bias);
     values_.push_back(value);
     if (layer.activation == "relu") at::relu_(value);
-    if (layer.activation == "sigmoid") at::sigmoid_(value);
     if (layer.activation == "tanh") at::tanh_(value);
+    if (layer.activation == "sigmoid") {
+      OneThread guard;
+      at::sigmoid_(value);
+    }
   }
 
   // Adds the mean cross-entropy; returns the gradient of the logits.
@@ -208,15 +213,16 @@ void adamw(const Tensor& images, const Tensor& labels, const Tensor& places, int
 }  // namespace chain_steps
 
 #define GIVEN \
-  "Tensor images, Tensor labels, Tensor places, int batch, Tensor[] weights, Tensor?[] biases, " \
-  "str[] activations, int large, Tensor(a!) total, "
+  "Tensor images, Tensor labels, Tensor places, int batch, Tensor(a!)[] weights, " \
+  "Tensor(b!)?[] biases, str[] activations, int large, Tensor(c!) total, "
 
 TORCH_LIBRARY(chain_steps, m) {
   using namespace chain_steps;
-  m.def("sgd(" GIVEN "Tensor[] momenta, float weight_decay, float momentum, float lr, "
+  m.def("sgd(" GIVEN "Tensor(d!)[] momenta, float weight_decay, float momentum, float lr, "
         "float dampening, bool nesterov, bool maximize) -> ()",
         sgd);
-  m.def("adamw(" GIVEN "Tensor[] steps, Tensor[] means, Tensor[] squares, Tensor[] largest, "
+  m.def("adamw(" GIVEN "Tensor(d!)[] steps, Tensor(e!)[] means, Tensor(f!)[] squares, "
+        "Tensor(g!)[] largest, "
         "float lr, float weight_decay, float eps, bool maximize, bool amsgrad, float beta1, "
         "float beta2) -> ()",
         adamw);

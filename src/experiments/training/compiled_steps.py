@@ -7,7 +7,8 @@ kernels between them. `experiments build` builds the same calls of the same kern
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -18,12 +19,20 @@ from experiments.data.batches import normalise
 from experiments.data.splits import Split
 from experiments.tasks import Task, is_plain_cross_entropy
 from experiments.threads import ThreadChoice
-from experiments.training.chain_gradients import LARGE, LONGEST_SUM, ChainGradients
+from experiments.training.chain_gradients import (
+    LARGE,
+    LONGEST_SUM,
+    ChainGradients,
+    with_all_threads,
+)
+from experiments.training.fused_kernels import kernel_of
 from experiments.training.gradients import Autograd, Gradients
 from experiments.training.steps_library import is_loaded
 from experiments.training.updates import Updates
 
-_AT_ONCE = 16  # batches; between two calls signals are handled and the progress is shown
+_log = logging.getLogger(__name__)
+_AT_ONCE = 16  # batches, at most; between two calls signals are handled and progress is shown
+_WORK = 2**27  # products of an example with a parameter, at most: hundredths of a second
 _PYTHON = 2  # steps of a trial; after the first one an optimizer's kernel call is planned anew
 
 
@@ -40,39 +49,54 @@ def compiled_steps(
         batch_size: B.
 
     Returns:
-        None if the run is of another kind, nothing was compiled, or the trial finds other bits.
-
-    Raises:
-        RunError: the library cannot be loaded.
+        None if the run is of another kind, nothing was built, or the trial finds other bits.
     """
-    if not isinstance(gradients, ChainGradients) or not _suits(gradients, split, batch_size):
+    if (
+        not isinstance(gradients, ChainGradients)
+        or not gradients.has_short_sums
+        or batch_size > LONGEST_SUM
+        or kernel_of(optimizer) is None
+        or not _is_plain(gradients.autograd.task)
+        or not _can_be_read(split)
+        or not is_loaded()
+    ):
         return None
-    if not is_loaded() or not _has_the_bits(gradients, optimizer, split, batch_size):
+    if not _has_the_bits(gradients, optimizer, split, batch_size):
+        _log.warning("The compiled steps have other bits than Python's here, so Python makes them")
         return None
-    return CompiledSteps(gradients, updates, split, batch_size)
+    return CompiledSteps(gradients, updates, split, batch_size, ThreadChoice().call)
 
 
 class CompiledSteps:
     """The steps of a chain of linear layers that is trained by the plain cross-entropy."""
 
     def __init__(
-        self, chain: ChainGradients, updates: Updates, split: Split, batch_size: int
+        self,
+        chain: ChainGradients,
+        updates: Updates,
+        split: Split,
+        batch_size: int,
+        call: Callable[[Callable[[], None]], None],
     ) -> None:
-        self._chain, self._updates, self._threads = chain, updates, ThreadChoice()
+        """Take the parts; `call` makes a call with a number of threads."""
+        self._chain, self._updates, self._call = chain, updates, call
         self._split, self._batch_size = split, batch_size
         self._linears = [layer.linear for layer in chain.layers]
+        numbers = batch_size * sum(each.numel() for each in self._parameters())
+        self._at_once = min(max(1, _WORK // numbers), _AT_ONCE) * batch_size
 
     def are_ready(self) -> bool:
         """Return whether the next step repeats the last one, which Python made, on other numbers.
 
         So the first steps of an optimizer and a step after a schedule's are Python's, and all steps
-        of a model to which a callback has done more than change the values of its weights.
+        of a model or a loss to which a callback has done more than change the values of weights.
         """
         call = self._updates.only_call()
         return (
             call is not None
             and self._chain.is_unchanged()
-            and {*map(id, call.parameters)} == {*map(id, self._parameters())}
+            and _is_plain(self._chain.autograd.task)
+            and sorted(map(id, call.parameters)) == sorted(map(id, self._parameters()))
             and all(each.is_contiguous() for each in call.parameters)
         )
 
@@ -95,24 +119,27 @@ class CompiledSteps:
         weights, biases = zip(*((each.weight, each.bias) for each in self._linears), strict=True)
         activations = [layer.activation or "" for layer in self._chain.layers]
         chain = weights, biases, activations, LARGE
-        for some in torch.split(places, _AT_ONCE * self._batch_size):
+        for some in torch.split(places, self._at_once):
             data = self._split.images, self._split.labels, some, self._batch_size
-            self._threads.call(partial(compiled, *data, *chain, total, *states, **hyperparameters))
+            self._call(partial(compiled, *data, *chain, total, *states, **hyperparameters))
             yield -(-len(some) // self._batch_size)
 
     def _parameters(self) -> list[Tensor]:
         return [parameter for linear in self._linears for parameter in linear.parameters()]
 
 
-def _suits(chain: ChainGradients, split: Split, batch_size: int) -> bool:
-    task, images, labels = chain.autograd.task, split.images, split.labels
+def _is_plain(task: Task) -> bool:
     return (
-        type(task).targets is Task.targets
+        getattr(task.targets, "__func__", None) is Task.targets
         and is_plain_cross_entropy(task.loss)
         and not task.loss.label_smoothing  # type: ignore[attr-defined]
-        and chain.has_short_sums
-        and batch_size <= LONGEST_SUM
-        and (images.dtype, images.device.type) == (torch.uint8, "cpu")
+    )
+
+
+def _can_be_read(split: Split) -> bool:
+    images, labels = split.images, split.labels
+    return (
+        (images.dtype, images.device.type) == (torch.uint8, "cpu")
         and (labels.dtype, labels.dim()) == (torch.int64, 1)
         and images.is_contiguous()
         and labels.is_contiguous()
@@ -122,12 +149,21 @@ def _suits(chain: ChainGradients, split: Split, batch_size: int) -> bool:
 def _has_the_bits(
     chain: ChainGradients, optimizer: Optimizer, split: Split, batch_size: int
 ) -> bool:
-    """Return whether steps of all sizes of an epoch have the bits of Python's, tried on copies."""
+    """Return whether steps of all sizes of an epoch have the bits of Python's, tried on copies.
+
+    They are tried with one thread and with all, since a run may change between these.
+    """
     whole, last = torch.arange(min(len(split), batch_size)), torch.arange(len(split) % batch_size)
     batches = [whole] * (_PYTHON + 2) + [last] * bool(len(last))
     told = chain, optimizer, split, batches
-    mine, its = (_stepped(*told, python=python) for python in (_PYTHON, len(batches)))
-    return len(mine) == len(its) and all(map(torch.equal, mine, its))
+    mine, threads = _stepped(*told, python=len(batches)), torch.get_num_threads()
+    for number in {1, threads}:
+        torch.set_num_threads(number)
+        its = _stepped(*told, python=_PYTHON)
+        torch.set_num_threads(threads)
+        if len(mine) != len(its) or not all(map(torch.equal, mine, its)):
+            return False
+    return True
 
 
 def _stepped(
@@ -143,7 +179,7 @@ def _stepped(
         total += mine.add(normalise(images), labels, 1)
         updates.step()
     if rest := batches[python:]:
-        steps = CompiledSteps(mine, updates, split, len(batches[0]))
+        steps = CompiledSteps(mine, updates, split, len(batches[0]), with_all_threads)
         if not steps.are_ready():
             return []
         list(steps.take(split.places(torch.cat(rest)), total))

@@ -142,7 +142,13 @@ class _AdamW(Kernel):
         )
 
 
-KERNELS: Mapping[type[Optimizer], type[Kernel]] = {SGD: _SGD, AdamW: _AdamW}
+_KERNELS: Mapping[type[Optimizer], type[Kernel]] = {SGD: _SGD, AdamW: _AdamW}
+
+
+def kernel_of(optimizer: Optimizer) -> type[Kernel] | None:
+    """Return the kernel that the options of an optimizer ask for; None if it has none."""
+    kernel = _KERNELS.get(type(optimizer))
+    return kernel if kernel and all(map(kernel.steps, optimizer.param_groups)) else None
 
 
 def suits_a_kernel(parameter: Tensor, gradient: Tensor) -> bool:

@@ -78,8 +78,9 @@ def fit(
         log: receives the metrics and the epoch.
         after_epoch: called after every epoch, when the position is at the beginning of the next;
             may set `position.stopped`.
-        after_batch: called after every optimizer step and every batch of an evaluation. An
-            exception of it ends the training at a position from which the run can be resumed.
+        after_batch: called after every optimizer step, or a few compiled ones, and every batch of
+            an evaluation. An exception of it ends the training at a position from which the run can
+            be resumed.
         monitor: the metric that `ReduceLROnPlateau` looks at.
         accumulate: the number of batches whose mean gradient makes an optimizer step; the last
             step of an epoch may have fewer.
@@ -177,7 +178,7 @@ def train_epoch(
     """Train a model from a position to the end of its epoch; return the mean of the batch losses.
 
     The arguments are the same as for `fit`, except `schedule`, which steps after every optimizer
-    step, and `compiled`: steps that may be compiled, since only `after_batch` follows each.
+    step, and `compiled`: the steps of an epoch after its first, if nothing sees each of them.
     """
     began = time.perf_counter() - position.seconds
     model.train()

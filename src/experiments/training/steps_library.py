@@ -1,12 +1,14 @@
 """The library with the compiled steps of chains: where it lies, how it is built and loaded.
 
 It lies in the Python environment whose torch it was built for. Its name holds a checksum of its
-source, of torch and of the way it is built, so that no other library is ever loaded.
+source, of torch and of the way it is built, so that one of another version is not loaded.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import logging
 import os
 import platform
 import shlex
@@ -20,11 +22,14 @@ import torch
 
 from experiments.errors import RunError
 
+_log = logging.getLogger(__name__)
 _SOURCES = [Path(__file__).with_name(name) for name in ("chain_steps.cpp", "batch_reader.h")]
 # A product and a sum in one instruction would round otherwise than torch's two kernels.
-_COMPILE = ("-O3", "-std=c++20", "-ffp-contract=off", "-fPIC", "-fopenmp", "-c")
+_EXACT = ("-fno-fast-math", "-ffp-contract=off")
+_COMPILE = ("-O3", "-std=c++20", *_EXACT, "-fPIC", "-fopenmp", "-c")
 # OpenMP is not linked: torch has loaded its own, and a second one would have threads of its own.
 _LINK = ("-shared", "-ltorch_cpu", "-lc10")
+_LOAD = "import sys, torch; torch.ops.load_library(sys.argv[1])"
 
 
 def library() -> Path:
@@ -36,18 +41,13 @@ def library() -> Path:
 
 
 def build() -> Path:
-    """Compile the library and return where it lies.
+    """Compile the library, in place of any other of this environment; return where it lies.
 
     Raises:
-        RunError: there is no compiler, it fails, its library cannot be loaded or written.
+        RunError: there is no compiler, it fails, or its library cannot be loaded or written.
     """
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
-    if not compiler or shutil.which(compiler[0]) is None:
-        raise RunError(
-            f"no C++ compiler was found as {shlex.join(compiler)!r}; install one, such as Debian's "
-            "package g++, or name it in the variable CXX"
-        )
-    target, torch_folder = library(), Path(torch.__file__).parent
+    compiler, target = _compiler(), library()
+    torch_folder = Path(torch.__file__).parent
     headers = torch_folder / "include"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,39 +57,59 @@ def build() -> Path:
             _run(*compiler, str(_SOURCES[0]), *_COMPILE, *paths, "-o", str(compiled))
             where = str(compiled), "-L", str(torch_folder / "lib"), "-o", str(linked)
             _run(*compiler, *where, *_LINK)
-            _load(linked)
+            _run(sys.executable, "-c", _LOAD, str(linked))
             linked.replace(target)
+        for other in target.parent.glob("chain_steps-*.so"):
+            if other != target:
+                other.unlink(missing_ok=True)
     except OSError as error:
-        raise RunError(f"{target}: cannot be written or loaded: {error}") from error
+        raise RunError(f"{target}: cannot be written: {error}") from error
     return target
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr]
-        raise RunError(f"{command[0]} ended with exit code {done.returncode}: {said[0].strip()}")
-
-
-def is_loaded() -> bool:
-    """Load the library if it was built; return whether there is one.
-
-    Raises:
-        RunError: it cannot be loaded.
-    """
-    if hasattr(torch.ops.chain_steps, "sgd"):
-        return True
-    file = library()
-    if not file.exists():
-        return False
+def _compiler() -> list[str]:
+    if platform.system() != "Linux":
+        raise RunError("the compiled steps are built on Linux only; elsewhere Python makes them")
+    given = os.environ.get("CXX", "c++")
     try:
-        _load(file)
-    except OSError as error:
+        compiler = shlex.split(given)
+    except ValueError as error:
+        raise RunError(f"CXX={given}: {error}; it should name a C++ compiler, as g++") from error
+    if not compiler or shutil.which(compiler[0]) is None:
         raise RunError(
-            f"{file}: cannot be loaded: {error}; delete it or repeat `experiments build`"
-        ) from error
+            f"no C++ compiler was found as {given!r}; install GCC, such as Debian's package g++, "
+            "or name it in the variable CXX"
+        )
+    return compiler
+
+
+def _run(*command: str) -> None:
+    english = os.environ | {"LC_ALL": "C"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=english)
+    except OSError as error:
+        raise RunError(f"{command[0]}: {error.strerror}") from error
+    if done.returncode:
+        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+        told = (
+            [line for line in said if "error" in line.lower()] or said[-1:] or ["it says nothing"]
+        )
+        raise RunError(f"{command[0]} ended with exit code {done.returncode}: {told[0]}")
+
+
+@functools.cache
+def is_loaded() -> bool:
+    """Load the library if it was built; return whether there is one that can be loaded."""
+    try:
+        file = library()
+        if not file.exists():
+            return False
+        torch.ops.load_library(file)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        _log.warning(
+            "The compiled steps cannot be loaded, so Python makes them: %s; repeat "
+            "`experiments build`",
+            error,
+        )
+        return False
     return True
-
-
-def _load(file: Path) -> None:
-    torch.ops.load_library(file)  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
 from experiments.threads import ThreadChoice
-from experiments.training.fused_kernels import KERNELS, Kernel, suits_a_kernel
+from experiments.training.fused_kernels import Kernel, kernel_of, suits_a_kernel
 from experiments.training.memory_layout import like
 from experiments.training.own_step import step_alone
 
@@ -198,7 +198,7 @@ def _follow_layout(optimizer: Optimizer) -> None:
 
 def _kernel(optimizer: Optimizer, gradients: Gradients) -> type[Kernel] | None:
     """Return the kernel that is equivalent to the optimizer's own step, or None."""
-    kernel = KERNELS.get(type(optimizer))
+    kernel = kernel_of(optimizer)
     parameters = parameters_of(optimizer)
     scales = (getattr(optimizer, name, None) for name in ("grad_scale", "found_inf"))
     if (
@@ -206,7 +206,6 @@ def _kernel(optimizer: Optimizer, gradients: Gradients) -> type[Kernel] | None:
         or _has_hooks(optimizer)
         or any(scale is not None for scale in scales)
         or len({id(parameter) for parameter in parameters}) < len(parameters)
-        or not all(map(kernel.steps, optimizer.param_groups))
     ):
         return None
     for parameter, gradient in zip(parameters, gradients, strict=True):
