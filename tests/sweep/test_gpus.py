@@ -127,6 +127,10 @@ def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
     assert said(processes=2) == said(processes=3, remote=True) == said(in_this_process=True) == []
     config = check({**VALUES, "sweep": {**VALUES["sweep"], "gpus_per_job": 4}})
     with pytest.raises(
+        InputError, match=r"^sweep\.gpus_per_job=4: has no effect with this .*null$"
+    ):
+        said(in_this_process=True)
+    with pytest.raises(
         InputError, match=r"^sweep\.gpus_per_job=4: .* has 2 GPUs .*choose at most 2, "
     ):
         said(processes=1)

@@ -104,9 +104,14 @@ def about_gpus(configs: Sequence[RunConfig], facts: LauncherFacts) -> Iterator[s
     """Yield the lines of a plan about GPUs that jobs on this machine share.
 
     Raises:
-        InputError: a job wants more GPUs than this process sees.
+        InputError: a job wants more GPUs than this process sees, or its launcher gives it none.
     """
     wanted = configs[0].sweep.gpus_per_job
+    if facts.in_this_process and wanted is not None:
+        raise InputError(
+            f"sweep.gpus_per_job={wanted}: has no effect with this launcher, which trains one job "
+            "or stack at a time on the first GPU; choose hydra/launcher=processes, or leave it null"
+        )
     is_for_gpus = any(config.trainer.device in {"auto", "cuda"} for config in configs)
     if facts.remote or facts.in_this_process or not is_for_gpus:
         return
