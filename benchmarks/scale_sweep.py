@@ -89,7 +89,7 @@ def _instrument(costs: Costs) -> None:
         "look-up on disk": (plan, "look_up"),
         "plan, all of the above": (run_sweep, "make_plan"),
         "look-up in MLflow": (run_sweep, "ask_stores"),
-        "print the plan": (run_sweep, "_print_plan"),
+        "print the plan": (run_sweep, "print_plan"),
         "begin delivering": (Delivering, "__init__"),
         "launch": (relaunch, "_launch"),
         "thread: news of outcomes": (Outcomes, "news"),

@@ -45,6 +45,7 @@ class _Request:
 
 _request = _Request()
 _ends_by_itself = False
+_last_words: str | None = None
 _program_s: dict[int, Any] | None = None  # its handlers, inside `within_a_program`
 
 
@@ -85,6 +86,21 @@ def end_by_oneself() -> None:
     """
     global _ends_by_itself
     _ends_by_itself = True
+
+
+@contextmanager
+def last_words(line: str) -> Iterator[None]:
+    """Have a signal that ends the process at once say what that means.
+
+    Args:
+        line: what follows the name of the signal.
+    """
+    global _last_words
+    _last_words = line
+    try:
+        yield
+    finally:
+        _last_words = None
 
 
 def is_in_haste() -> bool:
@@ -188,10 +204,14 @@ def _postpone(signum: int, _frame: FrameType | None) -> None:
     if _ends_by_itself and signum == signal.SIGTERM:
         return
     _note(signum)
+    _say(signum, "stopping; once more to stop at once")
+
+
+def _say(signum: int, text: str) -> None:
     # `logging` and `print` are not reentrant.
-    said = f"{signal.Signals(signum).name}: stopping; once more to stop at once\n"
+    line = f"{signal.Signals(signum).name}: {text}\n"
     with contextlib.suppress(OSError):
-        os.write(1, ((_CLEAR_LINE if os.isatty(1) else "") + said).encode())
+        os.write(1, ((_CLEAR_LINE if os.isatty(1) else "") + line).encode())
 
 
 def _raise(signum: int, _frame: FrameType | None) -> None:
@@ -216,6 +236,8 @@ def _note(signum: int) -> None:
 def _end(signum: int, _frame: FrameType | None = None) -> None:
     if _ends_by_itself and signum == signal.SIGTERM:
         return
+    if _last_words is not None:
+        _say(signum, _last_words)
     with contextlib.suppress(OSError):
         if os.isatty(1):
             os.write(1, _SHOW_CURSOR)
