@@ -45,6 +45,7 @@ class _Request:
 
 _request = _Request()
 _ends_by_itself = False
+_is_one_of_several = False
 _last_words: str | None = None
 _program_s: dict[int, Any] | None = None  # its handlers, inside `within_a_program`
 
@@ -77,6 +78,16 @@ def is_asked() -> bool:
 def asked() -> int:
     """Return the number of the signal that asks the process to stop; 0 for none."""
     return _request.signum or 0
+
+
+def be_one_of_several() -> None:
+    """Heed SIGTERM without a line from now on, because the end of the run gives the reason.
+
+    torchrun sends it to all processes as soon as one has ended, perhaps before they notice that
+    themselves: the signal is not the cause then.
+    """
+    global _is_one_of_several
+    _is_one_of_several = True
 
 
 def end_by_oneself() -> None:
@@ -204,7 +215,8 @@ def _postpone(signum: int, _frame: FrameType | None) -> None:
     if _ends_by_itself and signum == signal.SIGTERM:
         return
     _note(signum)
-    _say(signum, "stopping; once more to stop at once")
+    if not (_is_one_of_several and signum == signal.SIGTERM):
+        _say(signum, "stopping; once more to stop at once")
 
 
 def _say(signum: int, text: str) -> None:
