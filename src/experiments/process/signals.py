@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,8 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
-_CLEAR_LINE = "\r\x1b[2K"  # the bar is drawn again below
+from experiments.process.terminal import let_go, show_cursor, tell
 
 
 class Interrupted(SystemExit):
@@ -216,14 +214,7 @@ def _postpone(signum: int, _frame: FrameType | None) -> None:
         return
     _note(signum)
     if not (_is_one_of_several and signum == signal.SIGTERM):
-        _say(signum, "stopping; once more to stop at once")
-
-
-def _say(signum: int, text: str) -> None:
-    # `logging` and `print` are not reentrant.
-    line = f"{signal.Signals(signum).name}: {text}\n"
-    with contextlib.suppress(OSError):
-        os.write(1, ((_CLEAR_LINE if os.isatty(1) else "") + line).encode())
+        tell(signum, "stopping; once more to stop at once")
 
 
 def _raise(signum: int, _frame: FrameType | None) -> None:
@@ -234,7 +225,7 @@ def _raise(signum: int, _frame: FrameType | None) -> None:
 def _note(signum: int) -> None:
     """Note the first signal; end the process at the second, and a forked process at any signal."""
     if signum == signal.SIGHUP:
-        _let_go_of_the_terminal()
+        let_go()
     if _request.pid != os.getpid() or (_request.is_signalled and _program_s is None):
         _end(signum)
     if _request.is_signalled and _program_s is not None:
@@ -249,20 +240,6 @@ def _end(signum: int, _frame: FrameType | None = None) -> None:
     if _ends_by_itself and signum == signal.SIGTERM:
         return
     if _last_words is not None:
-        _say(signum, _last_words)
-    with contextlib.suppress(OSError):
-        if os.isatty(1):
-            os.write(1, _SHOW_CURSOR)
+        tell(signum, _last_words)
+    show_cursor()
     os._exit(128 + signum)
-
-
-def _let_go_of_the_terminal() -> None:
-    """Redirect output to a closed terminal to the null device, so that writing raises no errors."""
-    poller = select.poll()
-    for number in (1, 2):
-        poller.register(number, 0)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for number, event in poller.poll(0):
-        if event & select.POLLHUP:
-            os.dup2(nowhere, number)
-    os.close(nowhere)
