@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks import article
-from benchmarks.report import RESULTS, report
+from benchmarks.report import RESULTS, as_command, report
 from experiments.provenance.origin import processor
 
 SEEDS = range(15)
@@ -60,11 +60,9 @@ def run_ours(experiment: str, seed: int) -> float:
         return metrics["test_accuracy"]
 
 
-def main() -> None:
+def main(*, article: bool = False) -> None:
     """Run the article's loop if asked, and report the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--article", action="store_true", help="run the article's loop as well")
-    if parser.parse_args().article:
+    if article:
         run_article()
     kept = json.loads(KEPT.read_text())
     rows = []
@@ -81,5 +79,10 @@ def main() -> None:
     report("accuracy", "Test accuracy after 10 epochs on MNIST", header, rows)
 
 
+def add_article(parser: argparse.ArgumentParser) -> None:
+    """Add the option to run the article's loop."""
+    parser.add_argument("--article", action="store_true", help="run the article's loop as well")
+
+
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__, add_article)

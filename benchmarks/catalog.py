@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from experiments import journal
 from experiments.tracking.copies import ask_for
 
@@ -84,4 +84,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -7,13 +7,12 @@ It measures the benchmarks that are quick and compares ratios, never seconds;
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from benchmarks import epoch, first_epoch, lanes_epoch, startup, sweep
 from benchmarks.ratios import LEVEL, MARGIN, Finding, Ratio, Samples, compared, ratios_of
-from benchmarks.report import kept, load, machine, spread, versions
+from benchmarks.report import as_command, kept, load, machine, spread, versions
 
 RULE = (
     f"Slower, faster: the new median is more than {MARGIN:.0%} beyond all kept values, and a test "
@@ -89,4 +88,4 @@ def main() -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_command(main, __doc__)

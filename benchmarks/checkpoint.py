@@ -6,7 +6,7 @@ import statistics
 import time
 from pathlib import Path
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.training import epoch_seconds, trained
 from experiments.journal import Journal, history
 from experiments.run.load_torch import load_torch
@@ -78,4 +78,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

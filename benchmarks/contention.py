@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from benchmarks.process import PROJECT
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 
 BATCHES, REPEATS = 94, 5  # a tenth of an epoch: with libgomp's default a whole one takes too long
 BUSY = "while True: sum(range(1_000_000))"
@@ -51,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

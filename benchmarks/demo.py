@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.strokes import moved, strokes_of
 
 DIGITS = range(10)
@@ -125,4 +125,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from benchmarks.report import report
+from benchmarks.report import as_command, report
 from benchmarks.strokes import Drawing, drawings
 from experiments import train
 from experiments.inference.pictures import Picture
@@ -71,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from benchmarks import article
 from benchmarks.ratios import TURNS, Ratio, Samples
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.training import epoch_seconds, trained
 from experiments.run.load_torch import load_torch
 
@@ -82,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

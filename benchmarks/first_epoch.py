@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.process import PROJECT
 from benchmarks.ratios import TURNS, Ratio, Samples
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.training import epoch_seconds
 from experiments import journal
 
@@ -71,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -15,7 +15,6 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ import numpy as np
 
 from benchmarks.process import PROJECT
 from benchmarks.ratios import TURNS, Ratio, Samples
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.training import composed, epoch_seconds, trained
 from experiments.run.build import load_splits
 
@@ -85,4 +84,4 @@ def main() -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_command(main, __doc__)

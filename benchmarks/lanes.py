@@ -18,7 +18,7 @@ from benchmarks.article import ArticleNet, loaders, train_epoch
 from benchmarks.epoch import ROOT
 from benchmarks.lanes_epoch import lane
 from benchmarks.process import PROJECT
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.sweep import sweep
 from experiments import journal
 from experiments.lanes.training import fit_lanes
@@ -170,4 +170,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

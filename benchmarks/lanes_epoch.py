@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.epoch import FLOOR, floor_seconds, ours_seconds
 from benchmarks.ratios import TURNS, Ratio, Samples
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.training import composed
 from experiments.lanes.lane import Lane
 from experiments.lanes.training import fit_lanes
@@ -101,4 +101,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.process import PROJECT, seconds
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 
 REPEATS = 7
 MODELS = 5
@@ -71,4 +71,4 @@ def _ratio(these: list[float], those: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

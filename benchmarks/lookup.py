@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from experiments.registry.identities import claimed, look_up
 from experiments.tracking.lookup import find
 from experiments.tracking.store import connect
@@ -94,4 +94,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

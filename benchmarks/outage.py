@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.faults.servers import bad_server
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from experiments import journal
 
 REPEATS, EPOCHS = 2, 40
@@ -64,4 +64,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.process import PROJECT, seconds
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.strokes import drawings
 from experiments import train
 from experiments.data import MNIST
@@ -64,4 +64,4 @@ def _rows(folder: str, run: str) -> list[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

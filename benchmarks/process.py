@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 
 PROJECT = Path(__file__).parent.parent
 REPEATS = 5
@@ -53,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

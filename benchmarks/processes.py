@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from experiments import journal
 
 PROJECT = Path(__file__).parent.parent
@@ -114,4 +114,4 @@ def main(rounds: int = ROUNDS, extra: Sequence[str] = ()) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

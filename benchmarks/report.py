@@ -5,15 +5,17 @@ A benchmark with ratios keeps its samples in a JSON file beside the table.
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -25,6 +27,32 @@ RESULTS = Path(__file__).parent / "results"
 _LOAD = os.getloadavg()  # before this process measures
 _PACKAGES = ("torch", "hydra-core", "mlflow")
 _NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+def as_command(
+    main: Callable[..., str | None],
+    about: str | None,
+    add: Callable[[argparse.ArgumentParser], object] = lambda _: None,
+) -> NoReturn:
+    """Run a benchmark as a command, which prints its description for --help.
+
+    An unknown argument ends it with exit code 2, a line that the benchmark returns with exit
+    code 1.
+
+    Args:
+        main: the benchmark; it takes the arguments by name.
+        about: its description.
+        add: adds its arguments to a parser.
+    """
+    file = Path(sys.argv[0])
+    module = "benchmarks" if file.stem == "__main__" else f"benchmarks.{file.stem}"
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add(parser)
+    sys.exit(main(**vars(parser.parse_args())))
 
 
 def spread(values: Sequence[float], form: str = "{:.2f}") -> str:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 
 PROJECT = Path(__file__).parents[1]
 REPEATS = 7
@@ -51,4 +51,4 @@ def seconds(folder: Path, run: str) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

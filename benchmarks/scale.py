@@ -7,6 +7,7 @@ is replaced.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import PROJECT
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.scale_sweep import COSTS
 from experiments.sweep.outcomes import Outcome, Outcomes
 
@@ -181,12 +182,19 @@ def launchers() -> None:
     report("scale_launchers", "Launchers with jobs that train nothing", header, rows)
 
 
-def main() -> None:
+PARTS = {"stages": stages, "news": news, "mlflow": mlflow, "launchers": launchers}
+
+
+def main(parts: Sequence[str] = ()) -> None:
     """Measure and report."""
-    known = {"stages": stages, "news": news, "mlflow": mlflow, "launchers": launchers}
-    for part in sys.argv[1:] or known:
-        known[part]()
+    for part in parts or PARTS:
+        PARTS[part]()
+
+
+def add_parts(parser: argparse.ArgumentParser) -> None:
+    """Add the parts to measure."""
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="what to measure; without, all")
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__, add_parts)

@@ -8,6 +8,7 @@ writes the journal of a finished run with made-up results.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import json
 import os
@@ -22,6 +23,7 @@ from typing import Any
 import hydra
 
 from benchmarks.instant import InstantTask, leave_facts
+from benchmarks.report import as_command
 from experiments.app import run
 from experiments.composition.entry_point import one_line_errors
 from experiments.sweep.jobs import Job
@@ -89,7 +91,7 @@ def _instrument(costs: Costs) -> None:
         "look-up on disk": (plan, "look_up"),
         "plan, all of the above": (run_sweep, "make_plan"),
         "look-up in MLflow": (run_sweep, "ask_stores"),
-        "print the plan": (run_sweep, "_print_plan"),
+        "print the plan": (run_sweep, "print_plan"),
         "begin delivering": (Delivering, "__init__"),
         "launch": (relaunch, "_launch"),
         "thread: news of outcomes": (Outcomes, "news"),
@@ -117,9 +119,8 @@ def _instrument(costs: Costs) -> None:
     tried.run_jobs = with_facts
 
 
-def main() -> None:
-    """Run the sweep of the command line in a folder, and leave its costs there."""
-    folder, *overrides = sys.argv[1:]
+def main(folder: str, overrides: Sequence[str]) -> None:
+    """Run a sweep in a folder, and leave its costs there."""
     os.chdir(folder)
     costs = Costs()
     _instrument(costs)
@@ -135,5 +136,11 @@ def main() -> None:
         Path(COSTS).write_text(json.dumps(told, indent=1))
 
 
+def add_sweep(parser: argparse.ArgumentParser) -> None:
+    """Add the folder and the overrides of the sweep."""
+    parser.add_argument("folder", help="where it runs")
+    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="as for train.py -m")
+
+
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__, add_sweep)

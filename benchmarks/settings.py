@@ -6,10 +6,10 @@ to compile is that of the first step and of no other, with an empty cache.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import os
 import statistics
-import sys
 import tempfile
 import time
 
@@ -17,7 +17,7 @@ import torch
 import torch._dynamo
 
 from benchmarks.epoch import BATCH, STEPS
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from benchmarks.training import composed
 from experiments.run.build import assemble
 from experiments.run.choose_gradients import gradients_of
@@ -94,5 +94,11 @@ def main(rounds: int = ROUNDS, steps: int = STEPS // SHARE) -> None:
     report("settings", title, header, rows)
 
 
+def add_counts(parser: argparse.ArgumentParser) -> None:
+    """Add the counts of rounds and steps."""
+    parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS, help="measured rounds")
+    parser.add_argument("steps", nargs="?", type=int, default=STEPS // SHARE, help="steps of each")
+
+
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    as_command(main, __doc__, add_counts)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.process import PROJECT, seconds
 from benchmarks.ratios import TURNS, Ratio, Samples, ratios_of
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from experiments import journal
 
 REPEATS = 9
@@ -180,4 +180,4 @@ def missed(taken: Samples) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_command(main, __doc__)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.process import PROJECT, seconds
 from benchmarks.ratios import TURNS, Ratio, Samples
-from benchmarks.report import report, spread
+from benchmarks.report import as_command, report, spread
 from experiments import journal
 
 REPEATS = 3
@@ -102,4 +102,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 from scipy import stats
 
-from benchmarks.report import report
+from benchmarks.report import as_command, report
 from experiments.sweep.comparison import (
     LEVEL,
     Numbers,
@@ -146,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    as_command(main, __doc__)

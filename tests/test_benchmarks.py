@@ -188,3 +188,37 @@ def test_a_slow_start_is_one_line() -> None:
     assert line is not None
     assert "1.20" in line
     assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [([], 1, ""), (["--help"], 0, "what it measures"), (["--nope"], 2, "arguments: --nope")],
+)
+def test_a_benchmark_describes_itself_and_measures_only_when_asked_to(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    asked: list[str] = []
+
+    def main() -> str:
+        asked.append("measured")
+        return "an aim is missed"
+
+    monkeypatch.setattr("sys.argv", ["benchmarks/epoch.py", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        report.as_command(main, "what it measures")
+    assert ended.value.code == ("an aim is missed" if code == 1 else code)
+    assert said in "".join(capsys.readouterr())
+    assert bool(asked) == (not arguments)
+
+
+def test_each_benchmark_is_such_a_command() -> None:
+    alone = {"article.py", "jax_loop.py"}  # the measured baseline; a program without this package
+    scripts = [path for path in Path(report.__file__).parent.glob("*.py") if path.name not in alone]
+    commands = [path for path in scripts if '__name__ == "__main__"' in path.read_text()]
+    assert len(commands) > 20
+    for path in commands:
+        assert "    as_command(main, __doc__" in path.read_text(), path.name

@@ -37,9 +37,7 @@ _MISUSE = {
     errno.EACCES: "the permission is missing; make it writable",
     errno.EPERM: "the permission is missing; make it writable",
 }
-_GOES_ON = (
-    "everything saved before is intact: {advice} and repeat the command, which resumes the run"
-)
+_GOES_ON = "everything saved before is intact: {advice} and repeat the command"
 
 
 def unwritable(error: OSError, path: Path, needed: int = 0) -> InputError | RunError:

@@ -71,6 +71,8 @@ MISTAKES = {
     "finish": "finish: is no filter; give a state",
     "=3": "=3: is no filter",
     "optimizer.l=3": "optimizer.l=3: no run has optimizer.l; did you mean optimizer.lr?",
+    "fused=true": "fused=true: no run has fused; did you mean optimizer.fused?",
+    "hiden=3": "hiden=3: no run has hiden; did you mean model.hidden?",
     "zzz=3": "zzz=3: no run has zzz; the metrics are test_accuracy",
     "optimizer.lr>high": "optimizer.lr>high: high is no number; > compares numbers",
     "optimizer.lr>": "optimizer.lr>: nothing is no number",

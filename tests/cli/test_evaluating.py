@@ -70,6 +70,7 @@ MISTAKES = {
     "no corruption": ({"corruptions": "fog"}, "--corruptions=fog: there is no such corruption; c"),
     "no severity": ({"corruptions": "all", "severity": [6]}, "--severity=6: choose 1, 2, 3, 4 or"),
     "a severity of nothing": ({"severity": [1]}, "--severity=1: is for --corruptions; add"),
+    "a seed of nothing": ({"seed": 0}, "--seed=0: is for --corruptions; add --corruptions all"),
     "no data": ({"data": ["cifar"]}, "data=cifar: there is no such option; data is one of digits"),
     "an override of nothing": ({"overrides": ["data.root=x"]}, "data.root=x: is for --data,"),
     "a wrong override": ({"data": ["digits"], "overrides": ["data.rot=x"]}, "data.rot: unknown k"),

@@ -51,6 +51,10 @@ BAD = {
         "trainer.monitor=test_accuracy",
         "is no metric of this task; choose from val_loss, val_accuracy",
     ),
+    "setting of a sweep": (
+        "sweep.plan_only=true",
+        "sweep.plan_only=true: has no effect on a single run; leave it out, or add -m for a sweep",
+    ),
     "no patience": ("trainer.patience=0", "trainer.patience=0: it should be greater than or equal"),
     "no checkpoint": ("trainer.checkpoint_every=0", "trainer.checkpoint_every=0: it should be"),
     "no such device": ("trainer.device=gpu", "choose from auto, cpu, cuda, cuda:N or mps"),

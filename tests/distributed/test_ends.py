@@ -62,9 +62,11 @@ def test_a_killed_process_ends_the_other_with_one_line(
 ) -> None:
     processes = in_epoch_2(tmp_path, root)
     processes[killed].kill()
+    processes[1 - killed].send_signal(signal.SIGTERM)  # as torchrun does
     ends = ends_of(processes)
-    code, _, errors = ends[1 - killed]
+    code, output, errors = ends[1 - killed]
     assert code == 1
+    assert "SIGTERM" not in output
     (line,) = errors.splitlines()
     lost = "another process of the run" if killed else "rank 0"
     assert line.startswith(f"error: rank {1 - killed} of 2: {lost} has ended")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 
 import pytest
+import torch
 
-from experiments.process.gpus import visible_gpus
+from experiments.errors import InputError
+from experiments.process.gpus import refuse_unseen, torch_uses_gpus, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,21 @@ def test_without_a_driver_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert visible_gpus() == ()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,99")
+    refuse_unseen()  # nobody can tell
+
+
+@pytest.mark.parametrize("begins", [0, 100])
+def test_names_of_no_gpu_are_refused(monkeypatch: pytest.MonkeyPatch, begins: int) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,99")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Driver(begins, 1))
+    seen = 0 if begins else 1
+    said = f"^CUDA_VISIBLE_DEVICES=0,99: names 2 GPUs, and CUDA sees {seen} of them; name those"
+    with pytest.raises(InputError, match=said):
+        refuse_unseen()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Driver(0, 2))
+    refuse_unseen()
+
+
+def test_the_build_of_torch_is_known_without_its_import() -> None:
+    assert torch_uses_gpus() == bool(torch.version.cuda or torch.version.hip)

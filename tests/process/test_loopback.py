@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -26,6 +27,18 @@ def test_a_port_is_taken_from_the_first_moment_on() -> None:
         )
         with socket.create_connection((HOST, port), timeout=60):
             pass  # it listens
+
+
+def test_a_port_that_is_proposed_can_be_used() -> None:
+    with bound(0, "nobody") as first, contextlib.ExitStack() as stack:
+        port = first.getsockname()[1]
+        with contextlib.suppress(InputError):  # another program may have it
+            stack.enter_context(bound(port + 1, "nobody"))
+        with pytest.raises(InputError) as caught:
+            bound(port, "another demo is open there")
+        proposed = int(str(caught.value).rpartition("=")[2])
+        assert proposed not in {port, port + 1}
+        bound(proposed, "nobody").close()
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,9 @@ from tests.conftest import PROJECT, clean_environment
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 BEGINNING = """
 import os, signal, sys, time
-from experiments.process.signals import end_at_once, interruptible, postpone, raising
+from experiments.process.signals import (
+    be_one_of_several, end_at_once, interruptible, postpone, raising
+)
 end_at_once()
 def send(name): os.kill(os.getpid(), getattr(signal, name))
 """
@@ -104,6 +106,15 @@ def test_a_signal_that_comes_before_the_loop_is_kept_for_it() -> None:
     )
     assert done.returncode == 143
     assert done.stdout == "SIGTERM: stopping; once more to stop at once\non\n"
+
+
+def test_of_several_processes_the_end_of_the_run_tells_a_sigterm() -> None:
+    """torchrun sends it when another process was lost, which is the cause to be told."""
+    done = ended(
+        *("be_one_of_several()", "postpone()", "send('SIGTERM')"),
+        *("with interruptible() as check:", "    check()"),
+    )
+    assert (done.returncode, done.stdout) == (143, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from experiments.errors import InputError
 from experiments.run import follow
 from experiments.run.build import assemble
 from experiments.run.compiling import compile_model, obstacle, restore_settings
+from experiments.run.lines import COMPILING
 from experiments.run.prepare import prepare
 from experiments.run.request import Request
 from experiments.run.session import prepare_job
@@ -109,7 +111,9 @@ def test_in_a_sweep_it_is_refused_as_its_plan_knows_the_identity(
     assert list(try_choices([on_the_cpu(config)])) == [None]
 
 
-def test_the_trial_leaves_the_model_and_the_generators_alone(root: str) -> None:
+def test_the_trial_leaves_the_model_and_the_generators_alone(
+    root: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     parts = assemble(configuration(root, *SMALL))
     before = {name: value.clone() for name, value in parts.model.state_dict().items()}
     torch.manual_seed(5)
@@ -117,6 +121,7 @@ def test_the_trial_leaves_the_model_and_the_generators_alone(root: str) -> None:
     torch.manual_seed(5)
     config = configuration(root, *COMPILED)
     assert obstacle(config, parts.model, parts.task, parts.splits) is None
+    assert capsys.readouterr().out == f"{COMPILING}\n"
     assert torch.equal(torch.rand(1), expected)
     assert parts.model._compiled_call_impl is None
     assert all(each.grad is None for each in parts.model.parameters())
@@ -177,12 +182,20 @@ def test_more_shapes_than_torch_keeps_are_an_error_and_no_silent_change(root: st
     import torch._dynamo.config as dynamo
 
     usual = dynamo.recompile_limit, dynamo.fail_on_recompile_limit_hit
+    foreign = logging.getLogger("torch.utils.cpp_extension")
+    about_cuda, other = (
+        logging.makeLogRecord({"msg": text, "args": ("/usr",)})
+        for text in ("No CUDA runtime is found, using CUDA_HOME='%s'", "No compiler in %s")
+    )
     model = torch.nn.Linear(2, 2)
     compile_model(model, configuration(root, *COMPILED))
     assert dynamo.fail_on_recompile_limit_hit
     assert dynamo.recompile_limit > usual[0]
+    assert not foreign.filter(about_cuda)
+    assert foreign.filter(other)
     restore_settings()
     assert (dynamo.recompile_limit, dynamo.fail_on_recompile_limit_hit) == usual
+    assert foreign.filter(about_cuda)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_disk_that_fails_stops_a_run(tmp_path: Path, number: int) -> None:
     error = unwritable(OSError(number, os.strerror(number)), tmp_path / "file", 7)
     assert isinstance(error, RunError)
     assert "file: " in str(error)
-    assert "repeat the command, which resumes the run" in str(error)
+    assert str(error).endswith("and repeat the command")  # which may be an export, not a run
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_a_profile_changes_no_bit_and_shows_each_phase_of_each_step(
     assert 97 <= sum(int(share) for _, share in shares) <= 103  # each is rounded
     assert line in caplog.messages
     assert f"{tmp_path.name}/profiled/profile/table.txt; ui.perfetto.dev opens" in caplog.text
+    assert "as the training had" not in caplog.text
 
 
 def test_a_training_of_too_few_steps_says_so(
@@ -71,9 +72,14 @@ def test_a_training_of_too_few_steps_says_so(
     assert not set(NAMES) & set(history.artifacts)
 
 
-def test_a_profile_ends_with_the_training_if_that_is_shorter(tmp_path: Path, root: str) -> None:
+def test_a_profile_ends_with_the_training_if_that_is_shorter(
+    tmp_path: Path, root: str, caplog: pytest.LogCaptureFixture
+) -> None:
     few = ("trainer.epochs=1", "trainer.limit_batches=7", "trainer.profile=30")
-    execute(configuration(root, *few), tmp_path / "run")
+    with caplog.at_level(logging.INFO):
+        execute(configuration(root, *few), tmp_path / "run")
+    why = "; 2 of 30 steps, as the training had 7 steps here, 5 of them as the warm-up"
+    assert [each for each in caplog.messages if why in each]
     assert (tmp_path / "run" / NAMES[0]).read_text().startswith("2 steps of ")
     told = json.loads(gzip.decompress((tmp_path / "run" / NAMES[1]).read_bytes()))
     seen = [event["name"].partition("#")[0] for event in told["traceEvents"]]

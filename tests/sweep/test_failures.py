@@ -14,7 +14,7 @@ from tests.sweep.made_up import job
 
 def failed(number: int, reason: str) -> JobResult:
     outcome = Outcome(number, "failed", reason)
-    return JobResult(job(number, f"seed={number}"), None, outcome)
+    return JobResult(job(number, f"seed={number}", "sweep.fail_fast=true"), None, outcome)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from hydra import compose, initialize_config_dir
 
 from experiments.composition.hydra_config import gpus_per_job, workers
 from experiments.config import check
 from experiments.errors import InputError
+from experiments.sweep import gpus
 from experiments.sweep.gpus import about_gpus, claim, slots, take_gpus
 from experiments.sweep.launchers import LauncherFacts
 from tests.config.test_config import VALUES
@@ -118,6 +120,8 @@ def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(VISIBLE, "0,1")
+    monkeypatch.setattr(gpus, "refuse_unseen", lambda: None)
+    monkeypatch.setattr(gpus, "torch_uses_gpus", lambda: True)
     config = check(VALUES)
 
     def said(**facts: object) -> list[str]:
@@ -127,12 +131,28 @@ def test_sharing_is_said_and_more_gpus_than_there_are_is_refused(
     assert said(processes=2) == said(processes=3, remote=True) == said(in_this_process=True) == []
     config = check({**VALUES, "sweep": {**VALUES["sweep"], "gpus_per_job": 4}})
     with pytest.raises(
+        InputError, match=r"^sweep\.gpus_per_job=4: has no effect with this .*null$"
+    ):
+        said(in_this_process=True)
+    with pytest.raises(
         InputError, match=r"^sweep\.gpus_per_job=4: .* has 2 GPUs .*choose at most 2, "
     ):
         said(processes=1)
     monkeypatch.setenv(VISIBLE, "")
     with pytest.raises(InputError, match=r"=4: this machine has no GPUs .*; choose null, or "):
         said(processes=1)
+
+
+def test_a_torch_without_gpus_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VISIBLE, "0,1")
+    monkeypatch.setattr(gpus, "refuse_unseen", lambda: None)
+    monkeypatch.setattr(gpus, "torch_uses_gpus", lambda: False)
+    here = "this machine has 2 GPUs, and the installed torch is built for none"
+    facts = LauncherFacts(processes=2)
+    assert list(gpus.about_gpus([check(VALUES)], facts)) == [f"  {here}: the jobs train on the CPU"]
+    config = check({**VALUES, "sweep": {**VALUES["sweep"], "gpus_per_job": 1}})
+    with pytest.raises(InputError, match=f"^sweep.gpus_per_job=1: {here}; install a torch with"):
+        list(gpus.about_gpus([config], facts))
 
 
 def test_more_gpus_than_there_are_are_refused_before_the_plan_is_printed(
@@ -181,6 +201,8 @@ def test_the_gpus_of_a_cluster_elsewhere_are_not_those_of_this_machine(
 
 @pytest.mark.slow  # a real sweep on two processes; the division itself is tested above
 def test_the_workers_of_joblib_see_other_gpus(tmp_path: Path, root: str) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("CUDA does not know the GPUs that this test names")
     sweep = Sweep(tmp_path, root, ("processes", "hydra.launcher.n_jobs=2"))
     (tmp_path / "seeing.py").write_text(SEEING)
     seen = tmp_path / "seen"

@@ -52,7 +52,8 @@ def test_before_its_jobs_a_sweep_ends_at_once_and_creates_nothing(
     wait_until(lambda: children_of(process.pid))  # the worker, which now imports torch
     worker = children_of(process.pid)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (128 + number, "")
+    assert output == f"{number.name}: stopped; no run was trained or created\n"
     assert not (sweep.folder / "outputs").exists()
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in worker))

@@ -126,10 +126,13 @@ def check_key(key: str, runs: Sequence[Summary], said: str) -> None:
     """
     if key in _FACTS or any(key in each for run in runs for each in _places(run)):
         return
-    known = {name for run in runs for each in _places(run) for name in each}
-    close = difflib.get_close_matches(key, known | set(_FACTS), n=1, cutoff=0.6)
+    known = sorted({name for run in runs for each in _places(run) for name in each} | set(_FACTS))
+    meant = [name for name in known if name.endswith(f".{key}")]
+    if not meant:
+        options = {text: name for name in known for text in (name.rpartition(".")[2], name)}
+        meant = [options[each] for each in difflib.get_close_matches(key, options, 1)]
     metrics = ", ".join(sorted({name for run in runs for name in run.metrics}))
-    advice = f"did you mean {close[0]}?" if close else f"the metrics are {metrics}"
+    advice = f"did you mean {' or '.join(meant)}?" if meant else f"the metrics are {metrics}"
     raise InputError(
         f"{said}: no run has {key}; {advice} (`experiments show RUN --json` lists all keys)"
     )

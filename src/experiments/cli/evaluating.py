@@ -48,7 +48,7 @@ def evaluate(
     severity: Annotated[
         list[int] | None, typer.Option(metavar="1..5", help="(default: each of them)")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the corruptions.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of the corruptions (default: 0).")] = None,
     as_json: Json = False,
     outputs: Outputs = OUTPUTS,
 ) -> None:
@@ -58,6 +58,9 @@ def evaluate(
     sweep, the runs of its best setting answer together, by the mean of their probabilities.
     """
     severities = _checked(severity, corruptions)
+    if seed is not None and not corruptions:
+        raise InputError(f"--seed={seed}: is for --corruptions; add --corruptions all")
+    seed = seed or 0
     settings = _settings(data or [], overrides or [])
     from experiments.inference.opening import open_models
 

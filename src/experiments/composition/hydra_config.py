@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -135,8 +136,11 @@ def check_hydra(config: DictConfig) -> None:
     """Check Hydra's own part of a composed configuration.
 
     Raises:
-        InputError: a setting does not work with this project.
+        InputError: a setting does not work with this project, or one of a sweep is given to a
+            single run.
     """
+    from experiments.composition.run_names import is_of_sweep
+
     hydra = config.hydra
     if hydra.job.chdir:
         raise InputError(
@@ -148,6 +152,11 @@ def check_hydra(config: DictConfig) -> None:
             f"hydra.output_subdir={hydra.output_subdir}: Hydra would write passwords there; leave "
             "it null: a run writes its config.yaml and overrides.yaml without them"
         )
+    for text in typed(hydra.overrides.task) if hydra.mode is not RunMode.MULTIRUN else ():
+        if is_of_sweep(text):
+            raise InputError(
+                f"{text}: has no effect on a single run; leave it out, or add -m for a sweep"
+            )
 
 
 def log_of(config: DictConfig) -> str:

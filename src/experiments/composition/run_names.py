@@ -46,6 +46,11 @@ def is_noise(override: str) -> bool:
     return key_of(override).partition("@")[0].partition(".")[0].partition("/")[0] in _NOISE
 
 
+def is_of_sweep(override: str) -> bool:
+    """Return whether an override sets a key of a sweep, which a single run does not have."""
+    return key_of(override).partition(".")[0] == "sweep"
+
+
 def short_names(overrides: Sequence[str]) -> list[str]:
     """Return the short names of overrides in their order, each distinct beside the others.
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from experiments.errors import InputError
+from experiments.process.signals import be_one_of_several
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def keep_one_voice() -> None:
     place = world()
     if place.size > 1:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+        be_one_of_several()
     if place.rank:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, 1)

@@ -9,6 +9,7 @@ from experiments.errors import InputError
 
 HOST = "127.0.0.1"
 PORTS = 2**16
+_NEAR = 20  # ports
 _RESERVED = 1024  # ports, the first, that most systems keep for the administrator
 
 
@@ -31,11 +32,27 @@ def bound(port: int, guess: str) -> socket.socket:
         made.listen()  # with SO_REUSEADDR, a second socket is refused only once the first listens
     except OSError as error:
         made.close()
-        near = port + 1 if port + 1 < PORTS else port - 1
-        advice = f"name another port, such as --port={near}"
+        advice = f"name another port, such as --port={_free_near(port)}"
         if error.errno == errno.EADDRINUSE:
             advice = f"perhaps {guess}; otherwise {advice}"
         elif error.errno == errno.EACCES and port < _RESERVED:
             advice = f"name a port from {_RESERVED} on, such as --port={port + _RESERVED}"
         raise InputError(f"--port={port}: cannot be used ({error.strerror}); {advice}") from error
     return made
+
+
+def _free_near(port: int) -> int:
+    """Return a port near another that can be used; if none can, one beside it."""
+    near: list[int] = [*range(port + 1, min(port + _NEAR, PORTS)), port - 1]
+    return next((each for each in near if _is_free(each)), near[0])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+            tried.listen()
+        except OSError:
+            return False
+    return True

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -22,8 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
-_CLEAR_LINE = "\r\x1b[2K"  # the bar is drawn again below
+from experiments.process.terminal import let_go, show_cursor, tell
 
 
 class Interrupted(SystemExit):
@@ -45,6 +43,8 @@ class _Request:
 
 _request = _Request()
 _ends_by_itself = False
+_is_one_of_several = False
+_last_words: str | None = None
 _program_s: dict[int, Any] | None = None  # its handlers, inside `within_a_program`
 
 
@@ -78,6 +78,16 @@ def asked() -> int:
     return _request.signum or 0
 
 
+def be_one_of_several() -> None:
+    """Heed SIGTERM without a line from now on, because the end of the run gives the reason.
+
+    torchrun sends it to all processes as soon as one has ended, perhaps before they notice that
+    themselves: the signal is not the cause then.
+    """
+    global _is_one_of_several
+    _is_one_of_several = True
+
+
 def end_by_oneself() -> None:
     """Ignore SIGTERM from now on, because the process ends anyway, and has a line to print.
 
@@ -85,6 +95,21 @@ def end_by_oneself() -> None:
     """
     global _ends_by_itself
     _ends_by_itself = True
+
+
+@contextmanager
+def last_words(line: str) -> Iterator[None]:
+    """Have a signal that ends the process at once say what that means.
+
+    Args:
+        line: what follows the name of the signal.
+    """
+    global _last_words
+    _last_words = line
+    try:
+        yield
+    finally:
+        _last_words = None
 
 
 def is_in_haste() -> bool:
@@ -188,10 +213,8 @@ def _postpone(signum: int, _frame: FrameType | None) -> None:
     if _ends_by_itself and signum == signal.SIGTERM:
         return
     _note(signum)
-    # `logging` and `print` are not reentrant.
-    said = f"{signal.Signals(signum).name}: stopping; once more to stop at once\n"
-    with contextlib.suppress(OSError):
-        os.write(1, ((_CLEAR_LINE if os.isatty(1) else "") + said).encode())
+    if not (_is_one_of_several and signum == signal.SIGTERM):
+        tell(signum, "stopping; once more to stop at once")
 
 
 def _raise(signum: int, _frame: FrameType | None) -> None:
@@ -202,7 +225,7 @@ def _raise(signum: int, _frame: FrameType | None) -> None:
 def _note(signum: int) -> None:
     """Note the first signal; end the process at the second, and a forked process at any signal."""
     if signum == signal.SIGHUP:
-        _let_go_of_the_terminal()
+        let_go()
     if _request.pid != os.getpid() or (_request.is_signalled and _program_s is None):
         _end(signum)
     if _request.is_signalled and _program_s is not None:
@@ -216,19 +239,7 @@ def _note(signum: int) -> None:
 def _end(signum: int, _frame: FrameType | None = None) -> None:
     if _ends_by_itself and signum == signal.SIGTERM:
         return
-    with contextlib.suppress(OSError):
-        if os.isatty(1):
-            os.write(1, _SHOW_CURSOR)
+    if _last_words is not None:
+        tell(signum, _last_words)
+    show_cursor()
     os._exit(128 + signum)
-
-
-def _let_go_of_the_terminal() -> None:
-    """Redirect output to a closed terminal to the null device, so that writing raises no errors."""
-    poller = select.poll()
-    for number in (1, 2):
-        poller.register(number, 0)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for number, event in poller.poll(0):
-        if event & select.POLLHUP:
-            os.dup2(nowhere, number)
-    os.close(nowhere)

@@ -9,6 +9,7 @@ other bits. Inductor keeps its code in the folder that TORCHINDUCTOR_CACHE_DIR n
 from __future__ import annotations
 
 import copy
+import logging
 import sys
 import warnings
 from typing import Any
@@ -21,6 +22,7 @@ from experiments.data.batches import count_batches, first_batch
 from experiments.data.splits import Splits
 from experiments.errors import text_of
 from experiments.randomness import random_state, set_random_state
+from experiments.run.lines import COMPILING
 from experiments.tasks import Loss, Task
 from experiments.training.evaluation import EVALUATION_BATCH
 from experiments.training.precision import computing_in, outputs_of
@@ -34,6 +36,7 @@ _SETTINGS: dict[tuple[str, str], Any] = {
     ("torch._dynamo.config", "suppress_errors"): False,
 }
 _original: dict[tuple[str, str], Any] = {}
+_FOREIGN = logging.getLogger("torch.utils.cpp_extension")
 
 
 def compile_model(model: nn.Module, config: RunConfig) -> None:
@@ -51,13 +54,14 @@ def compile_model(model: nn.Module, config: RunConfig) -> None:
     for (module, name), value in (_SETTINGS | inductor).items():
         _original.setdefault((module, name), getattr(sys.modules[module], name))
         setattr(sys.modules[module], name, value)
+    _FOREIGN.addFilter(_is_of_use)
     model.compile(mode=config.trainer.compile, dynamic=False)
 
 
 def obstacle(config: RunConfig, model: nn.Module, task: Task, splits: Splits) -> str | None:
     """Try a compiled copy of a model on each shape of a run's batches, and its gradients.
 
-    The generators stay as they are.
+    A line on standard output tells it first. The generators stay as they are.
 
     Args:
         config: the run's configuration, whose `trainer.compile` is not null.
@@ -70,6 +74,7 @@ def obstacle(config: RunConfig, model: nn.Module, task: Task, splits: Splits) ->
     """
     from torch._dynamo.utils import counters
 
+    print(COMPILING, flush=True)  # noqa: T201  (no log before a run)
     before = random_state(splits.train.labels.device)
     try:
         with warnings.catch_warnings():  # the run repeats them
@@ -125,3 +130,9 @@ def restore_settings() -> None:
     for (module, name), value in _original.items():
         setattr(sys.modules[module], name, value)
     _original.clear()
+    _FOREIGN.removeFilter(_is_of_use)
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Return whether a user can act on a warning; not on that about CUDA on a machine without."""
+    return not str(record.msg).startswith("No CUDA runtime is found")

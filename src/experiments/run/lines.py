@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from experiments.training.evaluation import Evaluation
     from experiments.training.position import Position
 
+COMPILING = "Compiling the model; this can take a minute, and less once torch keeps its code"
+"""the line before a compiled model is tried"""
+
 _HUGE = 1e6
 
 

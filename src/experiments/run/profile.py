@@ -33,7 +33,7 @@ class Profile(Marks):
     """
 
     def __init__(self, steps: int, device: torch.device, recorder: Recorder, folder: Path) -> None:
-        self._steps, self._device = steps, device
+        self._asked, self._steps, self._device = steps, steps, device
         self._recorder, self._folder = recorder, folder
         self._profiler: Any = None
         self._done = 0
@@ -46,7 +46,7 @@ class Profile(Marks):
             left: the number of its steps. A profile that lasts to the last of them ends there, so
                 that the last evaluation and checkpoint are not in it.
         """
-        self._steps = max(1, min(self._steps, left - _WARM_UP))
+        self._steps = max(1, min(self._asked, left - _WARM_UP))
         os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it reports its start and end otherwise
         activities = [ProfilerActivity.CPU]
         activities += [ProfilerActivity.CUDA] if self._device.type == "cuda" else []
@@ -112,8 +112,12 @@ class Profile(Marks):
         staged.unlink()
         self._recorder.artifacts(f"{PROFILE}/table.txt", f"{PROFILE}/trace.json.gz")
         _log.info("%s", summary)
-        place = os.path.relpath(folder)
-        _log.info("Profile: %s/table.txt; ui.perfetto.dev opens %s/trace.json.gz", place, place)
+        place, why = os.path.relpath(folder), ""
+        if count < self._asked:
+            had = f"the training had {self._done} steps here, {_WARM_UP} of them as the warm-up"
+            why = f"; {count} of {self._asked} steps, as {had}"
+        said = "Profile: %s/table.txt; ui.perfetto.dev opens %s/trace.json.gz%s"
+        _log.info(said, place, place, why)
 
 
 def shares(averages: Sequence[Any], steps: int) -> str:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from experiments.composition.run_names import is_of_sweep
 from experiments.sweep.folders import JOBS
 from experiments.sweep.report import JobResult
 
@@ -15,8 +16,9 @@ _SHOWN = 10  # reasons, and ranges of numbers
 
 
 def command(*overrides: str) -> str:
-    """Return the command line for some overrides."""
-    return shlex.join(["python", "train.py", *overrides])
+    """Return the command line for some overrides; without -m it has none of a sweep."""
+    kept = [text for text in overrides if "-m" in overrides or not is_of_sweep(text)]
+    return shlex.join(["python", "train.py", *kept])
 
 
 def failures(results: Sequence[JobResult], sweep: Path) -> Iterator[str]:

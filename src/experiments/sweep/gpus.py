@@ -19,7 +19,7 @@ from experiments.config import RunConfig
 from experiments.errors import InputError, unwritable
 from experiments.files.locks import locked
 from experiments.files.safe_writes import make_folder
-from experiments.process.gpus import VISIBLE, visible_gpus
+from experiments.process.gpus import VISIBLE, refuse_unseen, torch_uses_gpus, visible_gpus
 from experiments.sweep.launchers import LauncherFacts
 
 _held: list[FileLock] = []  # until this process ends
@@ -104,9 +104,15 @@ def about_gpus(configs: Sequence[RunConfig], facts: LauncherFacts) -> Iterator[s
     """Yield the lines of a plan about GPUs that jobs on this machine share.
 
     Raises:
-        InputError: a job wants more GPUs than this process sees.
+        InputError: a job wants more GPUs than this process sees, or its launcher or torch gives
+            it none, or CUDA knows fewer GPUs than are named.
     """
     wanted = configs[0].sweep.gpus_per_job
+    if facts.in_this_process and wanted is not None:
+        raise InputError(
+            f"sweep.gpus_per_job={wanted}: has no effect with this launcher, which trains one job "
+            "or stack at a time on the first GPU; choose hydra/launcher=processes, or leave it null"
+        )
     is_for_gpus = any(config.trainer.device in {"auto", "cuda"} for config in configs)
     if facts.remote or facts.in_this_process or not is_for_gpus:
         return
@@ -117,6 +123,15 @@ def about_gpus(configs: Sequence[RunConfig], facts: LauncherFacts) -> Iterator[s
             f"sweep.gpus_per_job={wanted}: this machine has {len(found) or 'no'} GPUs that a job "
             f"can see; choose {fewer}"
         )
+    refuse_unseen()
+    if found and not torch_uses_gpus():
+        here = f"this machine has {len(found)} GPUs, and the installed torch is built for none"
+        if wanted is not None:
+            raise InputError(
+                f"sweep.gpus_per_job={wanted}: {here}; install a torch with CUDA, or leave it null"
+            )
+        yield f"  {here}: the jobs train on the CPU"
+        return
     processes, room = facts.processes, len(found) // (wanted or 1)
     if found and processes is not None and not 0 < processes <= room:
         count = processes if processes > 0 else "all"

@@ -14,17 +14,16 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from experiments.composition.hydra_config import check_hydra, typed, workers
+from experiments.composition.hydra_config import check_hydra, typed
 from experiments.composition.secret_overrides import without_secrets
 from experiments.errors import AliveError, InputError
 from experiments.files.folders import check_writable
-from experiments.process.signals import Interrupted, interrupting, raising
+from experiments.process.signals import Interrupted, interrupting, last_words, raising
 from experiments.registry.earlier import Earlier
 from experiments.registry.identities import claimed, look_up
 from experiments.run.folder import removed_if_refused
 from experiments.sweep.compose import SweepLoader, expand
 from experiments.sweep.deliver_jobs import Delivering, deliver_again, deliver_best_model
-from experiments.sweep.estimate import seconds_of_training
 from experiments.sweep.failures import failures
 from experiments.sweep.folders import check_unused
 from experiments.sweep.gpus import about_gpus
@@ -38,6 +37,7 @@ from experiments.sweep.launchers import (
 )
 from experiments.sweep.outcomes import Outcomes
 from experiments.sweep.plan import ask_stores, make_plan
+from experiments.sweep.print_plan import print_plan, say
 from experiments.sweep.record import parent_run, record_end
 from experiments.sweep.relaunch import run_jobs
 from experiments.sweep.report import JobResult, results_of
@@ -45,7 +45,7 @@ from experiments.sweep.task import Task
 from experiments.sweep.try_first_steps import try_first_steps
 from experiments.sweep.verdict import Verdict, judge
 from experiments.sweep.verdict_text import Line, as_lines
-from experiments.sweep.view import View, duration, watching
+from experiments.sweep.view import View, watching
 from experiments.tracking import links_for_sweep, run_id_of
 from experiments.worker.client import worker
 
@@ -75,20 +75,9 @@ def run_grid(
     facts = launcher_facts(loader, config)
     reached = facts.environment or not facts.remote
     arguments = without_secrets(config, arguments, reached=reached)
-    combinations = expand(arguments, loader, at_most=_max_jobs(config))
-    plan = make_plan(loader, config, combinations, here=not facts.remote)
+    with last_words("stopped; no run was trained or created"):
+        plan = _planned(loader, config, arguments, facts)
     settings = plan.jobs[0].config
-    about = list(about_gpus([job.config for job in plan.jobs], facts))
-    if plan.left:
-        if not settings.sweep.plan_only:
-            check_program(config, facts)
-        worker()  # imports torch while the store is asked
-        plan, warning = ask_stores(plan)
-        _say(*filter(None, [warning]))
-        _say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
-        if not (facts.in_this_process or "workers" in config.hydra.launcher):
-            worker().dismiss()  # frees its memory for the workers of the launcher
-    _print_plan(plan, facts, about)
     if settings.sweep.plan_only:
         return
     earlier = look_up(Path(settings.outputs), plan.identity, Path(config.hydra.sweep.dir))
@@ -125,11 +114,32 @@ def run_grid(
             )
     except (Interrupted, KeyboardInterrupt):
         finished = view.progress.count("finished")
-        _say(
+        say(
             f"Stopped: {finished} of {view.progress.total} jobs are finished, "
             f"{view.progress.total - finished} are left; the same command resumes the sweep"
         )
         raise
+
+
+def _planned(
+    loader: SweepLoader, config: DictConfig, arguments: Sequence[str], facts: LauncherFacts
+) -> Plan:
+    """Return the plan of a sweep, checked, asked for in the stores and printed."""
+    combinations = expand(arguments, loader, at_most=_max_jobs(config))
+    plan = make_plan(loader, config, combinations, here=not facts.remote)
+    settings = plan.jobs[0].config
+    about = list(about_gpus([job.config for job in plan.jobs], facts))
+    if plan.left:
+        if not settings.sweep.plan_only:
+            check_program(config, facts)
+        worker()  # imports torch while the store is asked
+        plan, warning = ask_stores(plan)
+        say(*filter(None, [warning]))
+        say(*try_first_steps(plan, fetch=not settings.sweep.plan_only))
+        if not (facts.in_this_process or "workers" in config.hydra.launcher):
+            worker().dismiss()  # frees its memory for the workers of the launcher
+    print_plan(plan, facts, about)
+    return plan
 
 
 def _train(
@@ -192,39 +202,6 @@ def _folder_of(earlier: Earlier | None) -> Path | None:
             "stop it and repeat the command, which then resumes it"
         )
     return earlier.folder if earlier else None
-
-
-def _say(*lines: str) -> None:
-    console = Console(soft_wrap=True, highlight=False, markup=False)
-    for line in lines:
-        console.print(line)
-
-
-def _print_plan(plan: Plan, facts: LauncherFacts, about: Sequence[str]) -> None:
-    settings = plan.jobs[0].config
-    seconds, time_needed = seconds_of_training(plan, Path(settings.outputs)), ""
-    processes = facts.processes
-    if seconds is not None:
-        time_needed = f"; about {duration(max(1, seconds / max(1, processes or 1)))}"
-    _say(f"{plan}{time_needed}")
-    threads = settings.trainer.threads
-    if processes == 1 and not facts.in_this_process and workers(threads) < workers(1):
-        _say(
-            f"  One process of {threads} threads at a time; with trainer.threads=1 there is room "
-            f"for {workers(1)}"
-        )
-    _say(*about)
-    known = plan.of("finished", "duplicate")
-    if unprofiled := sum(job.config.trainer.profile is not None for job in known):
-        _say(f"  {unprofiled} jobs ask for trainer.profile, are not trained, and so not profiled")
-    for job in plan.of("in use"):
-        if job.earlier:
-            who = f"process {job.earlier.pid} on {job.earlier.host}"
-            _say(f"  job {job.number} ({job.name}) is trained by {who}, and comes last")
-    for job in plan.of("duplicate"):
-        _say(f"  job {job.number} ({job.name}) is job {job.twin} again, and trained once")
-    if settings.sweep.plan_only:
-        _say(*(f"  job {job.number}: {job.task}, {job.name}" for job in plan.jobs))
 
 
 def _print_verdict(results: Sequence[JobResult], verdict: Verdict, folder: Path) -> None:

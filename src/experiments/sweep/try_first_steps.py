@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from experiments.config import RunConfig
 from experiments.data.datasets import shipped
 from experiments.identity.canonical import canonical
+from experiments.run.lines import COMPILING
 from experiments.sweep.data_and_device import on_the_cpu
 from experiments.sweep.jobs import Job, Plan
 from experiments.sweep.plan import refuse_errors
@@ -55,6 +56,8 @@ def try_first_steps(plan: Plan, *, fetch: bool) -> list[str]:
     errors: list[str | None] = [None] * len(plan.jobs)
     # All answers are read, so that the worker is free for the next request.
     told: list[str | None] = []
+    if any(jobs[0].config.trainer.compile is not None for jobs in ordered):
+        print(COMPILING, flush=True)  # noqa: T201  (for the user, like the plan)
     with telling("tried", sum(map(len, ordered))) as advance:
         for error in _tried([jobs[0] for jobs in ordered]):
             advance(len(ordered[len(told)]))
