@@ -137,8 +137,11 @@ def circumstances() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a measurement depends on, by name."""
-    return {"Python": environment()["python"]} | {name: version(name) for name in _PACKAGES}
+    """Return the versions that a measurement depends on, by name, and if steps are compiled."""
+    from experiments.training.steps_library import library
+
+    told = {"Python": environment()["python"]} | {name: version(name) for name in _PACKAGES}
+    return told | {"compiled steps": "built" if library().exists() else "not built"}
 
 
 def _origin() -> dict[str, Any]:

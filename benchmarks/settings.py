@@ -22,6 +22,7 @@ from benchmarks.training import composed
 from experiments.run.build import assemble
 from experiments.run.choose_gradients import gradients_of
 from experiments.run.load_torch import load_torch
+from experiments.training.compiled_steps import compiled_steps
 from experiments.training.loop import train_epoch
 from experiments.training.position import Position
 from experiments.training.precision import Precision
@@ -47,6 +48,8 @@ class Setting:
         self._parts, self._epoch = assemble(config, tried=True), 0
         self._gradients = gradients_of(config, self._parts, Position)
         self._updates = Updates([self._parts.optimizer], self._gradients.scaler)
+        told = self._updates, self._parts.optimizer, self._parts.splits.train, BATCH
+        self._compiled = compiled_steps(self._gradients, *told)
 
     def seconds(self, steps: int) -> float:
         """Train for a number of steps; return the seconds."""
@@ -63,6 +66,7 @@ class Setting:
             seed=0,
             position=Position(epoch=self._epoch),
             after_batch=lambda: None,
+            compiled=self._compiled,
         )
         return time.perf_counter() - began
 
