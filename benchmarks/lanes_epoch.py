@@ -1,4 +1,4 @@
-"""Epochs of models trained as lanes, of a run alone, and the matrix products alone, in turns in one process.
+"""Epochs of models as lanes, of a run alone, and of the matrix products, in turns in one process.
 
 `benchmarks.epoch` defines these products.
 """

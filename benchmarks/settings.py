@@ -48,8 +48,8 @@ class Setting:
         self._parts, self._epoch = assemble(config, tried=True), 0
         self._gradients = gradients_of(config, self._parts, Position)
         self._updates = Updates([self._parts.optimizer], self._gradients.scaler)
-        told = self._updates, self._parts.optimizer, self._parts.splits.train, BATCH
-        self._compiled = compiled_steps(self._gradients, *told)
+        parts = self._updates, self._parts.optimizer, self._parts.splits.train, BATCH
+        self._compiled = compiled_steps(self._gradients, *parts)
 
     def seconds(self, steps: int) -> float:
         """Train for a number of steps; return the seconds."""
