@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from experiments import journal
 from experiments.delivery_process.sync import sync
-from tests.conftest import EXPERIMENTS, Program, command, run_folder
+from tests.conftest import EXPERIMENTS, Program, forked, run_folder
 from tests.programs import start, wait_for_epoch
 from tests.test_end_to_end import recorded
 
@@ -123,7 +123,7 @@ def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def experiments(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return command(EXPERIMENTS, *arguments, cwd=cwd)
+    return forked(EXPERIMENTS, *arguments, cwd=cwd)
 
 
 def test_a_lost_database_is_rebuilt_from_the_journals(offline: Program, tmp_path: Path) -> None:

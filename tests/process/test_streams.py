@@ -96,7 +96,13 @@ def test_a_run_that_fails_says_so_by_its_exit_code_alone(tmp_path: Path, root: s
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--cfg", "all"), ("--info", "all")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        *(pytest.param((flag, "all"), marks=pytest.mark.slow) for flag in ("--cfg", "--info")),
+    ],
+)
 def test_looking_may_be_cut_short(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     program = [sys.executable, str(PROJECT / "train.py"), *arguments]
     done = through_a_shell(program, "| head -n 1", tmp_path)
