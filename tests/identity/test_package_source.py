@@ -195,7 +195,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, root: str) -> set[str]:
     (folder / "own.py").write_text(OWN)
     usual = ("data=digits", f"data.root={root}", "trainer.epochs=1", "tracking=none")
     found: set[str] = set()
-    lanes = ("-m", "hydra/launcher=vectorized", "seed=1,2")
+    lanes = ("-m", "hydra/launcher=vectorized", "hydra.launcher.lanes=2", "seed=1,2")
     for name, overrides in (("alone", ()), ("lanes", lanes)):
         told = folder / name
         told.mkdir()
