@@ -106,11 +106,11 @@ def _empty_database() -> Path:
     return folder / "mlflow.db"
 
 
-def provide_database(folder: Path, overrides: Collection[str]) -> None:
+def provide_database(folder: Path, overrides: Collection[str], name: str = "mlflow.db") -> None:
     """Put an empty database where a command would make one, which takes a second of computing."""
     tracked = not any(override.startswith("tracking") for override in overrides)
-    if tracked and not (folder / "mlflow.db").exists():
-        shutil.copy(_empty_database(), folder / "mlflow.db")
+    if tracked and not (folder / name).exists():
+        shutil.copy(_empty_database(), folder / name)
 
 
 def start(

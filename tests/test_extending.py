@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT, new_project
-from tests.conftest import command as run_command
+from tests.conftest import PROJECT, forked, new_project
 
 PAGE = (PROJECT / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, flags=re.DOTALL))
@@ -45,6 +43,6 @@ def test_an_example_has_this_output(command: str, output: str, project: Path, ro
     assert program == "python"
     base = ("data=digits", f"data.root={root}", "tracking=none", "trainer.epochs=2")
     if output.startswith("Finished before"):
-        run_command(sys.executable, arguments[0], *base, cwd=project)
-    done = run_command(sys.executable, arguments[0], *base, *arguments[1:], cwd=project)
+        forked(arguments[0], *base, cwd=project)
+    done = forked(arguments[0], *base, *arguments[1:], cwd=project)
     assert without_numbers(done.stdout + done.stderr) == without_numbers(output)

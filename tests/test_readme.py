@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.composition.hydra_config import checked
-from tests.conftest import EXPERIMENTS, PROJECT, new_project
+from tests.conftest import EXPERIMENTS, PROJECT, forked, new_project
 from tests.conftest import command as run_command
 
 README = (PROJECT / "README.md").read_text()
@@ -43,7 +42,7 @@ def project_with_snippets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(command: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(command)
     assert program == "python"
-    return run_command(sys.executable, *arguments, *more, cwd=folder)
+    return forked(*arguments, *more, cwd=folder)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -80,7 +80,7 @@ def summary(folder: str) -> Summary:
     return found
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_has_the_bits_and_the_identity_of_the_command(
     number: int, told, place: Path, root: str
 ) -> None:

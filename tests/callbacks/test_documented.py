@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
 from experiments import journal
 from experiments.callbacks import Callback, Training
-from tests.conftest import EXPERIMENTS, PROJECT, command, new_project, run_folder
+from tests.conftest import EXPERIMENTS, PROJECT, forked, new_project, run_folder
 
 PAGE = (PROJECT / "docs" / "callbacks.md").read_text()
 SNIPPETS = {
@@ -34,18 +33,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_callback_prints_and_logs_what_the_page_shows(project: Path, root: str) -> None:
     usual = ("tracking=none", f"data.root={root}")
-    done = command(sys.executable, *shlex.split(COMMAND), *usual, cwd=project)
+    done = forked(*shlex.split(COMMAND), *usual, cwd=project)
     assert done.returncode == 0, done.stderr
     printed = done.stdout.partition("Everything about")[0]
     assert without_numbers(printed) == without_numbers(OUTPUT)
-    shown = command(EXPERIMENTS, "show", str(run_folder(project)), cwd=project).stdout
+    shown = forked(EXPERIMENTS, "show", str(run_folder(project)), cwd=project).stdout
     assert without_numbers(TABLE) == without_numbers(shown.partition("Epochs\n")[2])[:4]
 
 
 def test_mlflow_s_functions_log_to_the_run(project: Path, root: str) -> None:
     overrides = ("+callbacks.figures._target_=my_figures.FirstLayer", "outputs=other")
     usual = ("data=digits", f"data.root={root}", "trainer.epochs=2", "tracking=none")
-    done = command(sys.executable, "train.py", *overrides, *usual, cwd=project)
+    done = forked("train.py", *overrides, *usual, cwd=project)
     assert done.returncode == 0, done.stderr
     (folder,) = (path.parent for path in project.glob("other/*/*/journal.jsonl"))
     past = journal.history(folder)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import EXPERIMENTS, PROJECT, command
+from tests.conftest import EXPERIMENTS, PROJECT, command, forked
 from tests.programs import finish, holding, start, wait_for_epoch
 
 
@@ -25,7 +25,7 @@ class Lab:
 
     def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Give a command of `experiments`."""
-        return command(EXPERIMENTS, *arguments, cwd=self.folder, **environment)
+        return forked(EXPERIMENTS, *arguments, cwd=self.folder, **environment)
 
     def output(self, *arguments: str) -> str:
         """Return the output of a command that succeeds silently."""

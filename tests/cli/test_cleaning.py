@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Lab
-from tests.conftest import PROJECT, command
+from tests.conftest import TRAIN, forked
 from tests.programs import finish, holding, release, start, wait_for_epoch
 
 pytestmark = pytest.mark.xdist_group("lab")
@@ -49,8 +48,7 @@ def test_a_deleted_run_is_trained_anew(lab: Lab, root: str) -> None:
     assert not folder.exists()
     assert not list((lab.folder / "outputs" / ".deleted").iterdir())
     overrides = ("data=digits", f"data.root={root}", "tracking=none", "trainer.epochs=2")
-    train = (sys.executable, str(PROJECT / "train.py"), *overrides, "optimizer.lr=0.1")
-    done = command(*train, cwd=lab.folder)
+    done = forked(TRAIN, *overrides, "optimizer.lr=0.1", cwd=lab.folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Finished before" not in done.stdout
     assert lab.id_of("seed=0", "optimizer.lr=0.1") != run["id"]

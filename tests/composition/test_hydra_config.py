@@ -72,6 +72,13 @@ BAD = {
     "too many threads": ("trainer.threads=99999", "it should be less than or equal to 1024"),
     "twice": ("+model=convnet", "model: has a value already; write model=… once, without a +"),
 }
+FURTHER = frozenset(  # cases of a kind of which another is tested
+    (
+        *("1 added key", "3 nan", "3 inf", "3 zero", "4 nothing left", "5 half an epoch"),
+        *("no patience", "no checkpoint", "added without its group", "sweep by function"),
+        *("best without validation", "too many threads", "no part", "9 null"),
+    )
+)
 BAD_WITH_TORCH = {
     "12 os.system": ("model._target_=os.system", "model._target_=os.system: is not allowed"),
     "12 alias": ("model._target_=subprocess.os", "is not allowed"),
@@ -101,7 +108,13 @@ BAD_WITH_TORCH = {
 }
 
 
-@pytest.mark.parametrize(("overrides", "message"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        pytest.param(*values, id=name, marks=[pytest.mark.slow] * (name in FURTHER))
+        for name, values in BAD.items()
+    ],
+)
 def test_bad_input_is_refused_in_one_line(
     train: Program, tmp_path: Path, overrides: str, message: str
 ) -> None:

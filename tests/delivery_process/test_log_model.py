@@ -18,8 +18,8 @@ from experiments.run.load_model import load_model
 from experiments.tracking import Wishes, ask_for
 from experiments.tracking.delivery import Delivery
 from experiments.tracking.store import connect
-from tests.conftest import EXPERIMENTS, PROJECT, command, run_folder
-from tests.programs import wait_until
+from tests.conftest import EXPERIMENTS, PROJECT, command, forked, run_folder
+from tests.programs import provide_database, wait_until
 from tests.tracking.conftest import usual
 
 TRAIN = (sys.executable, str(PROJECT / "train.py"))
@@ -29,6 +29,7 @@ def test_a_run_s_model_is_logged_and_registered_after_the_command(
     tmp_path: Path, root: str
 ) -> None:
     wishes = ("tracking.log_model=true", "tracking.register=digits")
+    provide_database(tmp_path, ())
     done = command(*TRAIN, *usual(root), *wishes, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder, uri = run_folder(tmp_path), f"sqlite:///{tmp_path}/mlflow.db"
@@ -64,7 +65,7 @@ def test_a_run_s_model_is_logged_and_registered_after_the_command(
     assert torch.equal(logged(images), load_model(folder)(images))
 
     (tmp_path / "mlflow.db").unlink()
-    done = command(EXPERIMENTS, "sync", "--rebuild", cwd=tmp_path)
+    done = forked(EXPERIMENTS, "sync", "--rebuild", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert connect(uri).search_model_versions("name = 'best'")
 

@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 
 from experiments import journal
 from experiments.delivery_process.sync import sync
-from tests.conftest import EXPERIMENTS, Program, command, run_folder
-from tests.programs import start, wait_for_epoch
+from tests.conftest import EXPERIMENTS, Program, forked, run_folder
+from tests.programs import provide_database, start, wait_for_epoch
 from tests.test_end_to_end import recorded
 
 
@@ -26,6 +26,7 @@ def test_a_dead_tracking_server_costs_a_warning(offline: Program, tmp_path: Path
     assert (run_folder(tmp_path) / "weights.safetensors").exists()
 
     uri = f"sqlite:///{tmp_path}/mlflow.db"
+    provide_database(tmp_path, ())
     refused = experiments("sync", cwd=tmp_path)
     assert refused.returncode == 1
     assert "nothing listens there (connection refused)" in refused.stderr
@@ -123,7 +124,7 @@ def test_sync_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def experiments(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return command(EXPERIMENTS, *arguments, cwd=cwd)
+    return forked(EXPERIMENTS, *arguments, cwd=cwd)
 
 
 def test_a_lost_database_is_rebuilt_from_the_journals(offline: Program, tmp_path: Path) -> None:

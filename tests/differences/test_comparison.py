@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from experiments.differences.comparison import Comparison, compare
-from tests.conftest import EXPERIMENTS, command
+from tests.conftest import EXPERIMENTS, forked
 from tests.differences.made_up import POINTS, run
 
 
@@ -128,15 +128,15 @@ def test_damaged_weights_are_not_compared(tmp_path: Path) -> None:
 def test_the_command_prints_json_and_refuses_in_one_line(tmp_path: Path) -> None:
     for name, lr in (("a", 0.1), ("b", 0.2)):
         run(tmp_path / "outputs" / name, lr=lr)
-    done = command(EXPERIMENTS, "diff", "outputs/a", "outputs/b", "--json", cwd=tmp_path)
+    done = forked(EXPERIMENTS, "diff", "outputs/a", "outputs/b", "--json", cwd=tmp_path)
     told = json.loads(done.stdout)
     assert told["sentence"].startswith("Differ in optimizer.lr")
     assert {"key": "optimizer.lr", "a": "0.1", "b": "0.2"} in told["sections"]["configuration"][
         "rows"
     ]
-    shown = command(EXPERIMENTS, "diff", "outputs/a", "outputs/b", cwd=tmp_path)
+    shown = forked(EXPERIMENTS, "diff", "outputs/a", "outputs/b", cwd=tmp_path)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("Differ in optimizer.lr")
-    unknown = command(EXPERIMENTS, "diff", "outputs/a", "nowhere", cwd=tmp_path)
+    unknown = forked(EXPERIMENTS, "diff", "outputs/a", "nowhere", cwd=tmp_path)
     assert unknown.returncode == 2
     assert unknown.stderr.startswith("error: nowhere: ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from experiments.config import RunConfig
-from experiments.identity import package_source
+from experiments.identity import computing_part, package_source
 from experiments.identity.package_source import (
     BESIDE,
     computing_modules,
@@ -68,9 +69,16 @@ def base() -> RunConfig:
     return configuration()
 
 
+_remembered_part = functools.cache(computing_part.computing_part)
+
+
 @pytest.fixture
 def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of this package's source, in place of the package itself."""
+    """A copy of this package's source, in place of the package itself.
+
+    The parts of its modules are remembered by their contents, because a test changes only one.
+    """
+    monkeypatch.setattr(computing_part, "computing_part", _remembered_part)
     folder = tmp_path / "experiments"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(package_source, "files", lambda _: folder)
@@ -187,7 +195,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, root: str) -> set[str]:
     (folder / "own.py").write_text(OWN)
     usual = ("data=digits", f"data.root={root}", "trainer.epochs=1", "tracking=none")
     found: set[str] = set()
-    lanes = ("-m", "hydra/launcher=vectorized", "seed=1,2")
+    lanes = ("-m", "hydra/launcher=vectorized", "hydra.launcher.lanes=2", "seed=1,2")
     for name, overrides in (("alone", ()), ("lanes", lanes)):
         told = folder / name
         told.mkdir()

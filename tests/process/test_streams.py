@@ -20,7 +20,7 @@ from tests.conftest import (
     command,
     run_folder,
 )
-from tests.programs import cleaned_up, start, wait_for_epoch
+from tests.programs import cleaned_up, provide_database, start, wait_for_epoch
 from tests.sweep.conftest import runs
 
 CLOSED = {
@@ -56,6 +56,7 @@ def assert_recorded(folder: Path, status: str = "FINISHED") -> None:
     "redirection", cases({name: (how,) for name, how in reversed(CLOSED.items())}, usual=1)
 )
 def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> None:
+    provide_database(tmp_path, ())
     done = through_a_shell(train(root), redirection, tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -66,6 +67,7 @@ def test_a_run_needs_no_stream(tmp_path: Path, root: str, redirection: str) -> N
 @pytest.mark.parametrize("kind", ["pipe", pytest.param("terminal", marks=pytest.mark.slow)])
 def test_a_run_goes_on_when_its_reader_is_gone(tmp_path: Path, root: str, kind: str) -> None:
     reader, writer = os.pipe() if kind == "pipe" else pty.openpty()
+    provide_database(tmp_path, ())
     (tmp_path / "errors").touch()
     with (tmp_path / "errors").open("r+") as errors:
         process = cleaned_up(
@@ -96,7 +98,13 @@ def test_a_run_that_fails_says_so_by_its_exit_code_alone(tmp_path: Path, root: s
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--cfg", "all"), ("--info", "all")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        *(pytest.param((flag, "all"), marks=pytest.mark.slow) for flag in ("--cfg", "--info")),
+    ],
+)
 def test_looking_may_be_cut_short(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     program = [sys.executable, str(PROJECT / "train.py"), *arguments]
     done = through_a_shell(program, "| head -n 1", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import yaml
 
 from experiments.sweep.compose import as_override
 from tests.conftest import PROJECT, clean_environment
+from tests.programs import provide_database
 
 pytestmark = pytest.mark.xdist_group("secrets")  # one worker runs the commands, for all tests
 MODEL = """
@@ -119,9 +122,8 @@ class Commands:
         password = self.secret(way) if nasty else "@".join(self.secrets[way])
         return f"http://me:{password}@127.0.0.1:9"
 
-    def run(
-        self, *overrides: str, flags: Sequence[str] = (), **environment: str
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *overrides: str, flags: Sequence[str] = (), **environment: str) -> str:
+        """Return what a command prints."""
         usual = ("data=digits", f"data.root={self.root}", "trainer.epochs=1")
         done = subprocess.run(
             (sys.executable, self.project / "train.py", *flags, *usual, *overrides),
@@ -134,7 +136,7 @@ class Commands:
             timeout=180,
             check=False,
         )
-        self.printed.append(done.stdout + done.stderr)
+        return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -154,13 +156,22 @@ def commands(tmp_path_factory: pytest.TempPathFactory, root: str) -> Commands:
         as_override("+model.password", told.secret("typed")),
         as_override("+model.url", told.address("typed address")),
     )
-    told.run(*telling, **environment)
-    told.run(*telling, "+model.fails=true", **environment)
-    told.run("tracking=team", "seed=1")
-    told.run(as_override("tracking.uri", told.address("tracking.uri", nasty=False)), "seed=2")
-    told.run("seed=3", MLFLOW_TRACKING_URI=told.address("MLflow's address", nasty=False))
-    told.run(as_override("tracking.uri", told.address("no address")))
-    told.run(
+    provide_database(told.folder, ())
+    outside = told.address("MLflow's address", nasty=False)
+    waiting = (  # for servers that are dead
+        functools.partial(told.run, "tracking=team", "seed=1"),
+        functools.partial(told.run, uri(told.address("tracking.uri", nasty=False)), "seed=2"),
+        functools.partial(told.run, "seed=3", MLFLOW_TRACKING_URI=outside),
+        functools.partial(told.run, uri(told.address("no address"))),
+    )
+    with ThreadPoolExecutor() as pool:
+        commands = [pool.submit(command) for command in waiting]
+        told.printed += [
+            told.run(*telling, **environment),
+            told.run(*telling, "+model.fails=true", **environment),
+            *(command.result() for command in commands),
+        ]
+    sweep = told.run(
         *("hydra/launcher=pickling", *telling[:3], "+model.fails=true,false"),
         "+model.token="
         + ",".join(as_override("", told.secret(way))[1:] for way in ("swept", "swept as well")),
@@ -168,7 +179,12 @@ def commands(tmp_path_factory: pytest.TempPathFactory, root: str) -> Commands:
         flags=("-m",),
         **environment,
     )
+    told.printed.append(sweep)
     return told
+
+
+def uri(address: str) -> str:
+    return as_override("tracking.uri", address)
 
 
 WAYS = (

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.catalog.summary import Summary, summary_of
 from tests.conftest import command
-from tests.programs import OWN
+from tests.programs import OWN, provide_database
 from tests.tracking.conftest import TRAIN
 
 
@@ -35,6 +35,7 @@ class Sweeps:
 def made_sweeps(tmp_path_factory: pytest.TempPathFactory, root: str) -> Sweeps:
     folder = tmp_path_factory.mktemp("sweeps")
     (folder / "own.py").write_text(OWN)
+    provide_database(folder, ())
     usual = (*TRAIN, "-m", "data=digits", f"data.root={root}", "trainer.epochs=3")
     varied = ("optimizer.lr=0.001,0.1", "optimizer=sgd,sgd_momentum", "seed=0,1")
     split = ("data.validation_size=200", "hydra/launcher=vectorized")

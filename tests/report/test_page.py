@@ -62,7 +62,7 @@ def opened(chromium: Browser, page: str, folder: Path, width: int, scheme: str) 
     return facts
 
 
-@pytest.mark.parametrize(("width", "scheme"), cases(VIEWS, usual=2))
+@pytest.mark.parametrize(("width", "scheme"), cases(VIEWS, usual=1))
 def test_reports_of_sweeps_and_runs_are_quiet_and_fit(
     sweeps: Sweeps, chromium: Browser, tmp_path: Path, width: int, scheme: str
 ) -> None:

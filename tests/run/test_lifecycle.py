@@ -86,7 +86,6 @@ def assert_the_same(config: RunConfig, tmp_path: Path, *batches: int) -> None:
         "optimizer=sgd_momentum schedule=cosine optimizer.weight_decay=0.01",
         "optimizer=adamw model._target_=tests.own_models.Dropping",
         "model._target_=tests.own_models.Drawing data.validation_size=300",
-        "model=convnet trainer.limit_batches=24",
         "model._target_=tests.own_models.Transposed",
         "model._target_=tests.own_models.Transposed optimizer=adamw",
         "optimizer._target_=tests.own_models.Master ~optimizer.momentum ~optimizer.dampening "
@@ -100,6 +99,17 @@ def test_interrupted_and_continued_to_the_bit(
     tmp_path: Path, root: str, overrides: str, batches: tuple[int, ...]
 ) -> None:
     assert_the_same(configuration(root, *overrides.split()), tmp_path, *batches)
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [(24, 3, 9), *(pytest.param(each, marks=pytest.mark.slow) for each in ((1,), (25, 24)))],
+)
+def test_convolutions_are_continued_to_the_bit(
+    tmp_path: Path, root: str, batches: tuple[int, ...]
+) -> None:
+    config = configuration(root, "model=convnet", "trainer.limit_batches=24")
+    assert_the_same(config, tmp_path, *batches)
 
 
 @pytest.mark.parametrize("batch", [22, 23, 24, 46, 69, 70])

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import journal
 from experiments.journal import History
+from tests.programs import provide_database
 
 SIZES = ("data.validation_size=300", "trainer.epochs=2", "hydra.run.dir=run")
 F1 = "+task/metric@task.metrics.f1=f1"
@@ -85,6 +86,7 @@ def test_a_job_of_a_sweep_is_measured_too(offline, tmp_path: Path) -> None:
 def test_in_mlflow_it_stays_finished_and_gets_the_metric(offline, tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
+    provide_database(tmp_path, ())
     store = f"tracking.uri=sqlite:///{tmp_path}/mlflow.db"
     assert offline(*SIZES, store).returncode == 0
     client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from experiments import journal
-from experiments.run.verify_resume import compare, result
+from experiments.run.verify_resume import Evidence, compare, result
 from tests.conftest import Program, run_folder
 from tests.programs import finish, wait_for_epoch, wait_until
+from tests.programs import start as start_program
 
 
 def journals_of_jobs(tmp_path: Path) -> list[Path]:
@@ -29,13 +30,23 @@ def saved(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "parts").glob("outputs/*/*/checkpoints/*.safetensors"))
 
 
-def assert_the_same(tmp_path: Path) -> None:
-    assert compare(result(tmp_path / "whole"), result(tmp_path / "parts")) == []
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, root: str) -> Evidence:
+    """The result of the run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    usual = ("trainer.epochs=6", "data.validation_size=100")
+    finish(start_program(folder, root, "Dropping", *usual, SLOW="0"))
+    return result(folder)
+
+
+def assert_the_same(whole: Evidence, tmp_path: Path) -> None:
+    assert compare(whole, result(tmp_path / "parts")) == []
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_it_ends_as_if_never_killed(start, tmp_path: Path) -> None:
-    finish(start("whole"))
+def test_killed_at_random_moments_it_ends_as_if_never_killed(
+    start, whole: Evidence, tmp_path: Path
+) -> None:
     seed = random.randrange(10**6)
     moments = random.Random(seed)
     for _ in range(4):
@@ -47,16 +58,15 @@ def test_killed_at_random_moments_it_ends_as_if_never_killed(start, tmp_path: Pa
         assert len(journals(tmp_path)) == 1
     output = finish(start("parts"))
     print(f"seed {seed}: {output}")
-    assert_the_same(tmp_path)
+    assert_the_same(whole, tmp_path)
 
 
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
 )
 def test_stopped_in_the_middle_of_an_epoch_it_goes_on_there(
-    start, tmp_path: Path, number: signal.Signals
+    start, whole: Evidence, tmp_path: Path, number: signal.Signals
 ) -> None:
-    finish(start("whole"))
     process = start("parts", held_after=50)
     wait_for_epoch(process, 2)
     process.send_signal(number)
@@ -68,7 +78,7 @@ def test_stopped_in_the_middle_of_an_epoch_it_goes_on_there(
     output = finish(start("parts"))
     assert re.search(r"^Resuming at epoch 3, batch \d+$", output, flags=re.MULTILINE)
     assert f"MLflow run {run_id} in" in output
-    assert_the_same(tmp_path)
+    assert_the_same(whole, tmp_path)
 
 
 def test_a_finished_run_is_reported_and_not_trained(offline: Program, tmp_path: Path) -> None:
@@ -121,10 +131,10 @@ def test_a_job_of_a_sweep_that_is_finished_is_not_trained(offline: Program, tmp_
 
 
 def test_a_run_alive_elsewhere_is_refused(start, tmp_path: Path) -> None:
-    process = start("parts", held_after=0)
+    process = start("parts", "tracking=none", held_after=0)
     wait_until(lambda: journals(tmp_path))
     before = sorted((tmp_path / "parts").glob("outputs/2*/*"))
-    second = start("parts")
+    second = start("parts", "tracking=none")
     _, errors = second.communicate(timeout=60)
     process.kill()
     process.communicate()
@@ -134,8 +144,9 @@ def test_a_run_alive_elsewhere_is_refused(start, tmp_path: Path) -> None:
     assert sorted((tmp_path / "parts").glob("outputs/2*/*")) == before
 
 
-def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(start, tmp_path: Path) -> None:
-    finish(start("whole"))
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(
+    start, whole: Evidence, tmp_path: Path
+) -> None:
     process = start("parts", held_after=70)
     wait_for_epoch(process, 3)
     wait_until(lambda: any(path.name.startswith(f"{66:09d}-") for path in saved(tmp_path)))
@@ -146,7 +157,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_taken(start, tmp_pat
     output = finish(start("parts"))
     assert f"{newest.name}: is damaged" in output
     assert "Resuming at epoch 3\n" in output
-    assert_the_same(tmp_path)
+    assert_the_same(whole, tmp_path)
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_in_start_up_it_ends_and_nothing_is_created(
 @pytest.mark.parametrize(
     ("moment", "name"),
     [
-        ("import:1", "TERM"),
+        pytest.param("import:1", "TERM", marks=pytest.mark.slow),
         pytest.param("init:1", "INT", marks=pytest.mark.slow),
         ("train:30", "TERM"),
     ],

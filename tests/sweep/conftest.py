@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tests import forks
 from tests.conftest import PROJECT, clean_environment
 from tests.programs import OWN, cleaned_up, provide_database
 
@@ -60,12 +61,15 @@ class Sweep:
     def run(
         self, *overrides: str, model: str = "Fragile", **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        environment = self.environment() | environment
+        given = self.environment()
         provide_database(self.folder, overrides)
+        command = self.command(*overrides, model=model)
+        if self.launcher[0] in {"basic", "vectorized"} and "PYTHONIOENCODING" not in environment:
+            return forks.run(command[1:], self.folder, given, environment)
         return subprocess.run(
-            self.command(*overrides, model=model),
+            command,
             cwd=self.folder,
-            env=environment,
+            env=given | environment,
             capture_output=True,
             text=True,
             timeout=180,

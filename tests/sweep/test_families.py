@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import provide_database
 from tests.sweep.conftest import Sweep
 from tests.tracking.test_places import in_store, sync
 
@@ -26,6 +27,8 @@ def families(database: Path, experiment: str = "digits") -> dict[str, Counter[st
 
 def test_each_sweep_has_all_its_jobs_under_it_also_in_a_new_store(sweep: Sweep) -> None:
     usual = ("trainer.limit_batches=1",)
+    for name in ("other", "third"):
+        provide_database(sweep.folder, (), f"{name}.db")
     for seeds in ("seed=0,1", "seed=1,2"):
         done = sweep.run(seeds, *usual)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -41,6 +41,14 @@ def processes_in(folder: Path) -> list[str]:
 
 @pytest.mark.row("failing job in a sweep")
 @pytest.mark.row("output directories")
+@pytest.mark.parametrize(
+    "anywhere",
+    [
+        pytest.param(*LAUNCHERS[0].values, id=LAUNCHERS[0].id, marks=pytest.mark.slow),
+        *LAUNCHERS[1:],
+    ],
+    indirect=True,
+)
 def test_a_job_that_fails_takes_no_other_along(anywhere: Sweep) -> None:
     fates = ("raise", "exit", "kill", "memory")
     done = anywhere.run(f"model.fate={','.join(fates)},fine", "seed=0,1", "tracking=none")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from experiments.errors import InputError
 from experiments.run.build import assemble
 from experiments.worker.try_first_steps import try_choices
-from tests.conftest import PROJECT, clean_environment
+from tests.conftest import TRAIN, forked
 from tests.identity.test_ingredients import configuration
 from tests.sweep.conftest import Sweep
 from tests.sweep.test_sweeps import plan_of
@@ -75,16 +74,12 @@ def own(tmp_path: Path, root: str) -> Sweep:
 
 
 def ran(sweep: Sweep, *overrides: str, multirun: bool) -> subprocess.CompletedProcess[str]:
-    program = [sys.executable, str(PROJECT / "train.py"), *(["-m"] if multirun else [])]
+    flags = ["-m"] if multirun else []
     usual = ["data=digits", f"data.root={sweep.root}", "trainer.epochs=1", "tracking=none"]
-    return subprocess.run(
-        [*program, *usual, "model._target_=own.Net", *overrides],
+    return forked(
+        *(TRAIN, *flags, *usual, "model._target_=own.Net", *overrides),
         cwd=sweep.folder,
-        env=clean_environment() | {"PYTHONPATH": str(sweep.folder / "plugins")},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
+        PYTHONPATH=str(sweep.folder / "plugins"),
     )
 
 

@@ -183,7 +183,9 @@ def test_hydra_s_own_suite() -> None:
     assert "21 passed" in done.stdout
 
 
-@pytest.mark.parametrize("lanes_given", ["0", "2.5", "many"])
+@pytest.mark.parametrize(
+    "lanes_given", ["0", *(pytest.param(each, marks=pytest.mark.slow) for each in ("2.5", "many"))]
+)
 def test_a_wrong_number_of_lanes_is_one_line(tmp_path: Path, root: str, lanes_given: str) -> None:
     sweep = Sweep(tmp_path, root, ("vectorized", f"hydra.launcher.lanes={lanes_given}"))
     done = sweep.run("seed=0,1", "tracking=none")

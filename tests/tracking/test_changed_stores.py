@@ -15,9 +15,9 @@ from mlflow.entities import ViewType
 
 from experiments.tracking.sqlite import follow_a_move, sqlite_address
 from experiments.tracking.store import connect
-from tests.conftest import Program, command
+from tests.conftest import TRAIN, Program, forked
 from tests.programs import finish, release, wait_for_epoch, wait_until
-from tests.tracking.conftest import TRAIN, usual
+from tests.tracking.conftest import usual
 from tests.tracking.test_places import assert_whole, in_store, sync
 
 
@@ -50,7 +50,7 @@ def test_a_project_that_is_elsewhere_has_its_artifacts_there(
     (listed,) = artifacts(made / "mlflow.db").values()
     follow_a_move(before / "mlflow.db")
     shutil.copytree(before, now) if how == "copied" else before.rename(now)
-    done = command(*TRAIN, *usual(root), "seed=1", cwd=now)
+    done = forked(TRAIN, *usual(root), "seed=1", cwd=now)
     assert done.returncode == 0, done.stderr
     assert before.exists() == (how == "copied")
     found = artifacts(now / "mlflow.db")
@@ -61,7 +61,7 @@ def test_a_project_that_is_elsewhere_has_its_artifacts_there(
     if how == "copied":
         (kept,) = artifacts(before / "mlflow.db")
         assert kept.is_relative_to(before)
-    again = command(*TRAIN, *usual(root), cwd=now)
+    again = forked(TRAIN, *usual(root), cwd=now)
     assert again.stdout.startswith("Finished before: ")
     assert len(artifacts(now / "mlflow.db")) == 2
     assert "had no need" in sync(now).stdout

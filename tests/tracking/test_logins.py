@@ -16,9 +16,9 @@ from mlflow import MlflowClient
 
 from experiments.tracking.logins import login_to
 from experiments.tracking.store import address, same_store
-from tests.conftest import EXPERIMENTS, cases, command
+from tests.conftest import EXPERIMENTS, TRAIN, cases, forked
 from tests.faults.servers import ADMIN, MlflowServer, mlflow_server
-from tests.tracking.conftest import TRAIN, usual
+from tests.tracking.conftest import usual
 
 USERS = """
 from mlflow import MlflowClient
@@ -69,7 +69,7 @@ def program(
     server: MlflowServer, folder: Path, login: tuple[str, str], *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command with a login in the environment, and without the developer's own."""
-    return command(*arguments, cwd=folder, **server.login(*login), HOME=str(folder / "home"))
+    return forked(*arguments, cwd=folder, **server.login(*login), HOME=str(folder / "home"))
 
 
 @pytest.mark.parametrize(("login", "experiment", "words"), cases(REFUSED, 2))
@@ -85,7 +85,7 @@ def test_who_is_refused_is_told_in_one_line_and_nothing_is_created(
 ) -> None:
     before = number_of_runs(store)
     override = f"tracking.experiment={experiment}"
-    done = program(server, tmp_path, login, *TRAIN, *usual(root), override)
+    done = program(server, tmp_path, login, TRAIN, *usual(root), override)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: tracking.")
@@ -100,7 +100,7 @@ def test_sync_says_it_too_and_delivers_with_the_right_login(
     server: MlflowServer, store: MlflowClient, digits, root: str, tmp_path: Path
 ) -> None:
     untracked = ("tracking=none", "tracking.experiment=digits")
-    assert command(*TRAIN, *usual(root), *untracked, cwd=tmp_path).returncode == 0
+    assert forked(TRAIN, *usual(root), *untracked, cwd=tmp_path).returncode == 0
     sync = (EXPERIMENTS, "sync", "--uri", server.address)
     before = number_of_runs(store)
     for login, words in ((("ann", "wrong"), "of user ann (401)"), (READER, UNWRITABLE)):
@@ -132,7 +132,7 @@ def test_a_run_that_a_restored_backup_lacks_is_brought_back_by_a_member(
     with contextlib.closing(sqlite3.connect(":memory:")) as backup:
         with contextlib.closing(sqlite3.connect(server.folder / "server.db")) as database:
             database.backup(backup)
-        done = program(server, tmp_path, ANN, *TRAIN, *usual(root), "seed=79")
+        done = program(server, tmp_path, ANN, TRAIN, *usual(root), "seed=79")
         assert done.returncode == 0, done.stderr
         with contextlib.closing(sqlite3.connect(server.folder / "server.db")) as database:
             backup.backup(database)
@@ -148,7 +148,7 @@ def test_a_run_that_a_restored_backup_lacks_is_brought_back_by_a_member(
 def test_a_reader_is_shown_a_finished_run_of_the_team(
     server: MlflowServer, store: MlflowClient, digits, root: str, tmp_path: Path
 ) -> None:
-    run = (*TRAIN, *usual(root), "seed=77")
+    run = (TRAIN, *usual(root), "seed=77")
     for folder, login in (("ann", ANN), ("reader", READER)):
         (tmp_path / folder).mkdir()
         done = program(server, tmp_path / folder, login, *run)
@@ -164,7 +164,7 @@ def test_a_login_in_the_address_is_written_nowhere_and_names_the_same_store(
     server: MlflowServer, digits, root: str, tmp_path: Path
 ) -> None:
     uri = server.address.replace("://", "://{}:{}@".format(*ANN))
-    done = command(*TRAIN, *usual(root), f"tracking.uri={uri}", "seed=78", cwd=tmp_path)
+    done = forked(TRAIN, *usual(root), f"tracking.uri={uri}", "seed=78", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert files

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mlflow.entities import Run
 
 from experiments.config.tracking import RESERVED
 from experiments.tracking.tag_names import NOTE, PARENT
-from tests.conftest import PROJECT, command
+from tests.conftest import TRAIN, forked
 from tests.programs import provide_database
 from tests.tracking.test_places import in_store
 
@@ -23,9 +22,7 @@ MINE = "_target_: experiments.data.Digits\nroot: {}\nbatch_size: 32\nvalidation_
 
 def train(folder: Path, root: str, *overrides: str, **env: str) -> subprocess.CompletedProcess[str]:
     usual = (f"data.root={root}", "trainer.epochs=1", "optimizer.lr=0.05")
-    done = command(
-        *(sys.executable, str(PROJECT / "train.py"), *overrides, *usual), cwd=folder, **env
-    )
+    done = forked(TRAIN, *overrides, *usual, cwd=folder, **env)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

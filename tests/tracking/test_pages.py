@@ -16,13 +16,13 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.conftest import EXPERIMENTS, clean_environment, command
-from tests.programs import cleaned_up
+from tests.programs import cleaned_up, provide_database
 from tests.tracking.conftest import TRAIN, usual
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # A container's user may be root, for whom Chromium has no sandbox.
 SANDBOX = [] if os.getuid() else ["--no-sandbox"]
-JOBS = 18
+JOBS = 8
 CELLS = """() => {
     const rows = {};
     for (const row of document.querySelectorAll("[role=row][row-index]"))
@@ -69,7 +69,8 @@ def test_the_links_of_a_sweep_show_the_jobs_best_first_and_the_verdict(
     tmp_path: Path, root: str
 ) -> None:
     options = ("hydra/launcher=vectorized", "data.validation_size=200")
-    varied = ("optimizer.lr=0.001,0.01,0.1", "optimizer=sgd,sgd_momentum", "seed=0,1,2")
+    varied = ("optimizer.lr=0.001,0.1", "optimizer=sgd,sgd_momentum", "seed=0,1")
+    provide_database(tmp_path, ())
     done = command(*TRAIN, "-m", *usual(root), *options, *varied, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     compare, verdict = re.findall(r"^(?:Compare|Verdict): (\S+)", done.stdout, re.MULTILINE)
@@ -89,7 +90,7 @@ def test_the_links_of_a_sweep_show_the_jobs_best_first_and_the_verdict(
         accuracies = [float(row["metrics.`val_accuracy`"]) for row in rows]
         assert accuracies == sorted(accuracies, reverse=True)
         for key in ("params.`optimizer.lr`", "params.`optimizer`", "params.`seed`"):
-            assert len({row[key] for row in rows}) in {2, 3}
+            assert len({row[key] for row in rows}) == 2
         assert all(float(row["metrics.`test_accuracy`"]) > 0 for row in rows)
 
         page.goto(there(verdict))
@@ -97,4 +98,4 @@ def test_the_links_of_a_sweep_show_the_jobs_best_first_and_the_verdict(
         page.get_by_text(re.compile("cannot be told apart|is worse|are worse")).first.wait_for()
 
         page.goto(page_of_all)
-        page.get_by_text("sweep: lr=0.001,0.01,0.1").first.wait_for()
+        page.get_by_text("sweep: lr=0.001,0.1").first.wait_for()

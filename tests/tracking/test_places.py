@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from experiments.tracking.sqlite import sqlite_address
 from experiments.tracking.store import connect
-from tests.conftest import EXPERIMENTS, Program, command, run_folder
+from tests.conftest import EXPERIMENTS, Program, command, forked, run_folder
 from tests.programs import finish, wait_for_epoch
 from tests.tracking.conftest import TRAIN, usual
 
@@ -84,7 +84,7 @@ def test_begun_without_tracking_a_finished_run_is_recorded_when_asked_for(
 
 
 def sync(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return command(EXPERIMENTS, "sync", *arguments, cwd=folder)
+    return forked(EXPERIMENTS, "sync", *arguments, cwd=folder)
 
 
 @pytest.mark.slow

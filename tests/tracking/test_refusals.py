@@ -33,7 +33,10 @@ def test_item_19_a_mistyped_address(offline: Program, digits, tmp_path: Path) ->
     assert_refused(offline, tmp_path, "htp://host:5000", "is no kind of address")
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "login (401)"), (404, "(404)")])
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, "login (401)"), pytest.param(404, "(404)", marks=pytest.mark.slow)],
+)
 def test_item_19_a_server_that_refuses(
     offline: Program, digits, tmp_path: Path, status: int, words: str
 ) -> None:
