@@ -103,6 +103,17 @@ def test_layers_that_share_a_weight_later_step_it_once(monkeypatch) -> None:
     assert_same_bits(*found)
 
 
+def test_gradients_that_a_trial_has_left_do_not_count() -> None:
+    found = []
+    for is_left in (True, False):
+        torch.manual_seed(0)
+        model = SimpleNet()
+        if is_left:
+            model.fc1.weight.grad = torch.ones_like(model.fc1.weight)
+        found.append(train(model))
+    assert_same_bits(*found)
+
+
 class Own(torch.optim.SGD):
     def __init__(self, parameters) -> None:
         super().__init__(parameters, lr=0.01)
@@ -130,4 +141,4 @@ def test_code_with_other_bits_is_not_used_and_it_is_said(monkeypatch, taken, cap
     monkeypatch.setattr(compiled_steps, "_stepped", stepped)
     train(SimpleNet())
     assert not taken
-    assert "other bits than Python's" in caplog.text
+    assert "round otherwise than Python's" in caplog.text

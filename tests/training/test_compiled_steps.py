@@ -27,9 +27,10 @@ pytestmark = pytest.mark.usefixtures("built", "threads")
         (model_of(), lambda given: sgd(given, momentum=0.0, weight_decay=0.1)),
         (model_of(128, 64, 32, activation=nn.Tanh), lambda given: sgd(given, nesterov=True)),
         (model_of(600, 600, activation=nn.Sigmoid, bias=False), sgd),
+        (SimpleNet(), lambda given: sgd(given, lr=1e20)),
         (model_of(4096), lambda given: adamw(given, amsgrad=True, maximize=True)),
     ],
-    ids=["article", "adamw", "one layer", "deep", "wide", "a large last layer"],
+    ids=["article", "adamw", "one layer", "deep", "wide", "NaN", "a large last layer"],
 )
 def test_the_bits_are_those_of_python(monkeypatch, taken, model, optimizer) -> None:
     mine = train(copy.deepcopy(model), optimizer)

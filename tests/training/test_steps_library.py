@@ -14,7 +14,7 @@ import torch
 
 from experiments.errors import RunError
 from experiments.training import steps_library
-from experiments.training.steps_library import build, is_loaded, library
+from experiments.training.steps_library import build, is_loaded, is_whole, library
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def fresh() -> Iterator[None]:
     [
         ("no-such-compiler", "no C++ compiler was found as 'no-such-compiler'; install GCC"),
         ("", "no C++ compiler was found as ''; install GCC"),
+        ("true", "true: wrote no library; CXX should name GCC's g++"),
         ("false", "false ended with exit code 1: it says nothing"),
         ('"', 'CXX=": No closing quotation; it should name a C++ compiler'),
     ],
@@ -47,7 +48,7 @@ def test_without_a_working_compiler_one_line_says_so(
     monkeypatch.setenv("CXX", compiler)
     with pytest.raises(RunError, match=re.escape(told)):
         build()
-    assert not [file for file in elsewhere.rglob("*") if file.is_file()]
+    assert {file.name for file in elsewhere.rglob("*") if file.is_file()} <= {"lock"}
     assert not library().exists()
 
 
@@ -78,6 +79,33 @@ def test_another_torch_or_source_has_another_library(monkeypatch, elsewhere) -> 
     monkeypatch.setattr(steps_library, "_SOURCES", [source])
     names.add(library())
     assert len(names) == 3
+
+
+def test_a_build_removes_what_another_left(monkeypatch, elsewhere) -> None:
+    """A copier in place of the compiler and of Python, which would load the library."""
+    copier = elsewhere / "c++"
+    copier.write_text(
+        '#!/bin/sh\nwhile [ $# -gt 0 ]; do\n[ "$1" = -o ] && echo built > "$2"\nshift\ndone\n'
+    )
+    copier.chmod(0o755)
+    monkeypatch.setenv("CXX", str(copier))
+    monkeypatch.setattr(sys, "executable", str(copier))
+    target = library()
+    left = [target.parent / "building-1" / "steps.o", target.with_stem("chain_steps-0")]
+    for file in left:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert build() == target
+    assert target.read_text() == "built\n"
+    assert is_whole(target)
+    assert {file.name for file in target.parent.iterdir()} <= {
+        *(target.name, target.with_suffix(".sha256").name, "lock")
+    }
+    monkeypatch.setenv("CXX", "false")
+    assert build() == target, "what is there is not built again"
+    target.write_text("other")
+    with pytest.raises(RunError, match="false ended with exit code 1"):
+        build()
 
 
 def test_a_damaged_library_costs_a_warning(elsewhere, caplog, fresh) -> None:

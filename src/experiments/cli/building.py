@@ -15,7 +15,8 @@ def add_to(app: typer.Typer) -> None:
 def build() -> None:
     """Build the compiled steps of small models, once: less time, the same bits.
 
-    It needs a C++ compiler and about ten seconds. Without it train.py computes the same in Python.
+    It needs GCC (CXX names another command than c++) and about ten seconds, and writes into
+    lib/experiments of the Python environment. Without it train.py computes the same in Python.
     """
     from experiments.training.steps_library import build as built
     from experiments.training.steps_library import is_loaded, library
@@ -23,6 +24,7 @@ def build() -> None:
     if is_loaded():
         typer.echo(f"The compiled steps are there: {library()}")
         return
+    typer.echo("Building the compiled steps takes about ten seconds.")
     began = time.perf_counter()
     file = built()
-    typer.echo(f"The compiled steps are built, in {time.perf_counter() - began:.0f} s: {file}")
+    typer.echo(f"They are built, in {time.perf_counter() - began:.0f} s: {file}")

@@ -43,6 +43,8 @@ def fit_lanes(
         CannotStackError: the model does something that is impossible for all lanes at once.
     """
     layouts = layouts_for(lanes, batch_size)
+    for lane in lanes:
+        lane.model.zero_grad()  # as in `fit`
     own = {id(lane): own_steps(lane, batch_size) for lane in lanes}
     together: Together | None = None
     running = [lane for lane in lanes if not lane.is_done]

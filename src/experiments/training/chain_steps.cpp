@@ -24,6 +24,7 @@ using Names = std::vector<std::string>;
 using Scalars = c10::List<std::optional<at::Scalar>>;
 
 constexpr int64_t kColumns = 64;  // of a product, the fewest for a thread
+constexpr int64_t kSum = 512;     // numbers; oneDNN's products divide longer sums
 
 // Makes kernels use one thread. In a parallel region they do so anyway.
 struct OneThread {
@@ -107,7 +108,7 @@ class Chain {
   // own kernel has the bits of `product` and takes less time to call, where the processor has it.
   Tensor weight_gradient(const Tensor& gradient, const Tensor& inputs) const {
     static const bool has_kernel = has_brgemm();
-    if (!has_kernel || !is_large(gradient.t(), inputs.t())) {
+    if (!has_kernel || gradient.size(0) > kSum || !is_large(gradient.t(), inputs.t())) {
       return product(gradient.t(), inputs.t());
     }
     const int64_t rows = gradient.size(1), inner = gradient.size(0), width = inputs.size(1);

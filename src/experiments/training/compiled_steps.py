@@ -58,12 +58,17 @@ def compiled_steps(
         or kernel_of(optimizer) is None
         or not _is_plain(gradients.autograd.task)
         or not _can_be_read(split)
+        or not all(each.is_contiguous() for each in gradients.autograd.model.parameters())
         or not is_loaded()
     ):
         return None
     if not _has_the_bits(gradients, optimizer, split, batch_size):
-        _log.warning("The compiled steps have other bits than Python's here, so Python makes them")
+        _log.warning(
+            "The compiled steps round otherwise than Python's here, so this run is trained by "
+            "Python's: the same results, more slowly"
+        )
         return None
+    _log.debug("The steps of this run are compiled, where nothing sees each of them")
     return CompiledSteps(gradients, updates, split, batch_size, ThreadChoice().call)
 
 
@@ -161,9 +166,14 @@ def _has_the_bits(
         torch.set_num_threads(number)
         its = _stepped(*told, python=_PYTHON)
         torch.set_num_threads(threads)
-        if len(mine) != len(its) or not all(map(torch.equal, mine, its)):
+        if len(mine) != len(its) or not all(map(_have_equal_bits, mine, its)):
             return False
     return True
+
+
+def _have_equal_bits(one: Tensor, other: Tensor) -> bool:
+    """Return whether tensors are equal, NaN included."""
+    return torch.equal(*(each.detach().reshape(-1).view(torch.uint8) for each in (one, other)))
 
 
 def _stepped(

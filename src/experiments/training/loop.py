@@ -91,6 +91,7 @@ def fit(
         precision: that of the evaluation, and of the training by autograd.
         marks: marks the phases of each step for a profiler.
     """
+    model.zero_grad()  # what a trial may have left where a copy of the model refers to the model
     gradients = gradients or Autograd(model, task, precision, marks)
     updates = Updates([optimizer], gradients.scaler)
     is_observed = clip is not None or moments.see_steps or marks is not NO_MARKS
