@@ -18,6 +18,7 @@ _PERIOD, _LONGEST = 0.25, 0.5  # s between comparisons: other processes come and
 _SAMPLES, _SECONDS = 12, 0.01  # calls of each kind in a comparison: so many, or as take so long
 _RARELY = 20  # times the seconds of a comparison, until the next
 _LEAST = 4  # calls; until then the other threads wake up
+_LONG = 1e-3  # s; a call that takes so long wakes them itself
 _GAIN = 0.95  # all threads must save a twentieth: other processes can use an idle core
 _HOPELESS = 2.0  # times the seconds of one thread; beside a busy process a call may take 100 times
 _FEW = 2**20  # elements
@@ -80,7 +81,8 @@ class ThreadChoice:
         if is_one:
             return
         one = _typical(self._one)
-        if len(self._all) == _LEAST and min(self._all) > _HOPELESS * one:
+        told, hopeless = (2, one) if one > _LONG else (_LEAST, _HOPELESS * one)
+        if len(self._all) == told and min(self._all) > hopeless:
             self._end(is_one_faster=True)
         elif _are_enough(self._all):
             self._end(is_one_faster=_typical(self._all) > _GAIN * one)
