@@ -58,7 +58,7 @@ def test_a_hook_that_comes_later_is_called(taken) -> None:
     assert len(calls) == 8
 
 
-def test_a_parameter_group_with_other_values_is_stepped_by_them(monkeypatch, taken) -> None:
+def test_a_parameter_group_with_other_values_is_stepped_by_them(monkeypatch, taken, caplog) -> None:
     def grouped(model: SimpleNet) -> torch.optim.Optimizer:
         rates = {model.fc2: 0.1, model.fc1: 0.01}
         return sgd([{"params": part.parameters(), "lr": lr} for part, lr in rates.items()])
@@ -67,6 +67,7 @@ def test_a_parameter_group_with_other_values_is_stepped_by_them(monkeypatch, tak
     other.load_state_dict(model.state_dict())
     mine = train(model, grouped(model))
     assert not taken
+    assert not caplog.text
     assert_same_bits(mine, in_python(monkeypatch, other, grouped(other)))
 
 

@@ -32,7 +32,7 @@ from experiments.training.updates import Updates
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 16  # batches, at most; between two calls signals are handled and progress is shown
-_WORK = 2**27  # products of an example with a parameter, at most: hundredths of a second
+_WORK = 2**28  # products of an example with a parameter, at most: hundredths of a second
 _PYTHON = 2  # steps of a trial; after the first one an optimizer's kernel call is planned anew
 
 
@@ -58,15 +58,12 @@ def compiled_steps(
         or kernel_of(optimizer) is None
         or not _is_plain(gradients.autograd.task)
         or not _can_be_read(split)
+        or _work(gradients, batch_size) > _WORK  # Python's time is nothing beside such a step
         or not all(each.is_contiguous() for each in gradients.autograd.model.parameters())
         or not is_loaded()
     ):
         return None
     if not _has_the_bits(gradients, optimizer, split, batch_size):
-        _log.warning(
-            "The compiled steps round otherwise than Python's here, so this run is trained by "
-            "Python's: the same results, more slowly"
-        )
         return None
     _log.debug("The steps of this run are compiled, where nothing sees each of them")
     return CompiledSteps(gradients, updates, split, batch_size, ThreadChoice().call)
@@ -87,8 +84,7 @@ class CompiledSteps:
         self._chain, self._updates, self._call = chain, updates, call
         self._split, self._batch_size = split, batch_size
         self._linears = [layer.linear for layer in chain.layers]
-        numbers = batch_size * sum(each.numel() for each in self._parameters())
-        self._at_once = min(max(1, _WORK // numbers), _AT_ONCE) * batch_size
+        self._at_once = min(_WORK // _work(chain, batch_size), _AT_ONCE) * batch_size
 
     def are_ready(self) -> bool:
         """Return whether the next step repeats the last one, which Python made, on other numbers.
@@ -133,6 +129,10 @@ class CompiledSteps:
         return [parameter for linear in self._linears for parameter in linear.parameters()]
 
 
+def _work(chain: ChainGradients, batch_size: int) -> int:
+    return batch_size * sum(each.numel() for each in chain.autograd.model.parameters())
+
+
 def _is_plain(task: Task) -> bool:
     return (
         getattr(task.targets, "__func__", None) is Task.targets
@@ -156,7 +156,8 @@ def _has_the_bits(
 ) -> bool:
     """Return whether steps of all sizes of an epoch have the bits of Python's, tried on copies.
 
-    They are tried with one thread and with all, since a run may change between these.
+    They are tried with one thread and with all, since a run may change between these. A line tells
+    of other bits; an optimizer that takes several calls has no compiled steps, and needs none.
     """
     whole, last = torch.arange(min(len(split), batch_size)), torch.arange(len(split) % batch_size)
     batches = [whole] * (_PYTHON + 2) + [last] * bool(len(last))
@@ -166,7 +167,13 @@ def _has_the_bits(
         torch.set_num_threads(number)
         its = _stepped(*told, python=_PYTHON)
         torch.set_num_threads(threads)
-        if len(mine) != len(its) or not all(map(_have_equal_bits, mine, its)):
+        if not its:
+            return False
+        if not all(map(_have_equal_bits, mine, its)):
+            _log.warning(
+                "The compiled steps round otherwise than Python's here, so Python makes the steps "
+                "of this run: the same results, more slowly"
+            )
             return False
     return True
 
