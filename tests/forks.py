@@ -99,6 +99,7 @@ def _become(
         os.dup2(file, number)
         os.close(file)
     os.chdir(cwd)
+    sys.dont_write_bytecode = True  # it would be taken for a module that is edited within a second
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[:] = command

@@ -115,7 +115,7 @@ def test_a_second_ctrl_c_ends_the_run_and_not_the_script(
     at = place / "twice"
     at.mkdir()
     process = begin(at, root, tmp_path / "hold")
-    wait_until(lambda: [*at.glob(f"outputs/*/*/{CHECKPOINTS}/*.safetensors")])
+    wait_until(lambda: [*(tmp_path / "hold").glob("*.reached")])
     assert process.stdout is not None
     os.kill(process.pid, signal.SIGINT)
     while "once more to stop at once" not in process.stdout.readline():
