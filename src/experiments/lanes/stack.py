@@ -19,7 +19,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from experiments.errors import shortened
-from experiments.tasks import Task, is_plain_cross_entropy
+from experiments.tasks import Task, has_labels_as_targets, is_plain_cross_entropy
 from experiments.training.memory_layout import is_dense, like
 
 DRAWS = "its model draws random numbers as it computes, and would draw others in a stack"
@@ -72,7 +72,7 @@ class Stack:
                 at once.
         """
         outputs = self._outputs(images)
-        has_labels = type(self._task).targets is Task.targets
+        has_labels = has_labels_as_targets(self._task)
         if has_labels and is_plain_cross_entropy(self._task.loss) and outputs.dim() == 3:
             targets = labels.expand(outputs.shape[:2])
             smoothing = cast("nn.CrossEntropyLoss", self._task.loss).label_smoothing

@@ -1,7 +1,14 @@
 """Tasks: the targets, the loss and the metrics of a training."""
 
 from experiments.tasks.metrics import Accuracy, Metric, OfAllExamples
-from experiments.tasks.task import Classification, Loss, Regression, Task, is_plain_cross_entropy
+from experiments.tasks.task import (
+    Classification,
+    Loss,
+    Regression,
+    Task,
+    has_labels_as_targets,
+    is_plain_cross_entropy,
+)
 
 __all__ = [
     "Accuracy",
@@ -11,5 +18,6 @@ __all__ = [
     "OfAllExamples",
     "Regression",
     "Task",
+    "has_labels_as_targets",
     "is_plain_cross_entropy",
 ]

@@ -70,6 +70,11 @@ class Regression(Task):
         return splits.train.labels[0].numel()
 
 
+def has_labels_as_targets(task: Task) -> bool:
+    """Return whether the targets of a task are the labels of the data set."""
+    return getattr(task.targets, "__func__", None) is Task.targets
+
+
 def is_plain_cross_entropy(loss: Loss) -> bool:
     """Return whether a loss is torch's cross-entropy, a mean without weights, perhaps smoothed."""
     return type(loss) is nn.CrossEntropyLoss and (

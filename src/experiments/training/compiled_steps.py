@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from experiments.data.batches import normalise
 from experiments.data.splits import Split
-from experiments.tasks import Task, is_plain_cross_entropy
+from experiments.tasks import Task, has_labels_as_targets, is_plain_cross_entropy
 from experiments.threads import ThreadChoice
 from experiments.training.chain_gradients import (
     LARGE,
@@ -135,7 +135,7 @@ def _work(chain: ChainGradients, batch_size: int) -> int:
 
 def _is_plain(task: Task) -> bool:
     return (
-        getattr(task.targets, "__func__", None) is Task.targets
+        has_labels_as_targets(task)
         and is_plain_cross_entropy(task.loss)
         and not task.loss.label_smoothing  # type: ignore[attr-defined]
     )
